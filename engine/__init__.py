@@ -1,0 +1,1 @@
+"""How it is computed. Never streamlit, plotly, lessons or pages."""

@@ -1,0 +1,51 @@
+"""What every backend does: start runs, pass commands on, and give back one stream of events for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol, TypeAlias
+
+from engine.records import plain
+from engine.types import Arrays, Job, Snapshot, Values
+from engine.wire import pack
+
+Event: TypeAlias = tuple[Values, Arrays, bytes]  # a message of engine/loop.py: header, arrays, and as it was packed
+
+
+class Backend(Protocol):
+    """One or more workers, wherever they are.
+
+    Besides the loop's own, `events` yields {"type": "ready", device, name, threads, torch, pid} when a worker is up
+    and {"type": "died", device, code, inside, runs} when one is gone: `runs` it had, `inside` the one whose code it
+    was in ("" if in none). Another worker is on its way then, and takes starts already.
+    """
+
+    def open(self) -> None:
+        """Starts the workers; returns at once."""
+
+    def start(
+        self, run: str, job: Job, learner: str, state: Snapshot | None = None, live: Values | None = None,
+        status: str = "running",
+    ) -> None:  # fmt: skip
+        """Begins a run, from `state` if given, with the `live` changes in force; `status` "paused" takes one step."""
+
+    def tell(self, run: str, command: str, values: Mapping[str, Any], arrays: Arrays | None = None) -> None:
+        """Passes a command on: pause, resume, step, stop, set (values), snapshot (wanted), ask (id, name, args …)."""
+
+    def events(self) -> Iterator[Event]:
+        """Everything that happens, until `close`."""
+
+    def close(self) -> None:
+        """Ends the workers and the stream of events. Leaves nothing behind."""
+
+
+def start_message(run: str, job: Job, learner: str, state: Snapshot | None, live: Values | None, status: str) -> bytes:
+    """The command that begins a run."""
+    header = {"op": "start", "run": run, "job": plain(job), "learner": learner, "live": live or {}, "status": status}
+    return pack(header, state)
+
+
+def tell_message(run: str, command: str, values: Mapping[str, Any], arrays: Arrays | None) -> bytes:
+    """The command that acts on a run: "set" carries its values as such, the others as fields of their own."""
+    fields = {"values": dict(values)} if command == "set" else dict(values)
+    return pack({**fields, "op": command, "run": run}, arrays)

@@ -1,0 +1,1 @@
+"""The data sets lessons train on, and where they come from."""

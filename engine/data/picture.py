@@ -1,0 +1,74 @@
+"""A learner's own picture: from whatever bytes they sent to a small array, or to a Problem. No torch here."""
+
+from __future__ import annotations
+
+import io
+import warnings
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.types import Problem
+
+SIDE = 256
+MOST_PIXELS = 24_000_000
+MOST_BYTES = 20_000_000
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
+
+
+def decode(data: bytes) -> npt.NDArray[np.uint8]:
+    """The picture as uint8 (height, width, 3), neither side above 256, upright, on white where it was transparent.
+
+    Only the header is read before the size is known to be bearable. Raises Problem for a file that is too large,
+    broken off, or no picture.
+    """
+    from PIL import Image, ImageOps
+
+    if len(data) > MOST_BYTES:
+        raise Problem(
+            f"This file has {len(data) / 1e6:.0f} MB; at most {MOST_BYTES // 1_000_000} MB are taken. Save the picture "
+            "smaller and try again.",
+            f"这个文件有 {len(data) / 1e6:.0f} MB,最多接受 {MOST_BYTES // 1_000_000} MB。请把图片存小一些再试。",
+        )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # Pillow only warns of pictures that may be decompression bombs
+        try:
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
+        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+            raise too_large("") from error
+        except Exception as error:  # Pillow's plugins raise nearly anything for bytes that are not theirs
+            raise Problem(
+                f"These {len(data):,} bytes are not a picture in PNG, JPEG, WebP, GIF or BMP. Choose another file.",
+                f"这 {len(data):,} 字节不是 PNG、JPEG、WebP、GIF 或 BMP 图片。请换一个文件。",
+            ) from error
+        width, height = image.size
+        if width * height > MOST_PIXELS:
+            raise too_large(f"{width} × {height} = ")
+        if max(width, height) > 50 * min(width, height):
+            raise Problem(
+                f"This picture is {width} × {height}: too narrow to be seen in a square. Crop it and try again.",
+                f"这张图片是 {width} × {height},太过狭长,缩成正方形后什么也看不见。请裁剪后再试。",
+            )
+        try:
+            image.draft("RGB", (SIDE, SIDE))  # a JPEG can be decoded at a fraction of its size
+            image.load()
+            upright = ImageOps.exif_transpose(image).convert("RGBA")
+        except Exception as error:
+            raise Problem(
+                f"This {image.format} file says it is {width} × {height} but breaks off or is damaged. "
+                "Send it again, or save it anew.",
+                f"这个 {image.format} 文件标明是 {width} × {height},但数据不完整或已损坏。请重新上传,或另存一份再试。",
+            ) from error
+    upright.thumbnail((SIDE, SIDE))
+    white = Image.new("RGBA", upright.size, "white")
+    white.alpha_composite(upright)
+    return np.array(white.convert("RGB"))
+
+
+def too_large(size: str) -> Problem:
+    """The sentence for a picture with more pixels than are decoded here."""
+    limit = MOST_PIXELS // 1_000_000
+    return Problem(
+        f"This picture has {size}more than {limit} million pixels. Save it smaller; the network looks at 32 × 32.",
+        f"这张图片({size.rstrip('= ')})超过 {limit}00 万像素。请存小一些,网络只看 32 × 32。".replace("()", ""),
+    )

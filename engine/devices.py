@@ -1,0 +1,43 @@
+"""Which device a worker owns: CUDA if there is one, else Apple's MPS, else the processor."""
+
+from __future__ import annotations
+
+import os
+import platform
+from typing import Any
+
+import torch
+
+
+def choose(wanted: str = "auto") -> torch.device:
+    """The device called "auto", "cpu", "mps", "cuda" or "cuda:1"."""
+    if wanted != "auto":
+        return torch.device(wanted)
+    if torch.cuda.is_available():
+        return torch.device("cuda", 0)
+    if torch.backends.mps.is_available():
+        return torch.device("mps")
+    return torch.device("cpu")
+
+
+def describe(device: torch.device) -> dict[str, Any]:
+    """What the lab page shows: kind, name, threads, torch, and how many devices of its kind there are."""
+    cuda = device.type == "cuda"
+    return {
+        "device": str(device),
+        "name": torch.cuda.get_device_name(device) if cuda else platform.processor() or platform.machine(),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "count": torch.cuda.device_count() if cuda else 1,
+        "pid": os.getpid(),
+    }
+
+
+def warm(device: torch.device) -> None:
+    """One dummy step of each kind: the first optimiser imports seconds of torch, the first kernel sets up a device."""
+    model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.Flatten(), torch.nn.Linear(144, 2)).to(device)
+    for kind in (torch.optim.SGD, torch.optim.Adam):
+        optimiser = kind(model.parameters(), lr=0.1)
+        optimiser.zero_grad()
+        model(torch.zeros(2, 3, 8, 8, device=device)).sum().backward()
+        optimiser.step()

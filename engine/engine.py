@@ -1,0 +1,508 @@
+"""The engine as pages see it: runs are submitted, shared, watched, commanded, asked and copied. No torch here.
+
+Identical jobs are one run with several viewers. A command from its only viewer acts on the run itself; from one of
+several it makes a private copy from that moment on. Runs go on from their last snapshot when a worker dies, and pause
+when nobody has watched them for a minute.
+"""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+import shutil
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from engine.backends.base import Backend
+from engine.blobs import Blobs
+from engine.data.picture import decode
+from engine.records import Record, groups_of, plain
+from engine.types import ENDED, Arrays, Job, Problem, Snapshot, Values
+
+ACTIVE = 64  # runs at once in the workers; the others wait in the queue
+PER_LEARNER = 8  # runs at once of one learner
+UNWATCHED_PAUSE_S = 60.0
+UNWATCHED_STOP_S = 600.0
+KEPT_RUNS = 200  # ended runs whose records are kept
+DEATHS = 2  # in a run's own slice, from the same snapshot
+
+Listener: TypeAlias = Callable[[str, Values, Arrays, bytes], None]
+Answer: TypeAlias = "Future[tuple[int | None, Arrays]]"
+
+
+@dataclass(eq=False)
+class Run:
+    """One training run: what was asked, how it stands, who watches, and all it did so far."""
+
+    id: str
+    job: Job
+    learner: str
+    record: Record
+    status: str = "queued"
+    error: Problem | None = None
+    note: Problem | None = None
+    device: str = ""
+    rate: float = 0.0
+    live: Values = field(default_factory=dict)  # live settings changed since the start
+    viewers: dict[str, str] = field(default_factory=dict)  # viewer (one socket) -> learner
+    origin: tuple[str, int] | None = None  # the run and step this is a copy of
+    born: float = field(default_factory=time.monotonic)
+    left: float = field(default_factory=time.monotonic)  # when the last viewer went
+    idle: bool = False  # paused because nobody watched
+    began: bool = False  # handed to a worker
+    deaths: int = 0  # of the worker, in this run's own slice, since it last got further
+    died_at: int = -1
+
+    @property
+    def total(self) -> int:
+        """Steps the whole run has; 0 while that is not known."""
+        return self.record.total
+
+    @property
+    def step(self) -> int:
+        """The last step taken, -1 before the first."""
+        return self.record.last
+
+    @property
+    def params(self) -> Values:
+        """The settings in force: the job's, with what was changed while it ran."""
+        return {**self.job.params, **self.live}
+
+    @property
+    def ended(self) -> bool:
+        return self.status in ENDED
+
+
+class Engine:
+    """Owns the backend and the runs. All methods may be called from any thread and return at once."""
+
+    def __init__(self, backend: Backend, folder: Path, *, active: int = ACTIVE, per_learner: int = PER_LEARNER) -> None:
+        self.backend = backend
+        self.folder = folder
+        self.active = active
+        self.per_learner = per_learner
+        self.blobs = Blobs()
+        self._runs: dict[str, Run] = {}
+        self._latest: dict[str, str] = {}  # job key -> the run that answers for it
+        self._queue: list[str] = []
+        self._devices: dict[str, Values] = {}
+        self._listeners: list[Listener] = []
+        self._asks: dict[int, tuple[str, Answer]] = {}
+        self._copies: dict[str, tuple[str, str, Values]] = {}  # copy -> (source, command, values), until its snapshot
+        self._numbers = itertools.count(1)
+        self._lock = threading.RLock()
+        self._closed = threading.Event()
+
+    def start(self) -> None:
+        """Starts the workers and the two threads that follow them."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        self.backend.open()
+        threading.Thread(target=self._follow, name="engine events", daemon=True).start()
+        threading.Thread(target=self._tidy, name="engine housekeeping", daemon=True).start()
+
+    def close(self) -> None:
+        """Ends the workers and lets go of every file."""
+        self._closed.set()
+        self.backend.close()
+        with self._lock:
+            for run in self._runs.values():
+                run.record.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    # Runs
+
+    def submit(self, job: Job, learner: str, again: bool = False) -> Run:
+        """A run of `job`: an equal one that is not over is joined, an equal done one is there to be replayed.
+
+        `again` makes a new attempt in any case. Raises Problem when this learner has too many going.
+        """
+        with self._lock:
+            same = self._runs.get(self._latest.get(job.key(), ""))
+            if same and not again and same.status in ("queued", "running", "paused", "done") and not same.live:
+                return same
+            self._spare(learner)
+            run = Run(self._name(job), job, learner, self._record(job))
+            self._runs[run.id] = run
+            self._latest[job.key()] = run.id
+            self._queue.append(run.id)
+            self._dispatch()
+            return run
+
+    def open_record(self, path: Path, name: str) -> Run:
+        """A recorded run (a lesson's first.run) as a run that can be watched and asked. Opened once under `name`."""
+        with self._lock:
+            if name not in self._runs:
+                record = Record.open(path)
+                self._runs[name] = Run(name, record.job, "", record, status="recorded")
+            return self._runs[name]
+
+    def get(self, run_id: str) -> Run:
+        """The run of that name, or a Problem."""
+        run = self._runs.get(run_id)
+        if run is None:
+            raise Problem(
+                f"The run {run_id:.40} is not here any more. Press Run to make a new one.",
+                f"运行 {run_id:.40} 已不存在,请点“运行”重新开始。",
+            )
+        return run
+
+    def runs(self) -> list[Run]:
+        """All runs that are kept, oldest first."""
+        with self._lock:
+            return [run for run in self._runs.values() if run.status != "recorded"]
+
+    def devices(self) -> list[Values]:
+        """Each worker's device as it described itself, with "state" ("starting", "ready" or "restarting")."""
+        with self._lock:
+            return list(self._devices.values()) or [{"device": "auto", "name": "", "state": "starting"}]
+
+    def place(self, run: Run) -> int | None:
+        """How many runs are served before this one, counted from 1; None once it has begun."""
+        with self._lock:
+            return self._queue.index(run.id) + 1 if run.id in self._queue else None
+
+    def listen(self, listener: Listener) -> None:
+        """`listener(run_id, event, arrays, message)` hears everything, on the engine's threads; it must be quick.
+
+        Events: "run" (something about it changed), "scalars" (groups), "frame" (step), "rewind" (step).
+        """
+        self._listeners.append(listener)
+
+    def watch(self, run_id: str, viewer: str, learner: str) -> Run:
+        """`viewer` (one socket of `learner`) sees this run from now on."""
+        with self._lock:
+            run = self.get(run_id)
+            run.viewers[viewer] = learner
+            if run.idle:
+                run.idle = False
+                run.note = None
+                self.backend.tell(run.id, "resume", {})
+        self._say(run)
+        return run
+
+    def leave(self, run_id: str, viewer: str) -> None:
+        """`viewer` is gone; a run nobody has watched for a minute pauses, later it stops."""
+        with self._lock:
+            run = self._runs.get(run_id)
+            if run is None or viewer not in run.viewers:
+                return
+            del run.viewers[viewer]
+            run.left = time.monotonic()
+        self._say(run)
+
+    def tell(self, run_id: str, learner: str, command: str, values: Mapping[str, Any] | None = None) -> str:
+        """A command to a run: pause, resume, step, stop, or set (with live settings). Returns the run it acted on.
+
+        That is another run, a private copy, when others watch this one too.
+        """
+        values = dict(values or {})
+        if command not in ("pause", "resume", "step", "stop", "set"):
+            raise Problem(f"{command!r:.40} is not a command.", f"{command!r:.40} 不是可用的指令。")
+        with self._lock:
+            run = self.get(run_id)
+            if run.ended:
+                raise Problem(
+                    f"This run has ended ({run.status}), so it cannot be told to {command}. Press Run for a new one.",
+                    f"这次运行已经结束({run.status}),无法再执行“{command}”。请点“运行”开始新的一次。",
+                )
+            if not self._alone(run, learner):
+                return self._copy(run, learner, command, values)
+            if run.id in self._queue:
+                if command == "stop":
+                    self._queue.remove(run.id)
+                    self._end(run, "stopped")
+                elif command == "set":
+                    run.live.update(values)
+            elif run.id in self._copies:
+                source, _, _ = self._copies[run.id]
+                self._copies[run.id] = (source, command, values)
+            else:
+                if command == "set":
+                    self._latest = {key: name for key, name in self._latest.items() if name != run.id}
+                run.idle = False
+                self.backend.tell(run.id, command, values)
+        self._say(run)
+        return run.id
+
+    def fork(self, run_id: str, step: int, job: Job, learner: str) -> Run:
+        """A new run of `job` from the last snapshot of `run_id` at or before `step`; equal settings go on unchanged."""
+        with self._lock:
+            source = self.get(run_id)
+            found = source.record.snapshot(step)
+            if found is None:
+                raise Problem(
+                    f"No snapshot at or before step {step} was kept. Fork at one of the marked steps.",
+                    f"第 {step} 步及之前没有保存快照,请在有标记的步骤处分叉。",
+                )
+            self._spare(learner)
+            at, state = found
+            changed = {name for name, value in job.params.items() if source.params.get(name) != value}
+            state = {name: array for name, array in state.items() if name.removeprefix("live.") not in changed}
+            run = Run(self._name(job), job, learner, source.record.copy(self._path(), at, job), origin=(run_id, at))
+            self._runs[run.id] = run
+            self._begin(run, state)
+        self._say(run)
+        return run
+
+    def ask(self, run_id: str, step: int | None, name: str, args: Mapping[str, Any]) -> Answer:
+        """`look(job, state, name, args)` in a worker, on the live run (`step` None) or the last snapshot by `step`.
+
+        A digest in args["picture"] goes as its pixels. Returns a future of (the step answered for, arrays).
+        """
+        answer: Answer = Future()
+        answer.set_running_or_notify_cancel()
+        try:
+            with self._lock:
+                run = self.get(run_id)
+                arrays: Arrays = {}
+                rest = dict(args)
+                if isinstance(rest.get("picture"), str) and rest["picture"]:
+                    arrays["arg.picture"] = decode(self.blobs.get(rest.pop("picture")))
+                head = step is None or step >= run.step
+                at: int | None = None
+                if not (head and run.began) or run.status == "paused":
+                    found = run.record.snapshot(run.step if step is None else step)
+                    if found:
+                        at, state = found
+                        arrays |= {f"state.{key}": array for key, array in state.items()}
+                number = next(self._numbers)
+                self._asks[number] = (run.id, answer)
+                message = {"id": number, "name": name, "args": rest, "step": at, "job": plain(run.job)}
+                self.backend.tell(run.id, "ask", message, arrays)
+        except Problem as problem:
+            answer.set_exception(problem)
+        return answer
+
+    def put(self, data: bytes, learner: str) -> str:
+        """Keeps an upload for two hours; the digest stands for it in settings and links."""
+        return self.blobs.put(data, learner)
+
+    # Inside
+
+    def _name(self, job: Job) -> str:
+        return f"{job.lesson}-{secrets.token_hex(4)}"
+
+    def _path(self) -> Path:
+        return self.folder / f"{secrets.token_hex(8)}.run"
+
+    def _record(self, job: Job) -> Record:
+        return Record.create(self._path(), job)
+
+    def _alone(self, run: Run, learner: str) -> bool:
+        return set(run.viewers.values()) <= {learner}
+
+    def _spare(self, learner: str) -> None:
+        """Room for one more run of `learner`: those nobody watches give way first."""
+        own = [run for run in self._runs.values() if run.learner == learner and not run.ended]
+        for run in own:
+            if len(own) >= self.per_learner and not run.viewers:
+                own = [one for one in own if one is not run]
+                self._stop(run)
+        if len(own) >= self.per_learner:
+            raise Problem(
+                f"You have {len(own)} runs going; {self.per_learner} at once is the limit. Stop one, then run this.",
+                f"你已有 {len(own)} 个运行在进行,上限为 {self.per_learner} 个。请先停止一个。",
+            )
+
+    def _stop(self, run: Run) -> None:
+        if run.id in self._queue:
+            self._queue.remove(run.id)
+            self._end(run, "stopped")
+        else:
+            self.backend.tell(run.id, "stop", {})
+
+    def _dispatch(self) -> None:
+        """Hands queued runs to the workers while there is room, first those of learners with the fewest going."""
+        while self._queue:
+            going = [run for run in self._runs.values() if run.began and not run.ended]
+            if len(going) >= self.active:
+                break
+            load = {run.learner: 0 for run in self._runs.values()}
+            for run in going:
+                load[run.learner] += 1
+            first = min(self._queue, key=lambda name: load[self._runs[name].learner])
+            self._queue.remove(first)
+            self._begin(self._runs[first])
+        for name in self._queue:
+            self._say(self._runs[name])
+
+    def _begin(self, run: Run, state: Snapshot | None = None, status: str = "running") -> None:
+        run.began = True
+        self.backend.start(run.id, run.job, run.learner, state, run.live, status)
+
+    def _copy(self, run: Run, learner: str, command: str, values: Values) -> str:
+        """A private copy of a shared run from now on. Its state is fetched from the worker; until then it waits."""
+        copy = Run(self._name(run.job), run.job, learner, self._record(run.job), origin=(run.id, run.step))
+        copy.live = dict(run.live)
+        self._runs[copy.id] = copy
+        if command == "stop" or not run.began:
+            copy.record.remove()
+            copy.record = run.record.copy(self._path(), run.step)
+            self._end(copy, "stopped")
+        else:
+            self._copies[copy.id] = (run.id, command, values)
+            self.backend.tell(run.id, "snapshot", {"wanted": copy.id})
+        return copy.id
+
+    def _copied(self, copy_id: str, step: int, state: Snapshot) -> None:
+        """The snapshot a copy waited for is here: it shares the past and goes its own way."""
+        source_id, command, values = self._copies.pop(copy_id)
+        copy, source = self._runs[copy_id], self._runs[source_id]
+        copy.record.remove()
+        copy.record = source.record.copy(self._path(), step if state else source.step)
+        copy.origin = (source_id, step)
+        if not state:  # it ended in the meantime: the copy is its replay
+            self._end(copy, source.status)
+            return
+        if command == "stop":
+            self._end(copy, "stopped")
+            return
+        if command == "set":
+            self._begin(copy, state, "running" if source.status == "running" else "paused")
+            self.backend.tell(copy.id, "set", values)
+        else:
+            self._begin(copy, state, "running" if command == "resume" else "paused")
+
+    def _end(self, run: Run, status: str) -> None:
+        run.status = status
+        run.record.end(status)
+        run.began = False
+        self._dispatch()
+        self._say(run)
+
+    def _say(self, run: Run, event: Values | None = None, arrays: Arrays | None = None, message: bytes = b"") -> None:
+        for listener in self._listeners:
+            listener(run.id, event or {"type": "run"}, arrays or {}, message)
+
+    # What workers say
+
+    def _follow(self) -> None:
+        for header, arrays, message in self.backend.events():
+            kind = header["type"]
+            with self._lock:
+                if self._closed.is_set():
+                    return
+                if kind == "ready":
+                    self._devices[header["device"]] = {**header, "state": "ready"}
+                elif kind == "died":
+                    self._died(header)
+                elif kind == "answer":
+                    self._answered(header, arrays)
+                elif header["run"] in self._runs:
+                    run = self._runs[header["run"]]
+                    if not run.ended or kind == "snapshot":
+                        getattr(self, f"_on_{kind}")(run, header, arrays, message)
+
+    def _on_scalars(self, run: Run, header: Values, arrays: Arrays, message: bytes) -> None:
+        run.record.add_scalars(groups_of(header, arrays), header["total"])
+        run.rate = header["rate"]
+        self._say(run, header, arrays, message)
+
+    def _on_frame(self, run: Run, header: Values, arrays: Arrays, message: bytes) -> None:
+        run.record.add_frame(message)
+        self._say(run, header, arrays, message)
+
+    def _on_snapshot(self, run: Run, header: Values, arrays: Arrays, message: bytes) -> None:
+        wanted = header["wanted"]
+        if wanted:
+            if wanted in self._copies:
+                self._copied(wanted, header["step"], dict(arrays))
+        else:
+            run.record.add_snapshot(message)
+            if header["step"] > run.died_at:
+                run.deaths = 0
+
+    def _on_status(self, run: Run, header: Values, arrays: Arrays, message: bytes) -> None:
+        error = header["error"]
+        if error:
+            run.error = Problem(error["en"], error["zh"])
+        if header["status"] in ENDED:
+            self._end(run, header["status"])
+            return
+        run.status = header["status"]
+        run.device = next(iter(self._devices), "")
+        self._say(run)
+
+    def _on_changed(self, run: Run, header: Values, arrays: Arrays, message: bytes) -> None:
+        run.live.update(header["values"])
+        run.record.change(header["step"], header["values"])
+        self._say(run)
+
+    def _on_refused(self, run: Run, header: Values, arrays: Arrays, message: bytes) -> None:
+        run.note = Problem(header["error"]["en"], header["error"]["zh"])
+        self._say(run)
+
+    def _answered(self, header: Values, arrays: Arrays) -> None:
+        _, answer = self._asks.pop(header["id"], (None, None))
+        if answer is None:
+            return
+        if header.get("error"):
+            answer.set_exception(Problem(header["error"]["en"], header["error"]["zh"]))
+        else:
+            answer.set_result((header["step"], arrays))
+
+    def _died(self, header: Values) -> None:
+        """A worker is gone. Its runs go on from their last snapshots in the next one, which is on its way."""
+        if header["device"] in self._devices:
+            self._devices[header["device"]]["state"] = "restarting"
+        for number, (_, answer) in list(self._asks.items()):
+            del self._asks[number]
+            answer.set_exception(
+                Problem("The worker stopped before it could answer. Ask again.", "工作进程在回答前中断,请再试一次。")
+            )
+        for copy_id, (source_id, _, _) in list(self._copies.items()):
+            found = self._runs[source_id].record.snapshot(self._runs[source_id].step)
+            self._copied(copy_id, *(found or (-1, {})))
+        for name in header["runs"]:
+            run = self._runs.get(name)
+            if run is None or run.ended:
+                continue
+            found = run.record.snapshot(run.step)
+            step, state = found or (-1, None)
+            if header["inside"] == name:
+                run.deaths += 1
+                run.died_at = max(run.died_at, run.step, step)
+                if run.deaths >= DEATHS:
+                    run.error = Problem(
+                        f"The worker died twice while it computed this run, after step {step}, so the run was given "
+                        "up. Try a smaller network or batch, or another device.",
+                        f"计算这次运行时,工作进程在第 {step} 步之后两次中断,因此已放弃。"
+                        "请换用更小的网络或批大小,或其他设备。",
+                    )
+                    self._end(run, "failed")
+                    continue
+            paused = run.status == "paused"
+            run.record.rewind(step)
+            run.note = Problem(
+                f"The worker stopped unexpectedly (code {header['code']}). The run goes on from step {max(step, 0)}.",
+                f"工作进程意外中断(代码 {header['code']})。运行将从第 {max(step, 0)} 步继续。",
+            )
+            self._say(run, {"type": "rewind", "run": run.id, "step": step})
+            self._begin(run, state, "paused" if paused else "running")
+
+    def _tidy(self) -> None:
+        """Runs nobody watches pause, then stop; the oldest ended ones are forgotten."""
+        while not self._closed.wait(1.0):
+            with self._lock:
+                now = time.monotonic()
+                for run in list(self._runs.values()):
+                    if run.viewers or run.ended or not run.began:
+                        continue
+                    if run.status == "running" and now - run.left > UNWATCHED_PAUSE_S:
+                        run.idle = True
+                        run.note = Problem("Paused: nobody was watching.", "已暂停:没有人在看。")
+                        self.backend.tell(run.id, "pause", {})
+                    elif now - run.left > UNWATCHED_STOP_S:
+                        self.backend.tell(run.id, "stop", {})
+                ended = [run for run in self._runs.values() if run.ended and run.status != "recorded"]
+                spare = [run for run in ended if not run.viewers]
+                for run in spare[: max(0, len(ended) - KEPT_RUNS)]:
+                    del self._runs[run.id]
+                    self._latest = {key: name for key, name in self._latest.items() if name != run.id}
+                    run.record.remove()

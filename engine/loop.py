@@ -1,0 +1,404 @@
+"""Many runs on one device, in turn: the inside of a worker, and of the inline backend.
+
+A run is a generator; pausing it is not calling `next`, stopping it is closing it. Turns are slices of about 20 ms,
+fair by learner and then by run; a single step that takes longer is a slice of its own, so light runs are served
+between any two of those. Everything that leaves is one packed message of engine/wire.py, given to `emit`:
+
+    scalars   run, groups, total, rate      frame     run, step, scalars + arrays
+    snapshot  run, step, wanted + arrays    status    run, status, error
+    changed   run, step, values             answer    id, step, error + arrays
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import time
+from collections import deque
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from engine import generators
+from engine.params import Params, checked
+from engine.records import packed_groups
+from engine.types import Arrays, Group, Job, Problem, Snapshot, Step, Values
+from engine.wire import pack
+
+SLICE_S = 0.020
+FLUSH_S = 0.050  # at most 20 messages a second of scalars
+FRAME_S = 0.095  # at most 10 a second
+FRAME_SHARE = 0.02  # of a run's time, at most, goes into pictures
+SNAPSHOT_S = 4.0
+SNAPSHOT_SHARE = 0.01
+RATE_S = 1.0
+
+Emit = Callable[[bytes], None]
+Lesson = Generator[Step, Values | None, None]
+
+
+@dataclass(slots=True)
+class Active:
+    """A run in this process."""
+
+    id: str
+    job: Job
+    learner: str
+    kind: type[Params] | None
+    generator: Lesson
+    params: Values
+    status: str = "running"
+    step: Step | None = None
+    changes: Values = field(default_factory=dict)
+    wanted: int = 0  # single steps asked for while paused
+    due: float = 0.0
+    world: Snapshot = field(default_factory=dict)  # the global generators, while others run
+    rows: list[tuple[int, tuple[str, ...], list[float]]] = field(default_factory=list)
+    flushed: float = 0.0
+    frame_step: int = -1
+    frame_due: float = 0.0
+    snapshot_step: int = -1
+    snapshot_due: float = 0.0
+    rate: float = 0.0
+    rate_from: tuple[float, int] = (0.0, 0)
+
+    @property
+    def pace(self) -> float:
+        """Steps a second at most; 0 is as fast as it goes."""
+        return float(self.params.get("pace") or 0.0)
+
+    def ready(self, now: float) -> bool:
+        return (self.status == "running" and now >= self.due) or self.wanted > 0
+
+
+class Loop:
+    """Advances many runs. `enter` names the run whose code is about to be called ("" for none): a watchdog's view."""
+
+    def __init__(self, device: str, emit: Emit, enter: Callable[[str], None] = lambda run: None) -> None:
+        self.device = device
+        self.emit = emit
+        self.enter = enter
+        self.runs: dict[str, Active] = {}
+        self._learners: deque[str] = deque()
+        self._turns: dict[str, deque[str]] = {}
+        self._world = ""  # the run whose global generators are in place
+
+    # Commands
+
+    def handle(self, message: Values, arrays: Arrays) -> None:
+        """Obeys one message: {"op": "start" | "pause" | "resume" | "step" | "stop" | "set" | "snapshot" | "ask", …}."""
+        op = message["op"]
+        if op == "start":
+            self._start(message, arrays)
+        elif op == "ask":
+            self._ask(message, arrays)
+        else:
+            run = self.runs.get(message["run"])
+            if run is None:
+                if op == "snapshot":
+                    self.emit(
+                        pack({"type": "snapshot", "run": message["run"], "wanted": message["wanted"], "step": -1})
+                    )
+                return
+            getattr(self, f"_{op}")(run, message)
+
+    def _start(self, message: Values, state: Arrays) -> None:
+        run_id = message["run"]
+        job = Job(**message["job"])
+        try:
+            module, _, name = job.entry.partition(":")
+            kind = getattr(importlib.import_module(f"{module.rpartition('.')[0]}.params"), "Params", None)
+            if kind is not None:
+                checked(kind, {**job.params, **message.get("live", {})})
+            if job.device == "auto":
+                job = Job(job.entry, job.params, job.seed, self.device)
+            self._leave_world()
+            generators.seed(job.seed)
+            generators.restore(state)
+            own = {key: value for key, value in state.items() if not key.startswith(generators.PREFIX)}
+            lesson = getattr(importlib.import_module(module), name)(job, own or None)
+            now = time.monotonic()
+            run = Active(run_id, job, message["learner"], kind, lesson, {**job.params, **message.get("live", {})})
+            run.world = generators.capture()
+            run.changes = dict(message.get("live", {}))
+            run.status = message.get("status", "running")
+            run.rate_from = (now, 0)
+        except Exception as error:  # any lesson may fail in any way; that is its own run's end
+            self._fail(run_id, error)
+            return
+        self.runs[run_id] = run
+        if run.learner not in self._turns:
+            self._turns[run.learner] = deque()
+            self._learners.append(run.learner)
+        self._turns[run.learner].append(run_id)
+        if run.status == "paused" and not state:
+            run.wanted = 1  # so that there is something to look at
+        self._status(run)
+
+    def _pause(self, run: Active, message: Values) -> None:
+        if run.status == "running":
+            run.status = "paused"
+            self._moment(run)
+            self._status(run)
+
+    def _resume(self, run: Active, message: Values) -> None:
+        if run.status == "paused":
+            run.status = "running"
+            run.due = time.monotonic()
+            run.rate_from = (run.due, run.step.step if run.step else 0)
+            self._status(run)
+
+    def _step(self, run: Active, message: Values) -> None:
+        if run.status == "running":
+            self._pause(run, message)
+        run.wanted += 1
+
+    def _stop(self, run: Active, message: Values) -> None:
+        self._moment(run)
+        run.status = "stopped"
+        self._drop(run)
+        with contextlib.suppress(Exception):
+            run.generator.close()
+        self._status(run)
+
+    def _set(self, run: Active, message: Values) -> None:
+        values: Values = message["values"]
+        if run.kind is not None:
+            live = {name for name, control in run.kind.controls() if control.live}
+            fixed = sorted(set(values) - live)
+            try:
+                if fixed:
+                    raise Problem(
+                        f"{', '.join(fixed)} cannot change while a run goes on. Start a new run with it.",
+                        f"{', '.join(fixed)} 不能在运行中更改,请用新的设置重新运行。",
+                    )
+                now_set = checked(run.kind, {**run.params, **values}).model_dump()
+            except Problem as error:
+                self.emit(pack({"type": "refused", "run": run.id, "error": said(error)}))
+                return
+            values = {name: now_set[name] for name in values}
+        run.params.update(values)
+        run.changes.update(values)
+        run.due = min(run.due, time.monotonic() + (1 / run.pace if run.pace else 0.0))
+        at = run.step.step if run.step else -1
+        self.emit(pack({"type": "changed", "run": run.id, "step": at, "values": values}))
+
+    def _snapshot(self, run: Active, message: Values) -> None:
+        self._flush(run)
+        self._keep(run, wanted=message["wanted"])
+
+    def _ask(self, message: Values, arrays: Arrays) -> None:
+        run = self.runs.get(message["run"])
+        job = Job(**message["job"])
+        step = message["step"]
+        header: Values = {"type": "answer", "id": message["id"], "run": message["run"]}
+        state = {name[6:]: array for name, array in arrays.items() if name.startswith("state.")}
+        extra = {name[4:]: array for name, array in arrays.items() if name.startswith("arg.")}
+        try:
+            if job.device == "auto":
+                job = Job(job.entry, job.params, job.seed, self.device)
+            if run is not None and run.step is not None and not state:
+                self._enter_world(run)
+                state, step = run.step.state(), run.step.step
+            look = importlib.import_module(job.entry.partition(":")[0]).look
+            self._leave_world()
+            answer = look(job, state, message["name"], {**message["args"], **extra})
+            self.emit(pack({**header, "step": step}, answer))
+        except Exception as error:  # an answer that cannot be given is only that
+            self.emit(pack({**header, "step": step, "error": said(error)}))
+        finally:
+            self.enter("")
+
+    # Turns
+
+    def turn(self, interrupted: Callable[[], bool] = lambda: False) -> float:
+        """One slice of whoever is next. Returns how long nothing is due, in seconds (0: call again; at most 1)."""
+        now = time.monotonic()
+        run = self._next(now)
+        if run is None:
+            waits = [run.due - now for run in self.runs.values() if run.status == "running"]
+            waits += [run.flushed + FLUSH_S - now for run in self.runs.values() if run.rows]
+            for other in self.runs.values():
+                if other.rows and now - other.flushed >= FLUSH_S:
+                    self._flush(other)
+            return max(0.0, min([1.0, *waits]))
+        self._enter_world(run)
+        end = now + SLICE_S
+        try:
+            while run.ready(now):
+                self._advance(run, now)
+                now = time.monotonic()
+                if run.id not in self.runs or now >= end or interrupted():
+                    break
+        except Exception as error:  # any lesson may fail in any way; that is its own run's end
+            self._drop(run)
+            self._flush(run)
+            self._fail(run.id, error)
+        finally:
+            self.enter("")
+        if run.rows and now - run.flushed >= FLUSH_S:
+            self._flush(run)
+        return 0.0
+
+    def _next(self, now: float) -> Active | None:
+        for _ in range(len(self._learners)):
+            learner = self._learners[0]
+            self._learners.rotate(-1)
+            turns = self._turns[learner]
+            for _ in range(len(turns)):
+                run = self.runs[turns[0]]
+                turns.rotate(-1)
+                if run.ready(now):
+                    return run
+        return None
+
+    def _advance(self, run: Active, now: float) -> None:
+        """One step, what is due of it in pictures and snapshots, or the end."""
+        try:
+            if run.step is None:
+                step = next(run.generator)
+            else:
+                changes, run.changes = run.changes or None, {}
+                step = run.generator.send(changes)
+        except StopIteration:
+            self._moment(run)
+            run.status = "done"
+            self._drop(run)
+            self._status(run)
+            return
+        run.step = step
+        run.rows.append((step.step, tuple(step.scalars), list(step.scalars.values())))
+        single = run.wanted > 0
+        if single:
+            run.wanted -= 1
+        if run.pace:
+            run.due = max(run.due + 1 / run.pace, now)
+        end = step.step >= step.total
+        if single or end:
+            self._moment(run)
+            return
+        if now >= run.frame_due:
+            self._frame(run)
+        if (
+            step.step & (step.step - 1) == 0 and (step.step <= 64 or now >= run.snapshot_due)
+        ) or now >= run.snapshot_due:
+            self._keep(run)
+
+    def _moment(self, run: Active) -> None:
+        """Scalars, picture and snapshot of exactly this step: someone paused, stepped or reached the end."""
+        self._flush(run)
+        if run.step is None:
+            return
+        self._enter_world(run)
+        if run.frame_step != run.step.step:
+            self._frame(run)
+        if run.snapshot_step != run.step.step:
+            self._keep(run)
+
+    def _frame(self, run: Active) -> None:
+        assert run.step is not None
+        began = time.monotonic()
+        arrays = run.step.frame()
+        if arrays:
+            self._flush(run)
+            header = {"type": "frame", "run": run.id, "step": run.step.step, "scalars": finite(run.step.scalars)}
+            self.emit(pack(header, arrays))
+        cost = time.monotonic() - began
+        run.frame_step = run.step.step
+        run.frame_due = began + max(FRAME_S, cost / FRAME_SHARE)
+
+    def _keep(self, run: Active, wanted: str = "") -> None:
+        began = time.monotonic()
+        step = -1
+        arrays: Arrays = {}
+        if run.step is not None:
+            arrays = run.step.state()
+            step = run.step.step
+            if arrays:
+                arrays = {**arrays, **generators.capture()}
+                self._flush(run)  # whoever goes on from here must have all that came before
+        if arrays or wanted:
+            self.emit(pack({"type": "snapshot", "run": run.id, "step": step, "wanted": wanted}, arrays))
+        cost = time.monotonic() - began
+        run.snapshot_step = step
+        run.snapshot_due = began + max(SNAPSHOT_S, cost / SNAPSHOT_SHARE)
+
+    def _flush(self, run: Active) -> None:
+        """Sends the scalars gathered since the last time, a group for each set of names."""
+        if not run.rows:
+            return
+        now = time.monotonic()
+        since, from_step = run.rate_from
+        if now - since >= RATE_S:
+            run.rate = (run.rows[-1][0] - from_step) / (now - since)
+            run.rate_from = (now, run.rows[-1][0])
+        by_names: dict[tuple[str, ...], list[tuple[int, list[float]]]] = {}
+        for step, names, values in run.rows:
+            by_names.setdefault(names, []).append((step, values))
+        groups = [
+            Group(names, np.array([s for s, _ in rows], np.int32), np.array([v for _, v in rows], np.float64))
+            for names, rows in by_names.items()
+        ]
+        header, arrays = packed_groups(groups)
+        run.rows.clear()
+        run.flushed = now
+        total = run.step.total if run.step else 0
+        self.emit(pack({"type": "scalars", "run": run.id, "total": total, "rate": run.rate, **header}, arrays))
+
+    # Ends
+
+    def _status(self, run: Active) -> None:
+        self._flush(run)
+        self.emit(pack({"type": "status", "run": run.id, "status": run.status, "error": None}))
+
+    def _fail(self, run_id: str, error: Exception) -> None:
+        self.emit(pack({"type": "status", "run": run_id, "status": "failed", "error": said(error)}))
+
+    def _drop(self, run: Active) -> None:
+        self._flush(run)
+        self.runs.pop(run.id, None)
+        turns = self._turns[run.learner]
+        turns.remove(run.id)
+        if not turns:
+            del self._turns[run.learner]
+            self._learners.remove(run.learner)
+        if self._world == run.id:
+            self._world = ""
+
+    # The global generators
+
+    def _enter_world(self, run: Active) -> None:
+        self.enter(run.id)
+        if self._world != run.id:
+            self._leave_world()
+            generators.restore(run.world)
+            self._world = run.id
+
+    def _leave_world(self) -> None:
+        if self._world:
+            self.runs[self._world].world = generators.capture()
+            self._world = ""
+
+
+def finite(scalars: dict[str, float]) -> dict[str, float | None]:
+    """Scalars as JSON: what is not finite becomes null (the scalars' own message carries it as it is)."""
+    return {name: float(value) if np.isfinite(value) else None for name, value in scalars.items()}
+
+
+def said(error: Exception) -> dict[str, str]:
+    """An error as the two sentences a learner reads."""
+    if isinstance(error, Problem):
+        return {"en": error.en, "zh": error.zh}
+    name = type(error).__name__
+    if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
+        return {
+            "en": "This run needs more memory than the device has. Choose a smaller batch or network and run again.",
+            "zh": "这次运行所需的内存超过了设备的容量。请减小批大小或网络后重新运行。",
+        }
+    detail = f"{name}: {error}"[:300]
+    return {
+        "en": f"The lesson's code stopped with an error it did not expect ({detail}). Nothing else is affected: "
+        "change a setting or run again, and report it if it comes back.",
+        "zh": f"课程代码遇到意料之外的错误而停止({detail})。其他运行不受影响:请更改设置或重新运行;若再次出现,请反馈。",
+    }

@@ -1,0 +1,244 @@
+"""Settings of a lesson: each field with its default, its bounds and how it is drawn. Checked once, at the door.
+
+    class Params(engine.params.Params):
+        lr: Annotated[float, Slider(0.001, 4.0, log=True, live=True)] = 0.05
+        surface: Annotated[str, Choice(("bowl", "saddle"))] = "bowl"
+
+The same class draws the widgets, fills the URL, checks what comes back from it, and is checked again in the worker.
+A value outside its bounds is named with its bounds, never clamped in silence.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
+
+from engine.types import Problem, Values
+
+When: TypeAlias = Mapping[str, tuple[Any, ...]]
+# `when` draws a control only while another setting has one of the named values: {"surface": ("formula",)}.
+# `live` settings may change while the run goes on: the loop receives them from `yield`.
+
+
+@dataclass(frozen=True, slots=True)
+class Slider:
+    """A number from `low` to `high`; `log` spaces the widget by factors, `step` is the grain it offers."""
+
+    low: float
+    high: float
+    step: float | None = None
+    log: bool = False
+    live: bool = False
+    when: When | None = None
+
+    def read(self, name: str, value: Any) -> Any:
+        return value
+
+    def check(self, name: str, value: Any) -> None:
+        if not (math.isfinite(value) and self.low <= value <= self.high):
+            raise Problem(
+                f"{name} = {value:g} is outside {self.low:g} to {self.high:g}. Choose a value between them.",
+                f"{name} = {value:g} 超出了 {self.low:g} 到 {self.high:g} 的范围,请在其间选一个值。",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of `options`; drawn as a list, or as a row of buttons if `row`."""
+
+    options: tuple[str, ...]
+    row: bool = False
+    live: bool = False
+    when: When | None = None
+
+    def read(self, name: str, value: Any) -> Any:
+        return value
+
+    def check(self, name: str, value: Any) -> None:
+        if value not in self.options:
+            known = ", ".join(self.options)
+            raise Problem(
+                f"{name} = {value!r:.60} is not known. Choose one of: {known}.",
+                f"{name} = {value!r:.60} 不存在,可选:{known}。",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Several:
+    """Some of `options`, at least `least`; "sgd,adam" in a URL."""
+
+    options: tuple[str, ...]
+    least: int = 1
+    live: bool = False
+    when: When | None = None
+
+    def read(self, name: str, value: Any) -> Any:
+        return tuple(part for part in value.split(",") if part) if isinstance(value, str) else value
+
+    def check(self, name: str, value: Any) -> None:
+        for one in value:
+            Choice(self.options).check(name, one)
+        if len(value) < self.least or len(set(value)) < len(value):
+            raise Problem(
+                f"{name} needs at least {self.least} of {', '.join(self.options)}, each once; it has {len(value)}.",
+                f"{name} 至少要选 {self.least} 项({', '.join(self.options)}),且不重复;现在有 {len(value)} 项。",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Toggle:
+    """Yes or no; "1" or "0" in a URL."""
+
+    live: bool = False
+    when: When | None = None
+
+    def read(self, name: str, value: Any) -> Any:
+        return value
+
+    def check(self, name: str, value: Any) -> None:
+        pass
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A line of at most `longest` characters that matches `pattern`, if one is given."""
+
+    longest: int = 200
+    pattern: str = ""
+    live: bool = False
+    when: When | None = None
+
+    def read(self, name: str, value: Any) -> Any:
+        return value
+
+    def check(self, name: str, value: Any) -> None:
+        if len(value) > self.longest:
+            raise Problem(
+                f"{name} has {len(value)} characters; at most {self.longest} fit. Shorten it.",
+                f"{name} 有 {len(value)} 个字符,最多 {self.longest} 个,请缩短。",
+            )
+        if self.pattern and not re.fullmatch(self.pattern, value):
+            raise Problem(
+                f"{name} = {value!r:.60} does not have the form it needs ({self.pattern}).",
+                f"{name} = {value!r:.60} 的格式不对(应符合 {self.pattern})。",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number with no widget of its own: a figure sets it (a start point, a chosen image), the URL keeps it."""
+
+    low: float
+    high: float
+    live: bool = False
+    when: When | None = None
+
+    def read(self, name: str, value: Any) -> Any:
+        return value
+
+    def check(self, name: str, value: Any) -> None:
+        Slider(self.low, self.high).check(name, value)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """The digest of an uploaded picture (see Engine.put), or "" for none; drawn as an upload."""
+
+    live: bool = False
+    when: When | None = None
+
+    def read(self, name: str, value: Any) -> Any:
+        return value
+
+    def check(self, name: str, value: Any) -> None:
+        Text(64, "([0-9a-f]{64})?").check(name, value)
+
+
+Control: TypeAlias = Slider | Choice | Several | Toggle | Text | Number | Picture
+
+
+class Params(BaseModel):
+    """Base of every lesson's settings. Immutable; unknown names and values that are not finite are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @classmethod
+    def controls(cls) -> Iterator[tuple[str, Control]]:
+        """(name, control) of each setting, in the order they are written."""
+        for name, info in cls.model_fields.items():
+            for mark in info.metadata:
+                if isinstance(mark, Control):
+                    yield name, mark
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _read(cls, value: Any, info: ValidationInfo) -> Any:
+        control = dict(cls.controls()).get(info.field_name or "")
+        return control.read(info.field_name or "", value) if control else value
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _check(cls, value: Any, info: ValidationInfo) -> Any:
+        control = dict(cls.controls()).get(info.field_name or "")
+        if control:
+            control.check(info.field_name or "", value)
+        return value
+
+    def changed(self) -> Values:
+        """Only what differs from the defaults: what a link needs to carry."""
+        return {
+            name: value for name, value in self.model_dump().items() if value != type(self).model_fields[name].default
+        }
+
+
+P = TypeVar("P", bound=Params)
+
+
+def checked(kind: type[P], values: Mapping[str, Any]) -> P:
+    """`values` as a `kind`. Raises Problem: the first value that is wrong, with its bounds and the way out."""
+    try:
+        return kind.model_validate(dict(values))
+    except ValidationError as errors:
+        raise problem(kind, errors.errors()[0]) from errors
+
+
+def salvaged(kind: type[P], values: Mapping[str, Any]) -> tuple[P, list[Problem]]:
+    """As `checked`, for a link: what is wrong goes back to its default, and every wrong value has its Problem."""
+    good = dict(values)
+    problems: list[Problem] = []
+    while True:
+        try:
+            return kind.model_validate(good), problems
+        except ValidationError as errors:
+            for error in errors.errors():
+                problems.append(problem(kind, error))
+                if not error["loc"] or error["loc"][0] not in good:  # a rule about several settings together
+                    good = {}
+                    break
+                good.pop(str(error["loc"][0]), None)
+
+
+def problem(kind: type[Params], error: Any) -> Problem:
+    """What pydantic found wrong, as a sentence for a learner."""
+    cause = error.get("ctx", {}).get("error")
+    if isinstance(cause, Problem):
+        return cause
+    name = str(error["loc"][0]) if error["loc"] else "settings"
+    if error["type"] == "extra_forbidden":
+        known = ", ".join(kind.model_fields)
+        return Problem(
+            f"{name:.40} is not a setting of this lesson. Its settings are: {known}.",
+            f"{name:.40} 不是本课的设置项。可用的有:{known}。",
+        )
+    expected = {"int": "whole number", "float": "finite number", "finite": "finite number", "bool": "1 or 0"}
+    wanted = next((text for start, text in expected.items() if error["type"].startswith(start)), error["msg"])
+    chinese = {"whole number": "整数", "finite number": "有限的数", "1 or 0": "1 或 0"}.get(wanted, wanted)
+    return Problem(
+        f"{name} = {error['input']!r:.60} cannot be used: it must be a {wanted}.",
+        f"{name} = {error['input']!r:.60} 无法使用:需要{chinese}。",
+    )

@@ -1,0 +1,102 @@
+"""The few nouns that cross the engine's borders: jobs, steps, ticks, runs and problems. No torch here."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Array: TypeAlias = npt.NDArray[Any]
+Arrays: TypeAlias = dict[str, Array]
+Scalars: TypeAlias = dict[str, float]
+Snapshot: TypeAlias = dict[str, Array]
+Values: TypeAlias = dict[str, Any]
+
+
+class Problem(ValueError):
+    """Something a learner can act on, said in both languages where it is found: what, why, and the way out.
+
+    It crosses processes as its two sentences and nothing else.
+    """
+
+    def __init__(self, en: str, zh: str) -> None:
+        super().__init__(en)
+        self.en = en
+        self.zh = zh
+
+    def __reduce__(self) -> tuple[type[Problem], tuple[str, str]]:
+        return (Problem, (self.en, self.zh))
+
+    def say(self, language: str) -> str:
+        """The sentence in `language` ("en" or "zh")."""
+        return self.zh if language == "zh" else self.en
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is asked for: plain values, picklable, loggable. The same job gives the same run.
+
+    `entry` names a generator function as "lessons.NAME.compute:run"; `params` are the lesson's settings;
+    `device` is "auto", "cpu", "cuda" or "mps".
+    """
+
+    entry: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    device: str = "auto"
+
+    @property
+    def lesson(self) -> str:
+        """The lesson's name: "lessons.cifar10.compute:run" is of "cifar10"."""
+        return self.entry.split(":")[0].split(".")[-2]
+
+    def key(self) -> str:
+        """A digest that equal jobs share, whatever the order of their settings."""
+        plain = [self.entry, dict(self.params), self.seed, self.device]
+        return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a lesson yields after each step. `frame` and `state` are called only if somebody wants them.
+
+    Step 0 is the state before any training; steps then count up by one to `total`. A run resumed from the snapshot of
+    step k yields step k + 1 first. A scalar may be left out of
+    a step (a validation loss once an epoch); it may be NaN or infinite, and is then shown as just that.
+    """
+
+    step: int
+    scalars: Scalars
+    total: int
+    frame: Callable[[], Arrays] = dict
+    state: Callable[[], Snapshot] = dict
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A step with its picture: what `figures.update` turns into patches."""
+
+    step: int
+    scalars: Scalars
+    arrays: Arrays = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Scalars of consecutive messages that share their names: `values[i, j]` is `names[j]` at `steps[i]`.
+
+    steps: int32 (n,); values: float64 (n, len(names)).
+    """
+
+    names: tuple[str, ...]
+    steps: npt.NDArray[np.int32]
+    values: npt.NDArray[np.float64]
+
+
+STATUSES = ("queued", "running", "paused", "done", "stopped", "failed", "recorded")
+ENDED = frozenset({"done", "stopped", "failed", "recorded"})

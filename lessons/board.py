@@ -1,0 +1,199 @@
+"""What a lesson puts on the board: four kinds of figure, the patches that move them, and what a gesture means.
+
+Everything here is plain data. `draw(params, words)` makes the figures once; after that
+
+* a plotly trace with "bind" follows the scalars by itself, up to wherever the viewer's playhead is;
+* `update(params, tick)` turns the arrays of a frame into patches, each complete in itself;
+* `answer(params, name, args, arrays)` turns the answer to an Ask into patches.
+
+So a figure at step k is its spec, the scalars up to k, and the patches of the last frame at or before k. `fold`
+does that in Python; the browser does the same.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from engine.types import Scalars
+
+# One colour language everywhere, readable on light and dark and by the colour-blind (after Okabe and Ito, 2008).
+TRAIN = "#2f86d6"
+VALIDATION = "#e07b16"
+POSITIVE = "#2f86d6"
+NEGATIVE = "#e07b16"
+CATEGORIES = (
+    *("#2f86d6", "#e07b16", "#1a9e77", "#c8549b", "#8f6fd1"),
+    *("#b8860b", "#d1495b", "#4aa8c9", "#7a7a7a", "#5f9e3a"),
+)
+
+Size: TypeAlias = Literal["hero", "half", "third", "full"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A click asks `compute.look(job, state, name, args)`; the answer's patches come back over the live socket.
+
+    `args` maps argument names to fields of the event: a plot gives x, y, z, index, trace; a map row, col, tile,
+    value; a graph node; a strip index. With `follow` the question is asked again as the playhead moves.
+    """
+
+    name: str
+    args: Mapping[str, str] = field(default_factory=dict)
+    follow: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Choose:
+    """A click (or the release of a drag) sets settings: {"start_x": "x"} puts the event's x into start_x."""
+
+    sets: Mapping[str, str]
+
+
+Pick: TypeAlias = Ask | Choose
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """A plotly figure as plain dictionaries. A trace may have "bind":
+
+        {"x": "step", "y": "loss"}            its points are the history of these scalars ("step" is the step)
+        {"x": ["a", "b", null], "y": [...]}   its points are these scalars at the playhead alone; null breaks the line
+
+    The keys of "bind" are attributes of the trace ("x", "y", "z", "text", "marker.size"). A trace needs a "name";
+    a patch addresses it by that name. `switch` offers the reader a log or linear y axis.
+    """
+
+    id: str
+    traces: list[dict[str, Any]]
+    layout: dict[str, Any] = field(default_factory=dict)
+    size: Size = "half"
+    height: int = 300
+    switch: bool = False
+    picks: Pick | None = None
+    kind: Literal["plot"] = "plot"
+
+
+@dataclass(frozen=True, slots=True)
+class Map:
+    """Tiles of cells on a canvas: filters, activation maps, a confusion matrix, a decision boundary.
+
+    Patch data: tiles, numbers (n, rows, columns), or uint8 (n, rows, columns, 3) for `colours` "rgb"; optionally
+    `select` [tile, row, column]. `limits`: "each" (a tile's own range), "all" (one range for all), or [low, high].
+    "diverging" puts white at zero, blue above, orange below. `numbers` writes each cell's value into it.
+    """
+
+    id: str
+    colours: Literal["diverging", "sequential", "rgb"] = "sequential"
+    limits: Literal["each", "all"] | tuple[float, float] = "all"
+    rows: list[str] = field(default_factory=list)
+    columns: list[str] = field(default_factory=list)
+    tiles: list[str] = field(default_factory=list)
+    row_title: str = ""
+    column_title: str = ""
+    numbers: bool = False
+    size: Size = "half"
+    height: int = 300
+    picks: Pick | None = None
+    kind: Literal["map"] = "map"
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """Nodes and edges with values, drawn as SVG: a network and what flows through it.
+
+    nodes: {"id", "label", "note", "x", "y"} with x and y in 0..1 (x to the right, y down); edges: {"from", "to",
+    "label"}. Patch data: `nodes` (a value for each node, in order, shown as its colour and number), `edges` alike.
+    """
+
+    id: str
+    nodes: list[dict[str, Any]]
+    edges: list[dict[str, Any]]
+    size: Size = "full"
+    height: int = 220
+    picks: Pick | None = None
+    kind: Literal["graph"] = "graph"
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """A row of images, each with a caption, a mark and bars.
+
+    Patch data: images uint8 (n, rows, columns, 3); optionally `label` int (n,) and `guess` int (n,), indices into
+    `classes` (a frame is green and ticked where they agree, orange and crossed where not; label -1: not known);
+    `probabilities` float (n, k), drawn as bars of the three largest; `index` int (n,), what a click reports.
+    """
+
+    id: str
+    classes: list[str] = field(default_factory=list)
+    size: Size = "full"
+    height: int = 150
+    picks: Pick | None = None
+    kind: Literal["strip"] = "strip"
+
+
+Figure: TypeAlias = Plot | Map | Graph | Strip
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """New numbers for one figure, complete in themselves: `data` replaces these attributes of `trace`.
+
+    Values are arrays, numbers or lists of short strings. `trace` is "" for figures other than plots. The key
+    "say" (a dictionary of numbers) fills the figure's text reading.
+    """
+
+    figure: str
+    data: Mapping[str, Any]
+    trace: str = ""
+
+
+def spec(figure: Figure) -> dict[str, Any]:
+    """The figure as JSON for the browser."""
+    return asdict(figure)
+
+
+def fold(
+    figures: Mapping[str, Figure], history: Iterable[tuple[int, Scalars]], patches: Iterable[Patch] = ()
+) -> dict[str, dict[str, Any]]:
+    """The figures as the browser draws them: scalars up to the playhead, and the patches of one frame.
+
+    Returns figure id -> its spec, with bound traces filled in and patch data under the trace (plots) or "data".
+    """
+    rows = list(history)
+    out = {name: copy.deepcopy(spec(figure)) for name, figure in figures.items()}
+    for drawn in out.values():
+        for trace in drawn.get("traces", ()):
+            for attribute, source in trace.get("bind", {}).items():
+                put(trace, attribute, bound(source, rows, trace["bind"]))
+    for patch in patches:
+        drawn = out[patch.figure]
+        if drawn["kind"] == "plot":
+            target = next(trace for trace in drawn["traces"] if trace["name"] == patch.trace)
+        else:
+            target = drawn.setdefault("data", {})
+        for attribute, value in patch.data.items():
+            put(target, attribute, value)
+    return out
+
+
+def bound(source: str | list[str | None], rows: list[tuple[int, Scalars]], bind: Mapping[str, Any]) -> list[Any]:
+    """The numbers a binding stands for; steps at which a bound scalar is absent are left out for the whole trace."""
+    if not isinstance(source, str):
+        last = dict(rows[-1][1]) if rows else {}
+        return [last.get(name) if name else None for name in source]
+    needed = {name for name in bind.values() if isinstance(name, str) and name != "step"}
+    kept = [(step, scalars) for step, scalars in rows if needed <= scalars.keys()]
+    return [step if source == "step" else scalars[source] for step, scalars in kept]
+
+
+def put(target: dict[str, Any], attribute: str, value: Any) -> None:
+    """Sets "marker.size" as plotly means it."""
+    *path, last = attribute.split(".")
+    for part in path:
+        target = target.setdefault(part, {})
+    target[last] = value.tolist() if isinstance(value, np.ndarray) else value

@@ -1,0 +1,94 @@
+"""The lessons in their order, in chapters. A lesson is on the site when its name stands here."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from engine.params import Params
+
+FOLDER = Path(__file__).parent
+LANGUAGES = ("en", "zh")
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """A folder of `lessons`, how many minutes it takes, and the lessons it builds on."""
+
+    name: str
+    minutes: int
+    after: tuple[str, ...] = ()
+    icon: str = ":material/play_circle:"
+
+    @property
+    def folder(self) -> Path:
+        return FOLDER / self.name
+
+    @property
+    def entry(self) -> str:
+        """What a Job names: the generator function of this lesson."""
+        return f"lessons.{self.name}.compute:run"
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    en: str
+    zh: str
+    lessons: tuple[Lesson, ...]
+
+    def title(self, language: str) -> str:
+        return self.zh if language == "zh" else self.en
+
+
+CHAPTERS = (
+    Chapter("Learning is descending", "学习就是下山", (Lesson("gradient_descent", 12, icon=":material/landscape:"),)),
+    Chapter("Seeing", "看懂图像", (Lesson("cifar10", 20, ("gradient_descent",), icon=":material/image_search:"),)),
+)
+
+
+def lessons() -> Iterator[Lesson]:
+    """Every lesson, in order."""
+    for chapter in CHAPTERS:
+        yield from chapter.lessons
+
+
+@lru_cache
+def lesson(name: str) -> Lesson:
+    """The lesson of that name. Raises KeyError: only names of the catalog are ever imported."""
+    for one in lessons():
+        if one.name == name:
+            return one
+    raise KeyError(name)
+
+
+def part(name: str, module: str) -> Any:
+    """A module of a lesson: "params" or "figures" ("compute" belongs to the worker alone)."""
+    return importlib.import_module(f"lessons.{lesson(name).name}.{module}")
+
+
+def params(name: str) -> type[Params]:
+    """The class of a lesson's settings."""
+    kind: type[Params] = part(name, "params").Params
+    return kind
+
+
+def script(name: str, settings: Params) -> str:
+    """The lesson as a plain program, its block of constants filled in with `settings`."""
+    source = (lesson(name).folder / "script.py").read_text(encoding="utf-8")
+    values = {field.upper(): value for field, value in settings.model_dump().items()}
+    lines = []
+    inside = False
+    for line in source.splitlines():
+        if line.strip() in ("# settings", "# end of settings"):
+            inside = line.strip() == "# settings"
+        found = re.match(r"([A-Z][A-Z0-9_]*)(\s*:[^=]+)? = ", line) if inside else None
+        if found and found[1] in values:
+            comment = re.search(r"\s{2,}# .*$", line)
+            line = f"{found[0]}{values[found[1]]!r}{comment[0] if comment else ''}"
+        lines.append(line)
+    return "\n".join(lines) + "\n"

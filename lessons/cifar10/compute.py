@@ -1,0 +1,380 @@
+"""Training an image classifier with the loop in the open, and every question a learner can ask of a moment of it."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Generator
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from engine.data.images import Images, Part, held
+from engine.params import checked
+from engine.types import Arrays, Job, Problem, Scalars, Snapshot, Step, Values
+from lessons.cifar10.architecture import known, shown
+from lessons.cifar10.augment import augment
+from lessons.cifar10.networks import build, first_filters, load, marks, weights
+from lessons.cifar10.params import Params
+
+HELD_OUT = 12
+MAPS = 16
+CELL = 12
+COPIES = 10
+LIVE = ("lr", "weight_decay")
+
+
+def run(job: Job, state: Snapshot | None = None) -> Generator[Step, Values | None, None]:
+    """Trains `params.network` and yields after each minibatch.
+
+    Scalars: loss and accuracy of the minibatch (as it was before its step), lr, images_per_s (measured, so it differs
+    from run to run); at step 0 and at the end of each epoch val_loss and val_accuracy; at the last step also
+    test_loss and test_accuracy, which nothing before has looked at.
+    """
+    p = checked(Params, job.params)
+    device = place(job.device)
+    data = held(p.data, str(device))
+    train, fill = data.train, (data.mean * 255).round().to(torch.uint8)
+    bf16 = p.precision == "bfloat16" and has_bfloat16(device)
+    live = {name: float(getattr(p, name)) for name in LIVE}
+
+    torch.manual_seed(job.seed)
+    model = build(p.network, p.data, data.mean, data.std).to(device)
+    if state is None:
+        start_well(model, data, p)
+    optimiser = choose_optimiser(model, p)
+    generator = torch.Generator().manual_seed(job.seed)
+    step = epoch = at = 0  # minibatches done; epochs done; images of this epoch done
+    order = torch.empty(0, dtype=torch.int64)
+    counts = np.zeros((10, 10), np.int32)
+    if state is not None:
+        step, epoch, at, order, counts = restore(state, p, model, optimiser, generator)
+        live.update({name: float(state[f"live.{name}"]) for name in LIVE if f"live.{name}" in state})
+    moved = {name for name in LIVE if state is not None and f"live.{name}" in state}
+
+    def snapshot() -> Snapshot:
+        kept = marks(p.network, p.data) | to_arrays("model", model.state_dict()) | optimiser_state(optimiser)
+        kept |= {f"live.{name}": np.array(live[name]) for name in moved}
+        kept |= {name: np.array(value) for name, value in (("at.step", step), ("at.epoch", epoch), ("at.image", at))}
+        return kept | {
+            "at.order": order.numpy().copy(),
+            "at.counts": counts.copy(),
+            "rng.own": generator.get_state().numpy().copy(),
+            "rng.torch": torch.get_rng_state().numpy().copy(),
+        }
+
+    def total() -> int:
+        per_epoch = math.ceil(len(train) / p.batch)
+        rest = math.ceil((len(train) - at) / p.batch) if at else 0
+        return step + rest + max(0, p.epochs - epoch - bool(at)) * per_epoch
+
+    picture = partial(frame, model, data, bf16)
+    if state is None:
+        check, counts = validate(model, data.validation, bf16)
+        yield Step(0, {**check, "lr": lr_at(p, live["lr"], 0.0)}, total(), partial(picture, counts), snapshot)
+
+    rate = 0.0
+    while epoch < p.epochs:
+        began = time.perf_counter()
+        if at == 0:
+            order = torch.randperm(len(train), generator=generator)
+        chosen = order[at : at + p.batch].to(device)
+        images = augment(train.images[chosen], p.augment, generator, fill)
+        labels = train.labels[chosen]
+        for group in optimiser.param_groups:
+            group["lr"] = lr_at(p, live["lr"], (epoch + at / len(train)) / p.epochs)
+            group["weight_decay"] = live["weight_decay"] if group["decays"] else 0.0
+
+        model.train()
+        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+            guesses = model(images)
+        loss = F.cross_entropy(guesses.float(), labels, label_smoothing=p.smoothing)
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+
+        step, at = step + 1, at + len(labels)
+        scalars: Scalars = {
+            "loss": loss.item(),
+            "accuracy": (guesses.argmax(1) == labels).float().mean().item(),
+            "lr": optimiser.param_groups[0]["lr"],
+        }
+        if not math.isfinite(scalars["loss"]):
+            raise diverged(step, scalars["lr"], p)
+        spent = time.perf_counter() - began
+        rate = len(labels) / spent if not rate else 0.9 * rate + 0.1 * len(labels) / spent
+        scalars["images_per_s"] = rate
+        if at >= len(train):
+            epoch, at = epoch + 1, 0
+            check, counts = validate(model, data.validation, bf16)
+            scalars |= check
+            if epoch >= p.epochs:
+                final, _ = validate(model, data.test, bf16)
+                scalars |= {name.replace("val_", "test_"): value for name, value in final.items()}
+        changes = yield Step(step, scalars, total(), partial(picture, counts), snapshot)
+        for name in LIVE:
+            if changes and name in changes:
+                live[name] = float(changes[name])
+                moved.add(name)
+
+
+def place(wanted: str) -> torch.device:
+    """The device for "auto", "cpu", "cuda" or "mps"."""
+    if wanted != "auto":
+        return torch.device(wanted)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether the device multiplies bfloat16 numbers itself; where it does not, they would only be slower."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cpu" and bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def lr_at(p: Params, peak: float, done: float) -> float:
+    """The learning rate when the part `done` (0..1) of the training lies behind.
+
+    "constant"; "cosine": half a cosine from the peak to zero (Loshchilov and Hutter, 2016); "onecycle": up for the
+    first quarter, down to zero for the rest (after Smith, 2018).
+    """
+    if p.schedule == "cosine":
+        return peak * 0.5 * (1 + math.cos(math.pi * done))
+    if p.schedule == "onecycle":
+        return peak * (0.1 + 0.9 * done / 0.25 if done < 0.25 else (1 - done) / 0.75)
+    return peak
+
+
+def choose_optimiser(model: nn.Module, p: Params) -> torch.optim.Optimizer:
+    """One of torch's optimisers. Biases and batch norm's numbers do not decay: they do not make a function wilder."""
+    matrices = [weight for weight in model.parameters() if weight.requires_grad and weight.ndim > 1]
+    vectors = [weight for weight in model.parameters() if weight.requires_grad and weight.ndim <= 1]
+    groups = [{"params": matrices, "decays": True}, {"params": vectors, "decays": False}]
+    if p.optimiser == "adam":
+        return torch.optim.Adam(groups, p.lr)
+    if p.optimiser == "adamw":
+        return torch.optim.AdamW(groups, p.lr)
+    momentum = 0.0 if p.optimiser == "sgd" else 0.9
+    return torch.optim.SGD(groups, p.lr, momentum, nesterov=p.optimiser == "nesterov")
+
+
+def start_well(model: nn.Sequential, data: Images, p: Params) -> None:
+    """What a network's first weights are, where torch's own default is not good enough for it."""
+
+
+@torch.no_grad()
+def validate(model: nn.Module, part: Part, bf16: bool) -> tuple[Scalars, np.ndarray[Any, np.dtype[np.int32]]]:
+    """Mean loss and accuracy on `part`, and the confusion counts (10, 10): row = true class, column = guess."""
+    model.eval()
+    device = part.labels.device
+    guesses = []
+    for at in range(0, len(part), 500):
+        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+            guesses.append(model(part.images[at : at + 500]).float())
+    scores = torch.cat(guesses)
+    loss = F.cross_entropy(scores, part.labels).item()
+    best = scores.argmax(1)
+    counts = torch.bincount(part.labels * 10 + best, minlength=100).reshape(10, 10).to(torch.int32)
+    return {"val_loss": loss, "val_accuracy": (best == part.labels).float().mean().item()}, counts.cpu().numpy()
+
+
+def diverged(step: int, lr: float, p: Params) -> Problem:
+    """The sentence for a loss that is no number any more."""
+    return Problem(
+        f"At step {step} the loss stopped being a finite number: with a learning rate of {lr:.3g} the steps were so "
+        f"large that the weights overflowed. Try a learning rate of {p.lr / 10:.2g}"
+        + ("." if p.network == "fast" else ", or the fast network, whose batch norm stands larger steps."),
+        f"第 {step} 步时损失不再是有限的数:学习率 {lr:.3g} 让每一步都太大,权重溢出了。"
+        f"请试试学习率 {p.lr / 10:.2g}" + ("。" if p.network == "fast" else ",或换用带批归一化、更能承受大步长的快速网络。"),
+    )
+
+
+def to_arrays(start: str, tensors: dict[str, torch.Tensor]) -> Snapshot:
+    """Copies on the host, so that training on does not change a snapshot."""
+    return {f"{start}.{name}": np.array(tensor.detach().cpu().contiguous().numpy()) for name, tensor in tensors.items()}
+
+
+def optimiser_state(optimiser: torch.optim.Optimizer) -> Snapshot:
+    """"optim.3.momentum_buffer" and so on: the buffers of the weight numbered 3."""
+    buffers = optimiser.state_dict()["state"]
+    return to_arrays("optim", {f"{i}.{name}": value for i, one in buffers.items() for name, value in one.items()
+                               if value is not None})
+
+
+def restore(
+    state: Snapshot, p: Params, model: nn.Module, optimiser: torch.optim.Optimizer, generator: torch.Generator
+) -> tuple[int, int, int, torch.Tensor, np.ndarray[Any, np.dtype[np.int32]]]:
+    """Puts a snapshot back; returns step, epoch, image, order and confusion counts. Buffers of another optimiser stay
+    behind: it starts without them. Raises Problem for a network of another shape."""
+    mark = marks(p.network, p.data)
+    if any(int(state.get(name, -1)) != int(value) for name, value in mark.items()):
+        raise Problem(
+            "A run can be continued with other settings, but not with another network or other data: its weights "
+            "would not fit. Start a new run.",
+            "可以换设置接着训练,但不能换网络或数据:原来的权重对不上。请重新开始一次训练。",
+        )
+    model.load_state_dict(weights(state))
+    own = optimiser.state_dict()
+    found: dict[int, dict[str, torch.Tensor]] = {}
+    for name, array in state.items():
+        if name.startswith("optim."):
+            _, number, buffer = name.split(".")
+            found.setdefault(int(number), {})[buffer] = torch.from_numpy(np.array(array))
+    wanted = {"adam": {"exp_avg"}, "adamw": {"exp_avg"}, "sgd": set()}.get(p.optimiser, {"momentum_buffer"})
+    if all(wanted <= one.keys() for one in found.values()):
+        own["state"] = found if wanted else {}
+        optimiser.load_state_dict(own)
+    generator.set_state(torch.from_numpy(np.array(state["rng.own"])))
+    torch.set_rng_state(torch.from_numpy(np.array(state["rng.torch"])))
+    step, epoch, at = (int(state[f"at.{name}"]) for name in ("step", "epoch", "image"))
+    return step, epoch, at, torch.from_numpy(np.array(state["at.order"])), np.array(state["at.counts"])
+
+
+# --- pictures of one moment ---------------------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def frame(model: nn.Sequential, data: Images, bf16: bool, counts: np.ndarray[Any, Any]) -> Arrays:
+    """First-layer filters, maps of one image at the first layer, confusion counts, and twelve held-out images."""
+    model.eval()
+    images, labels = data.validation.images[:HELD_OUT], data.validation.labels[:HELD_OUT]
+    with torch.autocast(images.device.type, torch.bfloat16, enabled=bf16):
+        chances = model(images).float().softmax(1)
+    return {
+        "filters": visible(first_filters(model)),
+        "maps": maps_of(model, images[:1], next(name for name, _ in model.named_children() if name != "normalise")),
+        "counts": counts,
+        "images": pixels(images),
+        "labels": labels.cpu().numpy(),
+        "chances": chances.cpu().numpy(),
+        "index": np.arange(HELD_OUT),
+    }
+
+
+def pixels(images: torch.Tensor) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """(n, 3, rows, columns) as (n, rows, columns, 3)."""
+    return np.ascontiguousarray(images.permute(0, 2, 3, 1).cpu().numpy())
+
+
+def visible(filters: torch.Tensor) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """Filters (n, 3, rows, columns) as colour images, each stretched by itself so that zero is middle grey."""
+    most = filters.abs().amax((1, 2, 3), keepdim=True).clamp_min(1e-12)
+    return pixels(((filters.detach() / most + 1) * 127.5).round().to(torch.uint8))
+
+
+def maps_of(model: nn.Sequential, image: torch.Tensor, layer: str) -> np.ndarray[Any, np.dtype[np.float16]]:
+    """What comes out of `layer` for one image (1, 3, size, size): (channels, rows, columns), the first 16 channels."""
+    x = image
+    for name, part in model.named_children():
+        x = part(x)
+        if name == layer:
+            break
+    return x[0, :MAPS].cpu().numpy().astype(np.float16)
+
+
+# --- questions ----------------------------------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def look(job: Job, state: Snapshot | None, name: str, args: Values) -> Arrays:
+    """Answers about one moment of a run.
+
+    "cell"      true, guess           the validation images in that cell of the confusion matrix, surest first
+    "maps"      image, layer          activation maps of a validation image
+    "image"     image                 that image, its label and the network's probabilities
+    "classify"  picture (h, w, 3)     what the network makes of a learner's own picture
+    "augment"   image                 changed copies of a training image; needs no state
+    Raises Problem for arguments that are not of that form.
+    """
+    p = checked(Params, job.params)
+    data = held(p.data, str(place(job.device)))
+    if name == "augment":
+        return copies(p, data, whole(args, "image", 0, len(data.train) - 1))
+    if name not in ("cell", "maps", "image", "classify"):
+        raise Problem(f"This lesson has no answer to {name!r:.40}.", f"本课无法回答 {name!r:.40}。")
+    if state is None:
+        raise Problem(
+            "There is no network to ask yet. Start a run first.",
+            "还没有可以询问的网络。请先开始一次训练。",
+        )
+    model = load(state).to(data.train.labels.device)
+    if name == "cell":
+        return cell(model, data, whole(args, "true", 0, 9), whole(args, "guess", 0, 9))
+    if name == "classify":
+        return classify(model, data, args.get("picture"))
+    index = whole(args, "image", 0, len(data.validation) - 1)
+    image = data.validation.images[index : index + 1]
+    if name == "maps":
+        layer = known(p.network, args.get("layer") or shown(p.network)[0])
+        return {
+            "maps": maps_of(model, image, layer),
+            "image": pixels(image),
+            "layer": np.array(shown(p.network).index(layer)),
+            "index": np.array([index]),
+        }
+    return {
+        "images": pixels(image),
+        "labels": data.validation.labels[index : index + 1].cpu().numpy(),
+        "chances": model(image).softmax(1).cpu().numpy(),
+        "index": np.array([index]),
+    }
+
+
+def whole(args: Values, name: str, low: int, high: int) -> int:
+    """A whole number from `low` to `high` out of a browser's arguments; `low` if it is not there."""
+    value = args.get(name, low)
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value or not low <= value <= high:
+        raise Problem(
+            f"{name} = {value!r:.40} is not a whole number from {low} to {high}.",
+            f"{name} = {value!r:.40} 不是 {low} 到 {high} 之间的整数。",
+        )
+    return int(value)
+
+
+def cell(model: nn.Module, data: Images, true: int, guess: int) -> Arrays:
+    """The validation images of class `true` that are taken for `guess`: at most twelve, the surest first."""
+    of_class = (data.validation.labels == true).nonzero()[:, 0]
+    chances = torch.cat([model(part) for part in data.validation.images[of_class].split(500)]).softmax(1)
+    inside = (chances.argmax(1) == guess).nonzero()[:, 0]
+    surest = inside[chances[inside, guess].argsort(descending=True, stable=True)[:CELL]]
+    return {
+        "images": pixels(data.validation.images[of_class[surest]]),
+        "labels": np.full(len(surest), true),
+        "chances": chances[surest].cpu().numpy(),
+        "index": of_class[surest].cpu().numpy(),
+        "count": np.array(len(inside)),
+    }
+
+
+def classify(model: nn.Module, data: Images, picture: Any) -> Arrays:
+    """Probabilities for a learner's picture, uint8 (h, w, 3), and the small square the network saw of it."""
+    if not isinstance(picture, np.ndarray) or picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
+        raise Problem(
+            "There is no picture to classify. Upload one first.",
+            "没有可以分类的图片。请先上传一张。",
+        )
+    height, width, _ = picture.shape
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    square = torch.from_numpy(picture[top : top + side, left : left + side].copy()).permute(2, 0, 1)[None].float()
+    small = F.interpolate(square, (data.size, data.size), mode="bilinear", antialias=True, align_corners=False)
+    seen = small.round().clamp(0, 255).to(torch.uint8).contiguous(memory_format=torch.channels_last)
+    return {
+        "images": pixels(seen),
+        "chances": model(seen.to(data.train.labels.device)).softmax(1).cpu().numpy(),
+    }
+
+
+def copies(p: Params, data: Images, index: int) -> Arrays:
+    """The training image `index` as it is, and nine copies changed as the settings say."""
+    image = data.train.images[index : index + 1]
+    generator = torch.Generator().manual_seed(p.seed)
+    fill = (data.mean * 255).round().to(torch.uint8)
+    changed = augment(image.expand(COPIES - 1, -1, -1, -1), p.augment, generator, fill)
+    return {"images": pixels(torch.cat([image, changed]))}

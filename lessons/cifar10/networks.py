@@ -1,0 +1,105 @@
+"""The three networks in torch, built layer by layer from `architecture.py`."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import numpy as np
+import torch
+from torch import nn
+
+from engine.types import Problem, Snapshot
+from lessons.cifar10.architecture import ARCHITECTURES, SIZES, Layer, Shape, flat, out
+
+NAMES = tuple(ARCHITECTURES)
+SETS = tuple(SIZES)
+
+
+class Normalise(nn.Module):
+    """Bytes to numbers around zero: (x / 255 - mean) / std for each channel, as one multiplication and one addition."""
+
+    scale: torch.Tensor
+    shift: torch.Tensor
+
+    def __init__(self, mean: torch.Tensor, std: torch.Tensor) -> None:
+        super().__init__()
+        self.register_buffer("scale", (1 / (255 * std)).reshape(1, 3, 1, 1))
+        self.register_buffer("shift", (-mean / std).reshape(1, 3, 1, 1))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return torch.addcmul(self.shift, images.float(), self.scale)
+
+
+def build(network: str, data: str, mean: torch.Tensor, std: torch.Tensor) -> nn.Sequential:
+    """`network` for images of `data`: a chain of named layers that takes uint8 images (n, 3, size, size).
+
+    Its weights start as torch starts them, which draws from torch's global generator. `mean` and `std` (3,) are
+    those of the training pixels.
+    """
+    chain: OrderedDict[str, nn.Module] = OrderedDict(normalise=Normalise(mean, std))
+    shape: Shape = (3, SIZES[data], SIZES[data])
+    for layer in ARCHITECTURES[network]:
+        chain[layer.name] = module(layer, shape)
+        shape = out(layer, shape)
+    return nn.Sequential(chain).to(memory_format=torch.channels_last)
+
+
+def module(layer: Layer, shape: Shape) -> nn.Module:
+    """One layer that takes arrays of `shape` (and a batch dimension in front)."""
+    if layer.kind == "pool":
+        return nn.MaxPool2d(layer.kernel, layer.stride)
+    if layer.kind == "mean":
+        return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    parts: list[nn.Module] = []
+    if layer.kind == "linear":
+        if len(shape) == 3:
+            parts.append(nn.Flatten())
+        parts.append(nn.Linear(flat(shape), layer.width))
+    else:
+        parts.append(
+            nn.Conv2d(shape[0], layer.width, layer.kernel, layer.stride, layer.padding, bias=not layer.norm)
+        )
+    if layer.norm:
+        parts.append(nn.BatchNorm2d(layer.width))
+    if layer.act:
+        parts.append(nn.ReLU(inplace=True) if layer.act == "relu" else nn.GELU())
+    return nn.Sequential(*parts)
+
+
+def first_filters(model: nn.Sequential) -> torch.Tensor:
+    """The weights (filters, 3, rows, columns) that touch the image itself."""
+    return next(part.weight for part in model.modules() if isinstance(part, nn.Conv2d))
+
+
+def marks(network: str, data: str) -> Snapshot:
+    """What a snapshot says about the network it holds, so that `load` can build it again."""
+    return {"made.network": np.array(NAMES.index(network)), "made.data": np.array(SETS.index(data))}
+
+
+def load(snapshot: Snapshot) -> nn.Sequential:
+    """The network kept in `snapshot` (a step of this lesson's runs), ready to be asked: `load(s)(images uint8)`.
+
+    Raises Problem if the snapshot is not of this lesson.
+    """
+    try:
+        network, data = NAMES[int(snapshot["made.network"])], SETS[int(snapshot["made.data"])]
+        # The random start is replaced at once, so it must not move the generator that a run in progress draws from.
+        with torch.random.fork_rng(devices=[]):
+            model = build(network, data, torch.zeros(3), torch.ones(3))
+        model.load_state_dict(weights(snapshot))
+    except (KeyError, IndexError, RuntimeError) as error:
+        raise Problem(
+            "This kept network is not one of the CIFAR-10 lesson's, or of another version of it. Train one anew.",
+            "这个保存的网络不是 CIFAR-10 课训练的,或出自另一个版本。请重新训练一个。",
+        ) from error
+    return model.eval()
+
+
+def weights(snapshot: Snapshot) -> dict[str, torch.Tensor]:
+    """The tensors of a snapshot's network by their names in torch."""
+    start = "model."
+    return {
+        name.removeprefix(start): torch.from_numpy(np.array(array))
+        for name, array in snapshot.items()
+        if name.startswith(start)
+    }

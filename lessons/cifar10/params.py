@@ -1,0 +1,76 @@
+"""Settings of the CIFAR-10 lesson."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import engine.params
+from engine.params import Choice, Number, Picture, Slider
+
+AUGMENTATIONS = ("none", "flip", "crop", "crop_flip", "cutout")
+DATA = ("digits", "cifar10")
+NETWORKS = ("tutorial", "vgg", "fast")
+OPTIMISERS = ("sgd", "momentum", "nesterov", "adam", "adamw")
+SCHEDULES = ("constant", "cosine", "onecycle")
+
+
+class Params(engine.params.Params):
+    """What is trained on what, and how. `bfloat16` falls back to float32 where the processor has none."""
+
+    data: Annotated[str, Choice(DATA, row=True)] = "digits"
+    network: Annotated[str, Choice(NETWORKS, row=True)] = "tutorial"
+    optimiser: Annotated[str, Choice(OPTIMISERS)] = "momentum"
+    lr: Annotated[float, Slider(0.0001, 10.0, log=True, live=True)] = 0.02
+    schedule: Annotated[str, Choice(SCHEDULES, row=True)] = "constant"
+    weight_decay: Annotated[float, Slider(0.0, 0.05, step=0.0005, live=True)] = 0.0
+    batch: Annotated[int, Slider(8, 1024, step=8)] = 32
+    augment: Annotated[str, Choice(AUGMENTATIONS)] = "none"
+    smoothing: Annotated[float, Slider(0.0, 0.4, step=0.05)] = 0.0
+    epochs: Annotated[int, Slider(1, 60, step=1)] = 16
+    precision: Annotated[str, Choice(("float32", "bfloat16"), row=True)] = "float32"
+    pace: Annotated[float, Slider(0.0, 200.0, step=5.0, live=True)] = 50.0
+    picture: Annotated[str, Picture(live=True)] = ""
+    seed: Annotated[int, Number(0, 2**31 - 1)] = 0
+
+
+TINY = Params(epochs=1, batch=64, pace=0.0)
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "digits_fast": {
+        "network": "fast",
+        "optimiser": "nesterov",
+        "lr": 0.1,
+        "schedule": "onecycle",
+        "augment": "crop",
+        "smoothing": 0.1,
+        "epochs": 6,
+        "pace": 20.0,
+    },
+    "tutorial": {"data": "cifar10", "batch": 128, "augment": "crop_flip", "epochs": 3, "pace": 0.0},
+    "vgg": {
+        "data": "cifar10",
+        "network": "vgg",
+        "batch": 128,
+        "lr": 0.02,
+        "schedule": "cosine",
+        "augment": "crop_flip",
+        "epochs": 5,
+        "precision": "bfloat16",
+        "pace": 0.0,
+    },
+    "fast": {
+        "data": "cifar10",
+        "network": "fast",
+        "optimiser": "nesterov",
+        "lr": 0.5,
+        "schedule": "onecycle",
+        "weight_decay": 0.0005,
+        "batch": 256,
+        "augment": "crop_flip",
+        "smoothing": 0.1,
+        "epochs": 8,
+        "precision": "bfloat16",
+        "pace": 0.0,
+    },
+}

@@ -1,0 +1,102 @@
+"""python -m lessons.first [NAME …]: records each lesson's first.run, so that its page opens alive.
+
+A short run of the default settings, made on one thread of the processor by the lesson's own loop: scalars of every
+step, some frames, and the model at the end, so that questions about it can be answered. At most 200 kB; a test makes
+it again and compares.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from engine.records import Record
+from engine.types import Group, Job, Step
+from engine.wire import pack
+from lessons import catalog
+
+LARGEST = 200_000
+FRAMES = (40, 24, 16, 12, 8, 4, 2)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Sums in another order give other last digits: a recording is made on one thread."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def job(name: str) -> Job:
+    """The default settings of a lesson, as the job its page would submit."""
+    values = catalog.params(name)().model_dump()
+    return Job(catalog.lesson(name).entry, values, int(values.get("seed", 0)), "cpu")
+
+
+def make(name: str, path: Path) -> None:
+    """Writes the recording of lesson `name` to `path`, with as many frames as fit into 200 kB."""
+    for frames in FRAMES:
+        record(name, path, frames)
+        if path.stat().st_size <= LARGEST:
+            return
+    raise ValueError(f"{name}: {path.stat().st_size} bytes with {FRAMES[-1]} frames; at most {LARGEST} are allowed")
+
+
+def record(name: str, path: Path, frames: int) -> None:
+    """One recording with about `frames` frames, evenly spread."""
+    from engine import generators
+
+    asked = job(name)
+    run = catalog.part(name, "compute").run
+    with one_thread():
+        generators.seed(asked.seed)
+        out = Record.create(path, asked)
+        rows: dict[tuple[str, ...], list[Step]] = {}
+        total = 0
+        for step in run(asked):
+            total = step.total
+            rows.setdefault(tuple(step.scalars), []).append(step)
+            every = max(1, round(total / frames))
+            if step.step % every == 0 or step.step == total:
+                arrays = step.frame()
+                if arrays:
+                    out.add_frame(pack({"step": step.step, "scalars": {}}, arrays))
+            if step.step == total:
+                model = {key: array for key, array in step.state().items() if not key.startswith(("optim.", "rng."))}
+                if model:
+                    out.add_snapshot(pack({"step": step.step}, model))
+    groups = [
+        Group(
+            names,
+            np.array([step.step for step in steps], np.int32),
+            np.array([list(step.scalars.values()) for step in steps], np.float64),
+        )
+        for names, steps in rows.items()
+    ]
+    out.add_scalars(groups, total)
+    out.end("recorded")
+    out.close()
+
+
+def main(names: list[str]) -> None:
+    for name in names or [lesson.name for lesson in catalog.lessons()]:
+        target = catalog.lesson(name).folder / "first.run"
+        with tempfile.TemporaryDirectory() as folder:
+            fresh = Path(folder) / "first.run"
+            make(name, fresh)
+            target.write_bytes(fresh.read_bytes())
+        print(f"{target.relative_to(Path.cwd())}: {target.stat().st_size:,} bytes")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

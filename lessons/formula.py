@@ -1,0 +1,288 @@
+"""A formula in x and y that a learner types: parsed with a whitelist, evaluated by numpy or torch. Nothing is eval'ed.
+
+The text is cut into tokens first, so that a name or a sign that is not allowed is refused with its place before
+Python's own parser sees it; then Python's `ast` is walked and turned into nested tuples. Length, depth, number of
+nodes, constants and exponents are bounded, and all numbers are floats, so no formula can hang or exhaust anything.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import operator
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, TypeAlias
+
+from engine.types import Problem
+
+LONGEST = 200  # characters
+DEEPEST = 20  # brackets within brackets
+DEEPEST_TREE = 40  # operations within operations: a sum of 41 terms
+NODES = 120
+LARGEST = 1e6  # of a number as it is typed
+EXPONENT = 16  # of a constant exponent
+
+FUNCTIONS = ("sin", "cos", "tan", "sinh", "cosh", "tanh", "exp", "log", "sqrt", "abs")
+CONSTANTS = {"pi": math.pi, "e": math.e}
+NAMES = ("x", "y", *CONSTANTS, *FUNCTIONS)
+OPERATIONS: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.Pow: operator.pow,
+}
+ALLOWED_EN = f"You may use x, y, pi, e, numbers, + - * / ** ( ) and {', '.join(FUNCTIONS)}."
+ALLOWED_ZH = f"可以使用 x、y、pi、e、数字、+ - * / ** ( ) 以及 {'、'.join(FUNCTIONS)}。"
+
+# What people type and mean the same by. Full-width forms (U+FF01 to U+FF5E) are their ASCII neighbours.
+SPELLINGS = {"^": "**", "×": "*", "·": "*", "÷": "/", "−": "-", "–": "-", "²": "**2", "³": "**3", "π": "pi", "　": " "}
+TOKEN = re.compile(
+    r"\s*(?:(?P<number>(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)|(?P<name>[^\W0-9]\w*)"
+    r"|(?P<sign>\*\*|[-+*/()]))"
+)
+
+# ("x",) · ("number", 2.0) · ("call", "sin", a) · ("do", operator, a, b) · ("minus", a)
+Tree: TypeAlias = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Formula:
+    """A parsed formula. `text` is it in plain Python, safe to put into a program."""
+
+    text: str
+    tree: Tree
+
+    def __call__(self, x: Any, y: Any, library: Any) -> Any:
+        """Heights at x and y: arrays with library=numpy, tensors with library=torch, elementwise.
+
+        A formula without x and y gives a plain float. Division by zero and overflow give inf or nan, as the library
+        has them; numpy callers stand inside np.errstate.
+        """
+        return evaluate(self.tree, x, y, library)
+
+
+def evaluate(tree: Tree, x: Any, y: Any, library: Any) -> Any:
+    """The value of a tree; recursion is bounded by DEEPEST_TREE."""
+    kind = tree[0]
+    if kind == "x":
+        return x
+    if kind == "y":
+        return y
+    if kind == "number":
+        return tree[1]
+    if kind == "call":
+        return getattr(library, tree[1])(evaluate(tree[2], x, y, library))
+    if kind == "minus":
+        return -evaluate(tree[1], x, y, library)
+    return tree[1](evaluate(tree[2], x, y, library), evaluate(tree[3], x, y, library))
+
+
+@lru_cache(maxsize=256)
+def parse(text: str) -> Formula:
+    """`text` as a Formula. Raises Problem, and nothing else: what is wrong, where, and what is allowed."""
+    if len(text) > LONGEST:
+        raise Problem(
+            f"The formula has {len(text)} characters; at most {LONGEST} fit. Shorten it.",
+            f"公式有 {len(text)} 个字符，最多 {LONGEST} 个，请缩短。",
+        )
+    plain, origin = spelled(text)
+    if not plain.strip():
+        raise Problem(
+            f"The formula is empty. Type one in x and y, such as x**2 + 3*y**2. {ALLOWED_EN}",
+            f"公式是空的。请输入含 x 和 y 的公式，例如 x**2 + 3*y**2。{ALLOWED_ZH}",
+        )
+    check_tokens(plain, origin)
+    left = len(plain) - len(plain.lstrip())
+    origin = origin[left:]
+    plain = plain.strip()
+    try:
+        body = ast.parse(plain, mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        at = (getattr(error, "offset", None) or len(plain)) - 1
+        raise refused(
+            origin,
+            min(max(at, 0), len(plain) - 1),
+            "The formula cannot be read at character {}: a sign, a number or a bracket is missing or out of place.",
+            "公式在第 {} 个字符处读不下去：缺少或多了运算符、数字或括号。",
+        ) from None
+    reader = Reader(origin)
+    return Formula(plain, reader.read(body, 0))
+
+
+def spelled(text: str) -> tuple[str, list[int]]:
+    """`text` as Python writes it, and for each of its characters the index in `text` that it came from."""
+    plain: list[str] = []
+    origin: list[int] = []
+    for index, char in enumerate(text):
+        if "！" <= char <= "～":
+            char = chr(ord(char) - 0xFEE0)
+        for one in SPELLINGS.get(char, char):
+            plain.append(" " if one.isspace() else one)
+            origin.append(index)
+    return "".join(plain), origin
+
+
+def refused(origin: list[int], at: int, en: str, zh: str) -> Problem:
+    """The Problem at that place, counted as a person counts: from one."""
+    where = origin[at] + 1
+    return Problem(f"{en.format(where)} {ALLOWED_EN}", f"{zh.format(where)}{ALLOWED_ZH}")
+
+
+def check_tokens(plain: str, origin: list[int]) -> None:
+    """Refuses whatever is not a number, a known name or a sign, and brackets too deep; keeps `ast` out of trouble."""
+    at = depth = 0
+    number_ends = -1
+    while plain[at:].strip():
+        token = TOKEN.match(plain, at)
+        if not token:
+            at += len(plain[at:]) - len(plain[at:].lstrip())
+            char = shown(plain[at])
+            en, zh = f"“{char}” at character {{}} cannot stand in a formula.", f"第 {{}} 个字符“{char}”不能用在公式里。"
+            raise refused(origin, at, en, zh)
+        name, sign = token["name"], token["sign"]
+        start = token.start(token.lastgroup or 0)
+        if name and name not in NAMES:
+            it = shown(name)
+            en, zh = f"“{it}” at character {{}} is not known here.", f"第 {{}} 个字符处的“{it}”不认识。"
+            raise refused(origin, start, en, zh)
+        if (name or sign == "(") and number_ends == start:
+            raise refused(
+                origin,
+                start,
+                f"Before “{name or sign}” at character {{}} a sign is missing: write the multiplication out, 2*x.",
+                f"第 {{}} 个字符“{name or sign}”之前缺少运算符：乘号要写出来，如 2*x。",
+            )
+        depth += {"(": 1, ")": -1}.get(sign or "", 0)
+        if depth > DEEPEST:
+            raise refused(
+                origin,
+                start,
+                f"The brackets nest more than {DEEPEST} deep at character {{}}. Split or simplify the formula.",
+                f"括号在第 {{}} 个字符处嵌套超过 {DEEPEST} 层，请拆开或化简。",
+            )
+        at = token.end()
+        number_ends = at if token["number"] else -1
+
+
+def shown(text: str) -> str:
+    """At most twenty characters, braces doubled for str.format, nothing unprintable."""
+    cut = "".join(char if char.isprintable() else "?" for char in text[:20]) + ("…" if len(text) > 20 else "")
+    return cut.replace("{", "{{").replace("}", "}}")
+
+
+class Reader:
+    """Turns the syntax tree into ours, counting nodes and folding constants as it goes."""
+
+    def __init__(self, origin: list[int]) -> None:
+        self.origin = origin
+        self.nodes = 0
+
+    def refused(self, node: ast.AST, en: str, zh: str) -> Problem:
+        return refused(self.origin, getattr(node, "col_offset", 0), en, zh)
+
+    def read(self, node: ast.expr, depth: int) -> Tree:
+        """The tree of `node`. Raises Problem."""
+        self.nodes += 1
+        if depth > DEEPEST_TREE:
+            raise self.refused(
+                node,
+                f"The formula nests more than {DEEPEST_TREE} operations deep at character {{}}. Simplify it.",
+                f"公式在第 {{}} 个字符处的运算嵌套超过 {DEEPEST_TREE} 层，请化简。",
+            )
+        if self.nodes > NODES:
+            raise self.refused(
+                node,
+                f"The formula has more than {NODES} parts, counted up to character {{}}. Simplify it.",
+                f"数到第 {{}} 个字符，公式已超过 {NODES} 个部分，请化简。",
+            )
+        match node:
+            case ast.Constant(value=int() | float() as value):
+                return self.number(node, value)
+            case ast.Name(id=name) if name in ("x", "y"):
+                return (name,)
+            case ast.Name(id=name) if name in CONSTANTS:
+                return ("number", CONSTANTS[name])
+            case ast.Name(id=name):
+                raise self.refused(
+                    node,
+                    f"“{name}” at character {{}} needs its value in brackets: {name}(x).",
+                    f"第 {{}} 个字符处的“{name}”后面要有括号：{name}(x)。",
+                )
+            case ast.UnaryOp(op=ast.USub() | ast.UAdd() as sign, operand=operand):
+                inner = self.read(operand, depth + 1)
+                if isinstance(sign, ast.UAdd):
+                    return inner
+                return ("number", -inner[1]) if inner[0] == "number" else ("minus", inner)
+            case ast.BinOp(op=op, left=left, right=right) if type(op) in OPERATIONS:
+                return self.binary(node, type(op), self.read(left, depth + 1), self.read(right, depth + 1), right)
+            case ast.Call(func=ast.Name(id=name), args=[argument], keywords=[]) if name in FUNCTIONS:
+                return self.call(node, name, self.read(argument, depth + 1))
+            case ast.Call(func=ast.Name(id=name)) if name in FUNCTIONS:
+                raise self.refused(
+                    node,
+                    f"“{name}” at character {{}} takes exactly one value: {name}(x).",
+                    f"第 {{}} 个字符处的“{name}”只接受一个值：{name}(x)。",
+                )
+            case ast.Call():
+                raise self.refused(
+                    node,
+                    "What stands at character {} is not a function. To multiply, write x*(…).",
+                    "第 {} 个字符处的不是函数。要相乘，请写 x*(…)。",
+                )
+        en, zh = "What stands at character {} cannot stand in a formula.", "第 {} 个字符处的写法不能用在公式里。"
+        raise self.refused(node, en, zh)
+
+    def number(self, node: ast.AST, typed: int | float) -> Tree:
+        try:
+            value = float(typed)
+        except OverflowError:
+            value = math.inf
+        if value > LARGEST:
+            raise self.refused(
+                node,
+                f"The number at character {{}} is larger than {LARGEST:g}, the most that is allowed.",
+                f"第 {{}} 个字符处的数超过了上限 {LARGEST:g}。",
+            )
+        return ("number", value)
+
+    def binary(self, node: ast.AST, op: type[ast.AST], left: Tree, right: Tree, where: ast.expr) -> Tree:
+        if op is ast.Div and right == ("number", 0.0):
+            raise self.refused(
+                where,
+                "The formula divides by zero at character {}. Divide by something that is not zero.",
+                "公式在第 {} 个字符处除以了零，请换一个不为零的除数。",
+            )
+        if op is ast.Pow and right[0] == "number" and abs(right[1]) > EXPONENT:
+            raise self.refused(
+                where,
+                f"The exponent at character {{}} comes to {right[1]:.4g}; exponents go from -{EXPONENT} to {EXPONENT}.",
+                f"第 {{}} 个字符处的指数等于 {right[1]:.4g}，指数只能在 -{EXPONENT} 到 {EXPONENT} 之间。",
+            )
+        if left[0] == right[0] == "number":
+            return self.folded(node, OPERATIONS[op], left[1], right[1])
+        return ("do", OPERATIONS[op], left, right)
+
+    def call(self, node: ast.AST, name: str, value: Tree) -> Tree:
+        if value[0] == "number":
+            function: Callable[..., Any] = abs if name == "abs" else getattr(math, name)
+            return self.folded(node, function, value[1])
+        return ("call", name, value)
+
+    def folded(self, node: ast.AST, function: Callable[..., Any], *values: float) -> Tree:
+        """The constant that a part without x and y comes to."""
+        try:
+            value = function(*values)
+        except (ArithmeticError, ValueError):
+            value = math.nan
+        if isinstance(value, complex) or not math.isfinite(value):
+            raise self.refused(
+                node,
+                "The part at character {} has no finite value: it divides by zero, overflows, or takes the root or "
+                "logarithm of a number that has none.",
+                "第 {} 个字符处的部分没有有限的值：除以了零、溢出，或对不允许的数开方、取对数。",
+            )
+        return ("number", float(value))

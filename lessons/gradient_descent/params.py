@@ -1,0 +1,59 @@
+"""Settings of the gradient descent lesson."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import field_validator
+
+import engine.params
+from engine.params import Choice, Number, Several, Slider, Text
+from lessons.formula import LONGEST, parse
+
+SURFACES = ("bowl", "valley", "saddle", "rosenbrock", "himmelblau", "beale", "formula")
+OPTIMISERS = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw")
+ADAPTIVE = ("adagrad", "rmsprop", "adam", "adamw")
+
+
+class Params(engine.params.Params):
+    """`lr` serves the SGD family, which multiplies the gradient by it; `lr_adaptive` the ADAPTIVE ones.
+
+    The start is two numbers that a click on the contour sets; `pace` is in steps a second, 0 as fast as it goes.
+    """
+
+    surface: Annotated[str, Choice(SURFACES)] = "valley"
+    condition: Annotated[float, Slider(1.0, 1000.0, log=True, when={"surface": ("valley",)})] = 25.0
+    formula: Annotated[str, Text(LONGEST, when={"surface": ("formula",)})] = "x**2/4 + y**2 + sin(3*x)*cos(3*y)"
+    optimisers: Annotated[tuple[str, ...], Several(OPTIMISERS)] = ("sgd", "momentum", "rmsprop", "adam")
+    lr: Annotated[float, Slider(0.0001, 2.0, log=True, live=True)] = 0.07
+    lr_adaptive: Annotated[float, Slider(0.0001, 2.0, log=True, live=True)] = 0.1
+    momentum: Annotated[float, Slider(0.0, 0.99, step=0.01, live=True)] = 0.9
+    dissect: Annotated[str, Choice(OPTIMISERS, live=True)] = "momentum"
+    angle: Annotated[float, Slider(0.0, 90.0, step=5.0, when={"surface": ("valley",)})] = 0.0
+    reach: Annotated[float, Slider(2.0, 20.0, step=0.5, when={"surface": ("formula",)})] = 3.0
+    weight_decay: Annotated[float, Slider(0.0, 1.0, step=0.01, live=True)] = 0.01
+    noise: Annotated[float, Slider(0.0, 5.0, step=0.1, live=True)] = 0.0
+    steps: Annotated[int, Slider(10, 1000, step=10)] = 200
+    pace: Annotated[float, Slider(0.0, 100.0, step=1.0, live=True)] = 25.0
+    start_x: Annotated[float, Number(-100.0, 100.0)] = -2.5
+    start_y: Annotated[float, Number(-100.0, 100.0)] = 1.5
+    seed: Annotated[int, Number(0, 2**31 - 1)] = 0
+
+    @field_validator("formula", mode="after")
+    @classmethod
+    def _parse(cls, value: Any) -> Any:
+        """The formula in plain Python (x^2 becomes x**2). Raises Problem."""
+        return parse(value).text
+
+
+TINY = Params(steps=40, pace=0.0, optimisers=OPTIMISERS)
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "edge": {"surface": "bowl", "lr": 1.01, "optimisers": ("sgd", "momentum", "nesterov"), "dissect": "sgd"},
+    "saddle": {"surface": "saddle", "start_x": -2.5, "start_y": 0.001, "lr": 0.05, "dissect": "sgd"},
+    "banana": {"surface": "rosenbrock", "start_x": -1.0, "start_y": 1.5, "lr": 0.0005, "steps": 600, "pace": 75.0},
+    "basins": {"surface": "himmelblau", "start_x": 0.0, "start_y": 0.0, "lr": 0.01},
+    "beale": {"surface": "beale", "start_x": 1.0, "start_y": 1.2, "lr": 0.01, "steps": 300},
+    "own": {"surface": "formula", "lr": 0.05},
+}

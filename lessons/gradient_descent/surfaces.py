@@ -1,0 +1,172 @@
+"""The surfaces: one formula each, so that numpy draws and torch differentiates the very same thing. No torch here.
+
+Rosenbrock, Himmelblau and Beale as in Jamil and Yang (2013), "A literature survey of benchmark functions for global
+optimization problems", after the original papers the lesson names.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lessons.formula import Formula, parse
+from lessons.gradient_descent.params import Params
+
+Floats = npt.NDArray[np.float64]
+
+COLUMNS, ROWS = 61, 41  # of the contour's grid; cells are square, as every window is 3 wide to 2 high
+LOWEST = 1e-16  # heights above the minimum are drawn no lower: what is left is rounding
+
+FORMULAS = {
+    "bowl": "(x - 1)**2 + (y - 2)**2",
+    "saddle": "x**2/2 - y**2/2 + y**4/4",
+    "rosenbrock": "(1 - x)**2 + 100*(y - x**2)**2",
+    "himmelblau": "(x**2 + y - 11)**2 + (x + y**2 - 7)**2",
+    "beale": "(1.5 - x + x*y)**2 + (2.25 - x + x*y**2)**2 + (2.625 - x + x*y**3)**2",
+}
+# Centre and half the height of what is drawn.
+WINDOWS = {
+    "bowl": (1.0, 2.0, 3.0),
+    "valley": (0.0, 0.0, 2.0),
+    "saddle": (0.0, 0.0, 2.0),
+    "rosenbrock": (0.0, 1.0, 2.0),
+    "himmelblau": (0.0, 0.0, 5.0),
+    "beale": (0.0, 0.0, 3.0),
+}
+MINIMA: dict[str, tuple[tuple[float, float], ...]] = {
+    "bowl": ((1.0, 2.0),),
+    "valley": ((0.0, 0.0),),
+    "saddle": ((0.0, 1.0), (0.0, -1.0)),
+    "rosenbrock": ((1.0, 1.0),),
+    "himmelblau": (
+        (3.0, 2.0),
+        (-2.805118086952745, 3.131312518250573),
+        (-3.779310253377747, -3.283185991286170),
+        (3.584428340330492, -1.848126526964404),
+    ),
+    "beale": ((3.0, 0.5),),
+    "formula": (),
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Surface:
+    """A height over the plane, and how it is drawn.
+
+    x (COLUMNS,), y (ROWS,): the grid; z (ROWS, COLUMNS): its heights, inf or nan where there are none; `floor`: the
+    lowest height known; `ceiling`: the highest on the grid; `logarithmic`: heights are drawn as log10(1 + above the
+    floor); `curvatures`: smallest and largest eigenvalue of the Hessian, for the quadratics only.
+    """
+
+    formula: Formula
+    x: Floats
+    y: Floats
+    z: Floats
+    floor: float
+    ceiling: float
+    logarithmic: bool
+    minima: tuple[tuple[float, float], ...]
+    curvatures: tuple[float, float] | None
+
+    def height(self, x: Any, y: Any) -> Floats:
+        """Heights by numpy at arrays or numbers x and y; inf or nan where there are none."""
+        return heights(self.formula, np.asarray(x, np.float64), np.asarray(y, np.float64))
+
+    def holds(self, x: float, y: float) -> bool:
+        """Whether a point lies in the window that is drawn."""
+        return bool(self.x[0] <= x <= self.x[-1] and self.y[0] <= y <= self.y[-1])
+
+    def clipped(self, x: float, y: float) -> tuple[float, float]:
+        """The point of the window nearest to x, y."""
+        return float(np.clip(x, self.x[0], self.x[-1])), float(np.clip(y, self.y[0], self.y[-1]))
+
+    def drawn(self, z: Any) -> Any:
+        """Heights as the relief shows them."""
+        return np.log10(1 + np.maximum(z - self.floor, 0.0)) if self.logarithmic else z
+
+    def spaced(self, z: Any) -> Any:
+        """Heights on the scale in which the map's lines are evenly spaced: logarithms, or else square roots, which
+        space the lines of a quadratic evenly over the ground.
+        """
+        with np.errstate(all="ignore"):
+            return self.drawn(z) if self.logarithmic else np.sqrt(np.maximum(z - self.floor, 0.0))
+
+    def unspaced(self, value: float) -> float:
+        """The height at that place of the scale."""
+        return (10**value - 1 if self.logarithmic else value**2) + self.floor
+
+    def slope(self, x: float, y: float) -> tuple[float, float]:
+        """The gradient by central differences, (f(x+h) - f(x-h)) / 2h with h = 6e-6 (1 + |x|), near the best h.
+
+        Its error is about h² times the third derivative plus the rounding of f over h.
+        """
+        h, k = 6e-6 * (1 + abs(x)), 6e-6 * (1 + abs(y))
+        east, west, north, south = self.height([x + h, x - h, x, x], [y, y, y + k, y - k]).tolist()
+        # Divide by the distance of the floats themselves: x + h is rounded.
+        return (east - west) / ((x + h) - (x - h)), (north - south) / ((y + k) - (y - k))
+
+
+def heights(formula: Formula, x: Floats, y: Floats) -> Floats:
+    """A formula over numpy arrays, at their common shape even where it is constant."""
+    with np.errstate(all="ignore"):
+        z = np.asarray(formula(x, y, np), np.float64)
+    shape = np.broadcast_shapes(x.shape, y.shape)
+    return z if z.shape == shape else np.broadcast_to(z, shape)
+
+
+def surface(params: Params) -> Surface:
+    """The surface of these settings, made once."""
+    return _surface(params.surface, params.condition, params.angle, params.formula, params.reach)
+
+
+@lru_cache(maxsize=64)
+def _surface(name: str, condition: float, angle: float, typed: str, reach: float) -> Surface:
+    text = {"valley": valley(condition, angle), "formula": typed}.get(name) or FORMULAS[name]
+    formula = parse(text)
+    across, up, half = WINDOWS.get(name, (0.0, 0.0, reach))
+    x = np.round(np.linspace(across - 1.5 * half, across + 1.5 * half, COLUMNS), 6)
+    y = np.round(np.linspace(up - half, up + half, ROWS), 6)
+    z = heights(formula, x[None, :], y[:, None])
+    finite = z[np.isfinite(z)]
+    ceiling = float(finite.max()) if finite.size else 1.0
+    floor = {"saddle": -0.25}.get(name, 0.0) if name != "formula" else lowest(formula, x, y, z)
+    middle = float(np.median(finite)) - floor if finite.size else 1.0
+    if name == "formula":
+        logarithmic = ceiling - floor > 30 * max(middle, 1e-300) or ceiling - floor > 1e3
+    else:
+        logarithmic = name in ("rosenbrock", "himmelblau", "beale")
+    curvatures = {"bowl": (2.0, 2.0), "valley": (1.0, condition)}.get(name)
+    return Surface(formula, x, y, z, floor, ceiling, logarithmic, MINIMA[name], curvatures)
+
+
+def valley(condition: float, angle: float) -> str:
+    """(u² + κ v²)/2 in axes u, v turned by `angle` degrees: curvatures 1 along the floor and κ across it."""
+    c, s = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+    if angle % 90 == 0:
+        c, s = round(c), round(s)
+    a, b, d = c * c + condition * s * s, 2 * c * s * (1 - condition), s * s + condition * c * c
+    cross = f" + ({b!r})*x*y" if b else ""
+    return f"({a!r}*x**2{cross} + {d!r}*y**2)/2"
+
+
+def lowest(formula: Formula, x: Floats, y: Floats, z: Floats) -> float:
+    """The lowest height in the window: the lowest grid point, then the grid around it, eight times finer each time."""
+    if not np.isfinite(z).any():
+        return 0.0
+    best = float(np.nanmin(np.where(np.isfinite(z), z, np.inf)))
+    row, column = np.unravel_index(int(np.argmin(np.where(np.isfinite(z), z, np.inf))), z.shape)
+    at_x, at_y, step = float(x[column]), float(y[row]), float(x[1] - x[0])
+    for _ in range(9):
+        near_x = np.clip(at_x + np.linspace(-step, step, 17), x[0], x[-1])
+        near_y = np.clip(at_y + np.linspace(-step, step, 17), y[0], y[-1])
+        near = heights(formula, near_x[None, :], near_y[:, None])
+        near = np.where(np.isfinite(near), near, np.inf)
+        row, column = np.unravel_index(int(np.argmin(near)), near.shape)
+        at_x, at_y, step = float(near_x[column]), float(near_y[row]), step / 8
+        best = min(best, float(near.min()))
+    return best

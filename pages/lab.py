@@ -1,0 +1,84 @@
+"""The engine room: devices and workers, runs with their places in the queue, and a way to stop one's own."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from engine.types import ENDED, Problem
+from lessons import text
+from pages.ui import state
+from pages.ui.room import the_room
+from pages.ui.words import say
+
+NEWEST = 30
+language = state.language()
+
+
+def stop(run: str) -> None:
+    """Callback: a run of one's own ends; others who watch it keep it."""
+    try:
+        the_room().engine.tell(run, state.learner(), "stop")
+    except Problem as problem:
+        state.put("lab problem", problem)
+
+
+def cell(value: object) -> str:
+    """A value inside a Markdown table."""
+    return str(value).replace("|", "\\|").replace("\n", " ")
+
+
+def table(head: list[str], rows: list[list[object]]) -> str:
+    lines: list[list[object]] = [[*head], ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(cell(one) for one in line) + " |" for line in lines)
+
+
+@st.fragment(run_every=2.0)
+def workers_and_runs() -> None:
+    """Redrawn every two seconds: few look at this page, and it is text."""
+    engine = the_room().engine
+    words = [say(key, language) for key in ("col_device", "col_state", "col_runs")]
+    runs = engine.runs()
+    rows: list[list[object]] = [
+        [
+            f"{one['device']} {one.get('name', '')}",
+            one["state"],
+            sum(run.device == one["device"] and run.status == "running" for run in runs),
+        ]
+        for one in engine.devices()
+    ]
+    st.markdown(f"### {say('workers', language)}\n\n{table(words, rows)}", anchors=False)
+    problem = state.get("lab problem")
+    if problem:
+        st.warning(problem.say(language), icon=":material/error:")
+        state.put("lab problem", None)
+    if not runs:
+        st.info(say("no_runs", language))
+        return
+    head = [say(f"col_{key}", language) for key in ("lesson", "state", "place", "step", "rate", "viewers", "who")]
+    going = [run for run in runs if run.status not in ENDED]
+    ended = [run for run in runs if run.status in ENDED]
+    shown = (going + ended[::-1])[:NEWEST]
+    rows = [
+        [
+            f"{text.read(run.job.lesson, language).title} `{run.id}`",
+            say(f"status_{run.status}", language),
+            engine.place(run) or "",
+            f"{max(run.step, 0)} / {run.total or '?'}",
+            f"{run.rate:.0f}" if run.status == "running" else "",
+            len(run.viewers),
+            say("mine", language) if run.learner == state.learner() else "",
+        ]
+        for run in shown
+    ]
+    st.markdown(f"### {say('runs', language)}\n\n{table(head, rows)}", anchors=False)
+    for run in going:
+        if run.learner == state.learner():
+            st.button(
+                say("stop_mine", language, run=run.id), key=f"stop.{run.id}", on_click=stop, args=(run.id,),
+                icon=":material/stop:",
+            )  # fmt: skip
+
+
+st.markdown(f"# {say('lab', language)}\n{say('lab_lead', language)}", anchors=False)
+workers_and_runs()
+state.write_link(None)

@@ -1,0 +1,53 @@
+"""The frame of every page: language, navigation from the catalog, the look."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from lessons import catalog, text
+from pages.ui import state
+from pages.ui.room import the_room
+from pages.ui.words import NAMES, say
+
+st.set_page_config(layout="wide", initial_sidebar_state="auto", page_icon=":material/local_fire_department:")
+language = state.language()
+marks = state.marks()
+ICONS = {"quiz": ":material/check_circle:", "ran": ":material/timelapse:", "seen": ":material/visibility:"}
+
+sections: dict[str, list[st.Page]] = {
+    "": [st.Page("home.py", title=say("home", language), icon=":material/toc:", default=True)]
+}
+for chapter in catalog.CHAPTERS:
+    sections[chapter.title(language)] = [
+        st.Page(
+            f"{lesson.name}.py",
+            title=text.read(lesson.name, language).title,
+            icon=ICONS.get(marks.get(lesson.name, ""), lesson.icon),
+            url_path=lesson.name,
+        )
+        for lesson in chapter.lessons
+    ]
+sections[say("about", language)] = [
+    st.Page("lab.py", title=say("lab", language), icon=":material/memory:", url_path="lab")
+]
+page = st.navigation(sections)
+
+st.html(f"<style>{Path(__file__).with_name('ui').joinpath('page.css').read_text(encoding='utf-8')}</style>")
+with st.sidebar:
+    state.seed("language_switch", language)
+    st.segmented_control(
+        say("language", language),
+        list(NAMES),
+        format_func=NAMES.__getitem__,
+        required=True,
+        key="language_switch",
+        on_change=state.choose_language,
+        label_visibility="collapsed",
+        width="stretch",
+    )
+    devices = [one["device"] for one in the_room().engine.devices() if one["state"] == "ready"]
+    st.caption(f"{say('device', language)}: **{', '.join(devices)}**" if devices else say("no_device", language))
+
+page.run()

@@ -1,0 +1,160 @@
+"""One widget for each kind of setting in engine/params.py, drawn from the visit and writing back to it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, TypeAlias
+
+import streamlit as st
+
+from engine.params import Choice, Control, Number, Params, Picture, Several, Slider, Text, Toggle
+from lessons.text import ControlWords, Words
+from pages.ui import state
+from pages.ui.words import say
+
+Changed: TypeAlias = Callable[[str, str], None]  # (lesson, setting), after a widget has moved
+NICE = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)
+FEW = 7  # settings shown before the rest folds
+
+
+def key_of(lesson: str, name: str) -> str:
+    return f"{lesson}.{name}"
+
+
+def draw(visit: state.Visit, words: Words, changed: Changed) -> None:
+    """The settings that matter now: the first FEW in sight, the rest folded, the seed last."""
+    shown = [(name, control) for name, control in type(visit.params).controls() if applies(control, visit.params)]
+    drawn = [(name, control) for name, control in shown if not isinstance(control, Number)]
+    for name, control in drawn[:FEW]:
+        one(visit, name, control, words, changed)
+    picked = [name for name, control in shown if isinstance(control, Number) and name != "seed"]
+    if picked:
+        values = " · ".join(
+            f"{label(words, name).label} **{shown_number(getattr(visit.params, name))}**" for name in picked
+        )
+        st.caption(f"{values} ({say('figure_sets', words.language)})")
+    with st.expander(say("more", words.language), icon=":material/tune:", key=f"more.{visit.lesson}"):
+        for name, control in drawn[FEW:]:
+            one(visit, name, control, words, changed)
+        seed_row(visit, words, changed)
+
+
+def applies(control: Control, params: Params) -> bool:
+    """Whether a setting means anything beside the others' values."""
+    return all(getattr(params, name) in values for name, values in (control.when or {}).items())
+
+
+def label(words: Words, name: str) -> ControlWords:
+    return words.controls.get(name) or ControlWords(say("seed", words.language) if name == "seed" else name)
+
+
+def one(visit: state.Visit, name: str, control: Control, words: Words, changed: Changed) -> None:
+    """Draws one setting."""
+    said = label(words, name)
+    key = key_of(visit.lesson, name)
+    value = visit.drafts.get(name, getattr(visit.params, name))
+    explained = said.help
+    if control.live and not isinstance(control, Picture):
+        explained = f"{explained} ({say('live_note', words.language)})".strip()
+    common: dict[str, Any] = {
+        "key": key,
+        "help": explained or None,
+        "on_change": changed,
+        "args": (visit.lesson, name),
+    }
+    options = said.options
+    match control:
+        case Slider(log=True):
+            whole = isinstance(value, int)
+            grid = with_value(grid_of(control.low, control.high, whole), value)
+            state.seed(key, value)
+            st.select_slider(said.label, grid, format_func=shown_number, **common)
+        case Slider():
+            kind = int if isinstance(getattr(visit.params, name), int) else float
+            step = kind(control.step) if control.step else (1 if kind is int else (control.high - control.low) / 100)
+            state.seed(key, kind(value))
+            plain = "%d" if kind is int else "%g"
+            st.slider(said.label, kind(control.low), kind(control.high), step=step, format=plain, **common)
+        case Choice(row=True):
+            state.seed(key, value)
+            st.segmented_control(
+                said.label,
+                control.options,
+                format_func=lambda option: options.get(option, option),
+                required=True,
+                width="stretch",
+                **common,
+            )
+        case Choice():
+            state.seed(key, value)
+            st.selectbox(said.label, control.options, format_func=lambda option: options.get(option, option), **common)
+        case Several():
+            state.seed(key, list(value))
+            st.pills(
+                said.label,
+                control.options,
+                format_func=lambda option: options.get(option, option),
+                selection_mode="multi",
+                **common,
+            )
+        case Toggle():
+            state.seed(key, value)
+            st.toggle(said.label, **common)
+        case Text():
+            state.seed(key, value)
+            st.text_input(said.label, max_chars=control.longest, **common)
+        case Picture():
+            st.file_uploader(
+                said.label,
+                ["png", "jpg", "jpeg", "webp", "gif", "bmp"],
+                max_upload_size=10,
+                **{**common, "help": explained or say("upload_help", words.language)},
+            )
+
+
+def seed_row(visit: state.Visit, words: Words, changed: Changed) -> None:
+    """The seed as a number and a die."""
+    if "seed" not in type(visit.params).model_fields:
+        return
+    key = key_of(visit.lesson, "seed")
+    state.seed(key, visit.params.seed)  # type: ignore[attr-defined]
+    said = label(words, "seed")
+    help_text = said.help or say("seed_help", words.language)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        st.number_input(
+            said.label, 0, 2**31 - 1, step=1, key=key, help=help_text, on_change=changed, args=(visit.lesson, "seed")
+        )
+        st.button(
+            "",
+            icon=":material/casino:",
+            key=f"dice.{visit.lesson}",
+            help=say("dice", words.language),
+            on_click=changed,
+            args=(visit.lesson, "another seed"),
+        )
+
+
+@lru_cache(maxsize=256)
+def grid_of(low: float, high: float, whole: bool) -> tuple[float, ...]:
+    """Values that a logarithmic slider offers: ten a decade, all of them numbers one would say; powers of two for
+    whole numbers between powers of two."""
+    if whole and math.log2(low).is_integer() and math.log2(high).is_integer():
+        return tuple(2**power for power in range(int(math.log2(low)), int(math.log2(high)) + 1))
+    found = {low, high}
+    for power in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1):
+        for nice in NICE:
+            value = float(f"{nice}e{power}")
+            if low < value < high and (not whole or value.is_integer()):
+                found.add(value)
+    return tuple(int(value) if whole else value for value in sorted(found))
+
+
+def with_value(grid: tuple[float, ...], value: float) -> tuple[float, ...]:
+    """The grid with a value of a link or a preset between its own, exactly as it is."""
+    return grid if value in grid else tuple(sorted((*grid, value)))
+
+
+def shown_number(value: float) -> str:
+    return f"{value:g}" if isinstance(value, int) or abs(value) < 1e-12 else f"{value:.6g}"

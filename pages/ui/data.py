@@ -1,0 +1,102 @@
+"""Data that is fetched once for everyone: says what is missing, fetches it in a thread, shows how far it is."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+import streamlit as st
+
+from engine.types import Problem
+from pages.ui import state
+from pages.ui.words import say
+
+LOG = logging.getLogger("torchroom.data")
+KEEP = sys.modules.setdefault("torchroom_data", ModuleType("torchroom_data"))  # outlives a reload of this file
+
+
+@dataclass
+class Fetch:
+    """One download, for all who wait for it."""
+
+    done: int = 0
+    total: int = 0
+    going: bool = False
+    problem: Problem | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def begin(self) -> None:
+        """Starts the thread unless it is at work already."""
+        with self.lock:
+            if self.going:
+                return
+            self.going, self.problem, self.done = True, None, 0
+        threading.Thread(target=self.work, name="download of CIFAR-10", daemon=True).start()
+
+    def work(self) -> None:
+        from engine.data import cifar10
+
+        try:
+            cifar10.download(self.step)
+        except Problem as problem:
+            self.problem = problem
+        except Exception:
+            LOG.exception("the download failed")
+            self.problem = Problem(
+                "The download failed for a reason the server's log names. Try again, or go on with the digits.",
+                "下载失败(原因见服务器日志)。请重试,或继续使用手写数字。",
+            )
+        finally:
+            self.going = False
+
+    def step(self, done: int, total: int) -> None:
+        self.done, self.total = done, total
+
+
+def fetch() -> Fetch:
+    found: Any = getattr(KEEP, "fetch", None)
+    if found is None:
+        found = KEEP.fetch = Fetch()  # type: ignore[attr-defined]
+    one: Fetch = found
+    return one
+
+
+def offer(language: str) -> None:
+    """Says that CIFAR-10 is missing and offers to fetch it; nothing where it is there."""
+    from engine.data import cifar10
+
+    if cifar10.available():
+        if state.get("waited for data"):
+            state.put("waited for data", False)
+            st.success(say("cifar_here", language), icon=":material/check:")
+        return
+    if fetch().going:
+        state.put("waited for data", True)
+        watch(language)
+        return
+    with st.container(horizontal=True, vertical_alignment="center", key="data"):
+        problem = fetch().problem
+        if problem:
+            st.error(problem.say(language), icon=":material/error:")
+        else:
+            st.info(say("cifar_missing", language), icon=":material/database:")
+        st.button(say("cifar_get", language), on_click=fetch().begin, icon=":material/download:", key="fetch")
+
+
+@st.fragment(run_every=1.0)
+def watch(language: str) -> None:
+    """The progress bar; the whole page is drawn again when it is done."""
+    one = fetch()
+    if not one.going:
+        st.rerun()
+    share = one.done / one.total if one.total else 0.0
+    if one.total and one.done >= one.total:
+        st.progress(1.0, say("cifar_checking", language))
+    else:
+        st.progress(
+            share, say("cifar_progress", language, done=one.done // 2**20, all=(one.total or 170_052_171) // 2**20)
+        )

@@ -1,0 +1,379 @@
+"""The shape of every lesson's page: settings and board first, then what to try, to guess, to read."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import orjson
+import streamlit as st
+
+from engine.params import Params, Picture
+from engine.types import ENDED, Job, Problem, Values
+from lessons import board, catalog, text
+from pages.ui import controls, data, quiz, state
+from pages.ui.room import Room, the_room
+from pages.ui.words import player, say
+
+LOADER = """
+export default function (component) {{
+  let closed = false, close = null;
+  import(new URL("{js}", location.origin)).then((live) => {{
+    if (!closed) close = live.default(component);
+  }});
+  return () => {{ closed = true; if (close) close(); }};
+}}
+"""
+
+
+def show(name: str) -> None:
+    """Draws the page of a lesson."""
+    language = state.language()
+    words = text.read(name, language)
+    visit = state.visit(name)
+    heading(name, words)
+    for problem in filter(None, [state.language_problem(), *visit.problems]):
+        st.warning(problem.say(language), icon=":material/error:")
+    if "data" in type(visit.params).model_fields:
+        data.offer(language)
+    with st.container(key="lesson"):
+        left, right = st.columns([1, 3], gap="medium")
+        with left:
+            with st.container(key="start", gap="small"):
+                start(visit, words)
+            with st.container(key="settings", gap="small"):
+                controls.draw(visit, words, changed)
+        with right:
+            draw_board(visit, words)
+    reading(visit, words)
+    state.write_link(visit)
+
+
+def heading(name: str, words: text.Words) -> None:
+    """Title, lead, minutes, and what to know before: one element."""
+    language = words.language
+    lesson = catalog.lesson(name)
+    notes = [say("minutes", language, n=lesson.minutes)]
+    if lesson.after:
+        names = ", ".join(text.read(one, language).title for one in lesson.after)
+        notes.append(say("after", language, lessons=names))
+    st.markdown(f"# {words.title}\n{words.lead} :small[:gray[{' · '.join(notes)}]]", anchors=False)
+
+
+# what the buttons do: callbacks, before the page is drawn again
+
+
+def submit(name: str) -> None:
+    """Run: a run of the settings as they stand; the same settings again are a new attempt."""
+    visit = state.visit(name)
+    if visit.drafts:  # something typed cannot be used: the message about it stays
+        return
+    room = the_room()
+    values = visit.job_values()
+    job = Job(catalog.lesson(name).entry, values, int(values.get("seed", 0)))
+    try:
+        again = visit.applied == values and visit.run is not None and room.engine.get(visit.run).status in ENDED
+    except Problem:
+        again = False
+    try:
+        visit.run = room.engine.submit(job, state.learner(), again=again).id
+    except Problem as problem:
+        visit.problems = [problem]
+        return
+    visit.applied = values
+    visit.problems = []
+    visit.gone = False
+    state.mark(name, "ran")
+
+
+def changed(name: str, setting: str) -> None:
+    """A widget moved: the visit takes its value, and a run that goes on takes it too if the setting is a live one."""
+    visit = state.visit(name)
+    if setting == "another seed":
+        visit.take({"seed": state.new_seed()})
+        return
+    value = state.get(controls.key_of(name, setting))
+    control = dict(type(visit.params).controls())[setting]
+    if isinstance(control, Picture):
+        value = upload(visit, value)
+        if value is None:
+            return
+    if visit.take({setting: value}) and control.live and not isinstance(control, Picture):
+        tell(visit, setting)
+
+
+def upload(visit: state.Visit, file: Any) -> str | None:
+    """Keeps an uploaded picture and returns its digest, "" for none; None if it cannot be used, which is said."""
+    if file is None:
+        return ""
+    from engine.data.picture import decode  # Pillow is loaded only where a picture comes
+
+    content = file.getvalue()
+    try:
+        decode(content)
+        return the_room().engine.put(content, state.learner())
+    except Problem as problem:
+        visit.problems = [problem]
+        return None
+
+
+def tell(visit: state.Visit, setting: str) -> None:
+    """Passes a live setting on to the run on the board, which may move to a private copy for it."""
+    if visit.run is None or visit.applied is None:
+        return
+    engine = the_room().engine
+    value = visit.job_values()[setting]
+    try:
+        if engine.get(visit.run).status in ENDED or visit.applied.get(setting) == value:
+            return
+        visit.run = engine.tell(visit.run, state.learner(), "set", {setting: value})
+    except Problem as problem:
+        visit.problems = [problem]
+        return
+    visit.applied = {**visit.applied, setting: value}
+
+
+def adopt(name: str, settings: Mapping[str, Any], fresh: bool, go: bool) -> None:
+    """Takes several settings at once, over the defaults if `fresh`, and runs them if `go`."""
+    visit = state.visit(name)
+    base = type(visit.params)().model_dump() if fresh else {}
+    if fresh:
+        visit.drafts = {}
+    if visit.take({**base, **settings}) and go:
+        submit(name)
+
+
+def try_it(name: str, number: int) -> None:
+    adopt(name, text.read(name, state.language()).tries[number].settings, fresh=True, go=True)
+
+
+def answer_by_run(name: str, number: int) -> None:
+    adopt(name, text.read(name, state.language()).predict[number].settings, fresh=True, go=True)
+
+
+def choose_preset(name: str) -> None:
+    chosen = state.get(f"preset.{name}")
+    presets = catalog.part(name, "params").PRESETS
+    if chosen in presets:
+        adopt(name, presets[chosen], fresh=True, go=False)
+
+
+def reset(name: str) -> None:
+    adopt(name, {}, fresh=True, go=False)
+    state.visit(name).problems = []
+
+
+def chosen(name: str) -> None:
+    """A gesture on a figure chose settings ("choose"): they are taken and run at once."""
+    picked = dict(state.component(f"board.{name}", "choose") or {})
+    picked.pop("n", None)
+    fields = type(state.visit(name).params).model_fields
+    picked = {field: value for field, value in picked.items() if field in fields}
+    if picked:
+        adopt(name, picked, fresh=False, go=True)
+
+
+def moved(name: str) -> None:
+    """The board moved to a private copy of its run."""
+    run = state.component(f"board.{name}", "run")
+    if isinstance(run, str) and run:
+        visit = state.visit(name)
+        try:
+            found = the_room().engine.get(run)
+        except Problem:
+            return
+        if found.job.lesson == name:
+            visit.run = run
+            visit.applied = dict(found.params)
+
+
+# parts of the page
+
+
+def start(visit: state.Visit, words: text.Words) -> None:
+    """Preset, Run, Reset."""
+    name, language = visit.lesson, words.language
+    presets: dict[str, Values] = catalog.part(name, "params").PRESETS
+    if presets:
+        kind = type(visit.params)
+        current = visit.params.changed()
+        match = next((one for one, settings in presets.items() if preset_of(kind, one) == current), None)
+        options = [*presets] if match else ["", *presets]
+        state.seed(f"preset.{name}", match or "")
+        st.selectbox(
+            say("preset", language),
+            options,
+            format_func=lambda one: words.presets.get(one, one) if one else say("own", language),
+            key=f"preset.{name}",
+            on_change=choose_preset,
+            args=(name,),
+            label_visibility="collapsed",
+        )
+    with st.container(horizontal=True, gap="small"):
+        st.button(
+            say("run", language),
+            key=f"run.{name}",
+            type="primary",
+            icon=":material/play_arrow:",
+            help=say("run_help", language),
+            on_click=submit,
+            args=(name,),
+            shortcut="Ctrl+Enter",
+            width="stretch",
+        )
+        st.button(
+            "",
+            key=f"reset.{name}",
+            icon=":material/restart_alt:",
+            help=say("reset_help", language),
+            on_click=reset,
+            args=(name,),
+        )
+
+
+@functools.lru_cache(maxsize=256)
+def preset_of(kind: type[Params], preset: str) -> Values:
+    """What a preset changes, as `Params.changed` would say it."""
+    presets: dict[str, Values] = catalog.part(kind.__module__.split(".")[-2], "params").PRESETS
+    return kind(**presets[preset]).changed()
+
+
+def draw_board(visit: state.Visit, words: text.Words) -> None:
+    """The board with the run it shows: the learner's own, or the lesson's recording."""
+    name, language = visit.lesson, words.language
+    room = the_room()
+    run = None
+    if visit.run is not None:
+        try:
+            run = room.engine.get(visit.run)
+        except Problem:
+            visit.run, visit.applied, visit.gone = None, None, True
+    recorded = run is None
+    if run is None:
+        first = room.first(name)
+        run = room.engine.get(first) if first else None
+    values = visit.job_values() if run is None else run.params
+    status = ""
+    if visit.gone:
+        status = say("gone", language)
+    elif run is None:
+        status = say("not_here", language)
+    elif recorded:
+        status = say("recorded" if values == visit.job_values() else "linked", language)
+    elif visit.applied != visit.job_values():
+        status = say("changed", language)
+    figures = catalog.part(name, "figures")
+    asks = figures.asks(visit.params) if hasattr(figures, "asks") else []
+    component(room)(
+        key=f"board.{name}",
+        data={
+            "spec": board_spec(room, name, language, {**values, **visit.pictures()}),
+            "run": None if run is None else run.id,
+            "ticket": room.ticket(state.learner()),
+            "asks": asks,
+            "recorded": recorded and run is not None,
+            "autoplay": recorded and run is not None,
+            "status": status,
+            "assets": {one: room.assets.url(one) for one in ("live.css", "plotly.min.js")},
+        },
+        on_run_change=functools.partial(moved, name),
+        on_choose_change=functools.partial(chosen, name),
+    )
+
+
+def component(room: Room) -> Any:
+    """The board as a Streamlit component. Inline code is sent with every rerun, so it only loads the hashed file."""
+    js = room.assets.url("live.js")
+    if room.board is None or room.board[0] != js:
+        mount = st.components.v2.component("torchroom_board", js=LOADER.format(js=js), isolate_styles=False)
+        room.board = (js, mount)
+    return room.board[1]
+
+
+def board_spec(room: Room, name: str, language: str, values: Values) -> str:
+    """Where the browser finds the board's figures as drawn for `values`."""
+    key = (name, language, json.dumps(values, sort_keys=True), text.changed(name, language))
+    url = room.drawn.get(key)
+    if url is None or not room.specs.has(url):
+        url = room.specs.put(make_spec(name, language, catalog.params(name)(**values)))
+        room.drawn[key] = url
+        while len(room.drawn) > 1024:
+            room.drawn.pop(next(iter(room.drawn)))
+    return url
+
+
+def make_spec(name: str, language: str, params: Params) -> bytes:
+    """The board spec as JSON."""
+    words = text.read(name, language)
+    figures: Mapping[str, board.Figure] = catalog.part(name, "figures").draw(params, words)
+    listed = []
+    names: dict[str, str] = {}
+    for figure in figures.values():
+        said = words.figures[figure.id]
+        listed.append(
+            {**asdict(figure), "title": said.title, "caption": said.caption, "alt": said.alt, "reading": said.reading}
+        )
+        names |= said.labels
+    for control in words.controls.values():
+        names |= control.options
+    spec = {"lesson": name, "figures": listed, "names": names, "ui": player(language), "language": language}
+    return orjson.dumps(spec, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def reading(visit: state.Visit, words: text.Words) -> None:
+    """What stands under the board, in tabs."""
+    name, language = visit.lesson, words.language
+    parts = ("try", "predict", "why", "example", "quiz", "terms", "code", "read_on")
+    tabs = dict(zip(parts, st.tabs([say(part, language) for part in parts], key=f"tabs.{name}"), strict=True))
+    with tabs["try"]:
+        for number, one in enumerate(words.tries):
+            with st.container(horizontal=True, vertical_alignment="center", key=f"try-{number}"):
+                st.button(
+                    say("do", language), key=f"try.{name}.{number}", icon=":material/play_arrow:",
+                    on_click=try_it, args=(name, number),
+                )  # fmt: skip
+                st.markdown(one.text, width="stretch")
+    with tabs["predict"]:
+        quiz.predict(name, words, answer_by_run)
+    with tabs["why"]:
+        blocks(words.why)
+    with tabs["example"]:
+        blocks(words.example)
+    with tabs["quiz"]:
+        quiz.quiz(name, words)
+    with tabs["terms"]:
+        st.markdown("\n".join(f"- **{term}**: {meaning}" for term, meaning in words.terms.items()))
+    with tabs["code"]:
+        program = catalog.script(name, visit.params)
+        st.caption(say("code_lead", language))
+        st.download_button(
+            say("download", language),
+            functools.partial(catalog.script, name, visit.params),
+            f"{name}.py",
+            "text/x-python",
+            key=f"download.{name}",
+            icon=":material/download:",
+            on_click="ignore",
+        )
+        st.code(program, "python", height=520)
+    with tabs["read_on"]:
+        st.markdown("\n".join(f"- {one}" for one in words.read_on))
+
+
+def blocks(found: tuple[text.Block, ...]) -> None:
+    """Blocks of text: neighbours in one element, folded ones by themselves."""
+    together: list[str] = []
+    for block in found:
+        if block.folded:
+            if together:
+                st.markdown("\n\n".join(together), anchors=False)
+                together = []
+            with st.expander(block.heading):
+                st.markdown(block.body, anchors=False)
+        else:
+            together.append(f"### {block.heading}\n\n{block.body}" if block.heading else block.body)
+    if together:
+        st.markdown("\n\n".join(together), anchors=False)

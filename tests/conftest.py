@@ -1,0 +1,17 @@
+"""Fixtures that several levels share."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 20.0, what: str = "") -> None:
+    """Returns as soon as `condition` holds; fails, naming `what`, if it does not within `seconds`."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            pytest.fail(f"not within {seconds} s: {what or condition}")
+        time.sleep(0.005)

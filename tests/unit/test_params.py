@@ -1,0 +1,69 @@
+"""Settings are checked once, at the door: named with their bounds, never clamped in silence."""
+
+from typing import Annotated
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine import params
+from engine.params import Choice, Number, Several, Slider, Text, Toggle, checked, salvaged
+from engine.types import Job, Problem
+
+
+class Params(params.Params):
+    lr: Annotated[float, Slider(0.001, 4.0, log=True, live=True)] = 0.05
+    steps: Annotated[int, Slider(1, 10)] = 3
+    racers: Annotated[tuple[str, ...], Several(("sgd", "adam"))] = ("sgd",)
+    surface: Annotated[str, Choice(("bowl", "saddle"))] = "bowl"
+    formula: Annotated[str, Text(20)] = "x"
+    log: Annotated[bool, Toggle()] = False
+    seed: Annotated[int, Number(0, 100)] = 0
+
+
+def test_a_link_is_read_into_settings_and_back() -> None:
+    got = checked(Params, {"lr": "0.1", "racers": "sgd,adam", "log": "1", "steps": "7"})
+    assert got.changed() == {"lr": 0.1, "racers": ("sgd", "adam"), "log": True, "steps": 7}
+    assert Params().changed() == {}
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"lr": "9"}, ["lr", "9", "0.001", "4"]),
+        ({"lr": "nan"}, ["lr", "nan", "finite"]),
+        ({"lr": "fast"}, ["lr", "fast"]),
+        ({"steps": "2.5"}, ["steps", "2.5", "whole"]),
+        ({"racers": "sgd,lion"}, ["racers", "lion", "sgd, adam"]),
+        ({"racers": ""}, ["racers", "at least 1"]),
+        ({"racers": "sgd,sgd"}, ["racers", "each once"]),
+        ({"surface": "cone"}, ["surface", "cone", "bowl, saddle"]),
+        ({"formula": "x" * 21}, ["formula", "21", "20"]),
+        ({"nonsense": "1"}, ["nonsense", "lr"]),
+        ({"seed": "-1"}, ["seed", "-1", "0 to 100"]),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_bounds(values: dict[str, str], named: list[str]) -> None:
+    with pytest.raises(Problem) as caught:
+        checked(Params, values)
+    for word in named:
+        assert word in caught.value.en
+    assert caught.value.zh
+    assert caught.value.zh != caught.value.en
+    kept, problems = salvaged(Params, {**values, "log": "1"})
+    assert len(problems) == 1
+    assert kept.changed() == {"log": True}
+
+
+@given(st.dictionaries(st.sampled_from([*Params.model_fields, "other"]), st.text(max_size=30)))
+def test_any_link_gives_settings_and_problems_never_a_crash(values: dict[str, str]) -> None:
+    kept, problems = salvaged(Params, values)
+    assert checked(Params, kept.model_dump()) == kept
+    assert all(problem.en and problem.zh for problem in problems)
+
+
+def test_equal_jobs_share_a_key_whatever_the_order() -> None:
+    one = Job("a.b.compute:run", {"x": 1, "y": (1, 2)})
+    assert one.key() == Job("a.b.compute:run", {"y": [1, 2], "x": 1}).key()
+    assert one.key() != Job("a.b.compute:run", {"x": 1, "y": [1, 2]}, seed=1).key()
+    assert one.lesson == "b"
