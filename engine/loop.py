@@ -4,7 +4,8 @@ A run is a generator; pausing it is not calling `next`, stopping it is closing i
 fair by learner and then by run; a single step that takes longer is a slice of its own, so light runs are served
 between any two of those. Everything that leaves is one packed message of engine/wire.py, given to `emit`:
 
-    scalars   run, groups, total, rate      frame     run, step, scalars + arrays
+    scalars   run, groups, total, rate, made (wall time of its first step)
+    frame     run, step, scalars + arrays
     snapshot  run, step, wanted + arrays    status    run, status, error
     changed   run, step, values             answer    id, step, error + arrays
 """
@@ -55,6 +56,7 @@ class Active:
     due: float = 0.0
     world: Snapshot = field(default_factory=dict)  # the global generators, while others run
     rows: list[tuple[int, tuple[str, ...], list[float]]] = field(default_factory=list)
+    made: float = 0.0  # wall time of the first of the rows
     flushed: float = 0.0
     frame_step: int = -1
     frame_due: float = 0.0
@@ -268,6 +270,8 @@ class Loop:
             self._status(run)
             return
         run.step = step
+        if not run.rows:
+            run.made = time.time()
         run.rows.append((step.step, tuple(step.scalars), list(step.scalars.values())))
         single = run.wanted > 0
         if single:
@@ -344,7 +348,8 @@ class Loop:
         run.rows.clear()
         run.flushed = now
         total = run.step.total if run.step else 0
-        self.emit(pack({"type": "scalars", "run": run.id, "total": total, "rate": run.rate, **header}, arrays))
+        head = {"type": "scalars", "run": run.id, "total": total, "rate": run.rate, "made": run.made}
+        self.emit(pack({**head, **header}, arrays))
 
     # Ends
 

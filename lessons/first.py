@@ -39,7 +39,7 @@ def one_thread() -> Iterator[None]:
 
 def job(name: str) -> Job:
     """The default settings of a lesson, as the job its page would submit."""
-    values = catalog.params(name)().model_dump()
+    values = catalog.params(name)().model_dump(mode="json")
     return Job(catalog.lesson(name).entry, values, int(values.get("seed", 0)), "cpu")
 
 

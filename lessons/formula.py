@@ -120,6 +120,8 @@ def spelled(text: str) -> tuple[str, list[int]]:
     for index, char in enumerate(text):
         if "！" <= char <= "～":
             char = chr(ord(char) - 0xFEE0)
+        if char in "²³" and index and text[index - 1] in "²³":
+            char = " 3"  # x²³ is no formula: let it fail here, rather than mean x**2**3
         for one in SPELLINGS.get(char, char):
             plain.append(" " if one.isspace() else one)
             origin.append(index)

@@ -136,12 +136,13 @@ def number(value: float, form: str = "") -> str:
     rounded = float(f"{value:.{digits - 1}e}")
     if rounded == 0:
         return "0"
-    size = abs(rounded)
-    if 1e-4 <= size < 1e6:
-        return (
-            f"{rounded:.{max(0, digits - 1 - math.floor(math.log10(size)))}f}".rstrip("0").rstrip(".")
-            if (size < 10**digits and rounded != round(rounded))
-            else f"{rounded:.0f}"
-        )
-    mantissa, exponent = f"{rounded:.{digits - 1}e}".split("e")
-    return f"{mantissa.rstrip('0').rstrip('.') if '.' in mantissa else mantissa}e{int(exponent)}"
+    if not 1e-4 <= abs(rounded) < 1e6:
+        mantissa, exponent = f"{rounded:.{digits - 1}e}".split("e")
+        return f"{trimmed(mantissa)}e{int(exponent)}"
+    places = max(0, digits - 1 - math.floor(math.log10(abs(rounded))))
+    return trimmed(f"{rounded:.{places}f}")
+
+
+def trimmed(text: str) -> str:
+    """"0.700" as "0.7", "12.0" as "12", "1230" as it is."""
+    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -11,7 +11,13 @@ from pages.ui import state
 from pages.ui.room import the_room
 from pages.ui.words import NAMES, say
 
-st.set_page_config(layout="wide", initial_sidebar_state="auto", page_icon=":material/local_fire_department:")
+# a loss curve that falls; a named icon would be fetched from another site
+ICON = (
+    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'%3E%3Crect width='32' height='32' "
+    "rx='7' fill='%232f86d6'/%3E%3Cpath d='M6 7c3 14 9 17 20 18' fill='none' stroke='white' stroke-width='3.5' "
+    "stroke-linecap='round'/%3E%3Ccircle cx='26' cy='25' r='3.5' fill='%23e07b16'/%3E%3C/svg%3E"
+)
+st.set_page_config(layout="wide", initial_sidebar_state="auto", page_icon=ICON)
 language = state.language()
 marks = state.marks()
 ICONS = {"quiz": ":material/check_circle:", "ran": ":material/timelapse:", "seen": ":material/visibility:"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
@@ -45,6 +46,10 @@ class FakeBackend:
             self._status[run] = "failed"
             self._say(run, {"en": str(error), "zh": str(error)})
             return
+        with contextlib.closing(record):
+            self._replay(run, record)
+
+    def _replay(self, run: str, record: Record) -> None:
         for group in record.groups():
             for i in range(len(group.steps)):
                 while self._status[run] == "paused" and not self._single[run]:
@@ -54,7 +59,7 @@ class FakeBackend:
                 self._single[run] = max(0, self._single[run] - 1)
                 one = type(group)(group.names, group.steps[i : i + 1], group.values[i : i + 1])
                 header, arrays = packed_groups([one])
-                header |= {"type": "scalars", "run": run, "total": record.total, "rate": 1 / self.tick_s}
+                header |= {"type": "scalars", "run": run, "total": record.total, "rate": 0.0}
                 self._outbox.put(pack(header, arrays))
                 step = int(group.steps[i])
                 tick = record.frame(step)

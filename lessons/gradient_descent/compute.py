@@ -37,9 +37,10 @@ SQUARES = {"adagrad": "sum", "rmsprop": "square_avg", "adam": "exp_avg_sq", "ada
 def run(job: Job, state: Snapshot | None = None) -> Generator[Step, Values | None, None]:
     """Step 0 is the start; each further step moves every racer once. With `state` it goes on after that snapshot.
 
-    Scalars: those of `Racer.scalars` as "quantity.optimiser"; "diverged", how many have; "gap", the largest difference
-    between autograd's gradient and finite differences; "lr", "lr_adaptive", "momentum" as they now are; on quadratics
-    "bound.sgd", "bound.momentum", "bound.nesterov", the step sizes below which each converges.
+    Scalars: those of `Racer.scalars` as "quantity.optimiser"; "loss", the lowest height now; "diverged", how many
+    have; "gap", the largest difference between autograd's gradient and finite differences; "lr", "lr_adaptive",
+    "momentum" as they now are; on quadratics "bound.sgd", "bound.momentum", "bound.nesterov", the step sizes below
+    which each converges.
     Raises Problem if the surface has no finite height at the start.
     """
     p = checked(Params, job.params)
@@ -55,16 +56,14 @@ def run(job: Job, state: Snapshot | None = None) -> Generator[Step, Values | Non
     moved: set[str] = set()  # what was changed while running
     generator = torch.Generator().manual_seed(job.seed)
     racers = [Racer(name, land, p.start_x, p.start_y) for name in p.optimisers]
-    step = 0
+    start = 0
     if state is not None:
-        step = int(state["step"])
+        start = int(state["step"])
         generator.set_state(torch.from_numpy(state["rng.noise"].copy()))
         moved = {name for name in LIVE if f"live.{name}" in state}
         settings |= {name: float(state[f"live.{name}"]) for name in moved}
         for racer in racers:
             racer.restore(state)
-    for racer in racers:
-        racer.adopt(settings)
 
     def snapshot(step: int) -> Snapshot:
         out: Snapshot = {"step": np.array(step, np.int64), "rng.noise": generator.get_state().numpy().copy()}
@@ -73,28 +72,27 @@ def run(job: Job, state: Snapshot | None = None) -> Generator[Step, Values | Non
             out |= racer.state()
         return out
 
-    while True:
-        if step > 0 or state is None:
-            changes = yield Step(step, scalars(racers, settings, land), p.steps, state=partial(snapshot, step))
-            for name in LIVE:
-                if changes and name in changes:
-                    settings[name] = float(changes[name])
-                    moved.add(name)
-            for racer in racers:
-                racer.adopt(settings)
-        state = None
-        if step >= p.steps:
-            return
-        step += 1
+    def moment(step: int) -> Step:
+        return Step(step, scalars(racers, settings, land), p.steps, state=partial(snapshot, step))
+
+    changes = (yield moment(0)) if state is None else None
+    for step in range(start + 1, p.steps + 1):
+        for name in LIVE:
+            if changes and name in changes:
+                settings[name] = float(changes[name])
+                moved.add(name)
         gust = settings["noise"] * torch.randn(2, generator=generator, dtype=torch.float64)  # the same for all
         for racer in racers:
+            racer.adopt(settings)
             racer.step(gust)
+        changes = yield moment(step)
 
 
 def scalars(racers: list[Racer], settings: Mapping[str, float], land: Surface) -> Scalars:
     """All the numbers of a step."""
     out: Scalars = {name: settings[name] for name in ("lr", "lr_adaptive", "momentum")}
     out["zero"] = 0.0  # where the arrows of an update begin
+    out["loss"] = min(racer.height for racer in racers)
     out["diverged"] = float(sum(racer.diverged for racer in racers))
     gaps = [racer.gap for racer in racers if racer.update]
     if gaps:

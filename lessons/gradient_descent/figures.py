@@ -164,7 +164,9 @@ def relief(params: Params, land: Surface, words: Words, names: Mapping[str, str]
         "aspectratio": {"x": 1.35, "y": 0.95, "z": 0.7},
         "camera": {"eye": {"x": -0.95, "y": -1.45, "z": 0.95}, "center": {"x": 0, "y": 0, "z": -0.15}},
     }
-    return Plot("relief", traces, {"scene": scene, "margin": {"l": 0, "r": 0, "t": 0, "b": 0}}, "third", 400)
+    flat = {"visible": False}  # there are no flat axes
+    layout = {"scene": scene, "xaxis": flat, "yaxis": flat, "margin": {"l": 0, "r": 0, "t": 0, "b": 0}}
+    return Plot("relief", traces, layout, "third", 400)
 
 
 def heights(params: Params, words: Words, names: Mapping[str, str]) -> Plot:
@@ -239,7 +241,7 @@ def dissection(params: Params, words: Words, names: Mapping[str, str]) -> Plot:
     layout = {
         "xaxis": {"title": {"text": say["x"]}, "domain": [0, 0.68], "autorange": True, "zeroline": True},
         "yaxis": {"title": {"text": say["y"]}, "autorange": True, "scaleanchor": "x", "zeroline": True},
-        "xaxis2": {"domain": [0.82, 1], "anchor": "y2", "type": "category"},
+        "xaxis2": {"title": {"text": say["axes"]}, "domain": [0.82, 1], "anchor": "y2", "type": "category"},
         "yaxis2": {"title": {"text": say["rates"]}, "anchor": "x2", "rangemode": "tozero", "exponentformat": "power"},
         "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
     }

@@ -101,11 +101,11 @@ class Surface:
         return (10**value - 1 if self.logarithmic else value**2) + self.floor
 
     def slope(self, x: float, y: float) -> tuple[float, float]:
-        """The gradient by central differences, (f(x+h) - f(x-h)) / 2h with h = 6e-6 (1 + |x|), near the best h.
+        """The gradient by central differences, (f(x+h) - f(x-h)) / 2h with h = 6e-6 max(1, |x|), near the best h.
 
         Its error is about h² times the third derivative plus the rounding of f over h.
         """
-        h, k = 6e-6 * (1 + abs(x)), 6e-6 * (1 + abs(y))
+        h, k = 6e-6 * max(1.0, abs(x)), 6e-6 * max(1.0, abs(y))
         east, west, north, south = self.height([x + h, x - h, x, x], [y, y, y + k, y - k]).tolist()
         # Divide by the distance of the floats themselves: x + h is rounded.
         return (east - west) / ((x + h) - (x - h)), (north - south) / ((y + k) - (y - k))

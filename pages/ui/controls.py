@@ -35,10 +35,14 @@ def draw(visit: state.Visit, words: Words, changed: Changed) -> None:
             f"{label(words, name).label} **{shown_number(getattr(visit.params, name))}**" for name in picked
         )
         st.caption(f"{values} ({say('figure_sets', words.language)})")
-    with st.expander(say("more", words.language), icon=":material/tune:", key=f"more.{visit.lesson}"):
-        for name, control in drawn[FEW:]:
-            one(visit, name, control, words, changed)
-        seed_row(visit, words, changed)
+    more = st.expander(
+        say("more", words.language), icon=":material/tune:", key=f"more.{visit.lesson}", on_change="rerun"
+    )
+    if more.open:
+        with more:
+            for name, control in drawn[FEW:]:
+                one(visit, name, control, words, changed)
+            seed_row(visit, words, changed)
 
 
 def applies(control: Control, params: Params) -> bool:

@@ -48,7 +48,7 @@ class Fetch:
             LOG.exception("the download failed")
             self.problem = Problem(
                 "The download failed for a reason the server's log names. Try again, or go on with the digits.",
-                "下载失败(原因见服务器日志)。请重试,或继续使用手写数字。",
+                "下载失败（原因见服务器日志）。请重试，或继续使用手写数字。",
             )
         finally:
             self.going = False
@@ -78,13 +78,14 @@ def offer(language: str) -> None:
         state.put("waited for data", True)
         watch(language)
         return
-    with st.container(horizontal=True, vertical_alignment="center", key="data"):
-        problem = fetch().problem
-        if problem:
-            st.error(problem.say(language), icon=":material/error:")
-        else:
-            st.info(say("cifar_missing", language), icon=":material/database:")
-        st.button(say("cifar_get", language), on_click=fetch().begin, icon=":material/download:", key="fetch")
+    problem = fetch().problem
+    if problem:
+        st.error(problem.say(language), icon=":material/error:")
+    else:
+        st.caption(say("cifar_missing", language))
+    st.button(
+        say("cifar_get", language), on_click=fetch().begin, icon=":material/download:", key="fetch", width="stretch"
+    )
 
 
 @st.fragment(run_every=1.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -31,25 +31,36 @@ export default function (component) {{
 
 def show(name: str) -> None:
     """Draws the page of a lesson."""
+    words = text.read(name, state.language())
+    visit = state.visit(name)
+    heading(name, words)
+    visit.whole = True
+    workbench(name)
+    visit.whole = False
+    reading(visit, words)
+
+
+@st.fragment
+def workbench(name: str) -> None:
+    """Settings and board. A fragment: a slider that moves draws this again, not the texts below."""
     language = state.language()
     words = text.read(name, language)
     visit = state.visit(name)
-    heading(name, words)
     for problem in filter(None, [state.language_problem(), *visit.problems]):
         st.warning(problem.say(language), icon=":material/error:")
-    if "data" in type(visit.params).model_fields:
-        data.offer(language)
-    with st.container(key="lesson"):
-        left, right = st.columns([1, 3], gap="medium")
-        with left:
-            with st.container(key="start", gap="small"):
-                start(visit, words)
-            with st.container(key="settings", gap="small"):
-                controls.draw(visit, words, changed)
-        with right:
-            draw_board(visit, words)
-    reading(visit, words)
+    left, right = st.columns([1, 3], gap="medium")
+    with left:
+        with st.container(key="start", gap="small"):
+            start(visit, words)
+        with st.container(key="settings", gap="small"):
+            if "data" in type(visit.params).model_fields:
+                data.offer(language)
+            controls.draw(visit, words, changed)
+    with right:
+        draw_board(visit, words)
     state.write_link(visit)
+    if not visit.whole and visit.listed not in (None, visit.params):
+        st.rerun()  # the program in the open tab has other settings by now
 
 
 def heading(name: str, words: text.Words) -> None:
@@ -326,41 +337,57 @@ def make_spec(name: str, language: str, params: Params) -> bytes:
 def reading(visit: state.Visit, words: text.Words) -> None:
     """What stands under the board, in tabs."""
     name, language = visit.lesson, words.language
-    parts = ("try", "predict", "why", "example", "quiz", "terms", "code", "read_on")
-    tabs = dict(zip(parts, st.tabs([say(part, language) for part in parts], key=f"tabs.{name}"), strict=True))
-    with tabs["try"]:
-        for number, one in enumerate(words.tries):
-            with st.container(horizontal=True, vertical_alignment="center", key=f"try-{number}"):
-                st.button(
-                    say("do", language), key=f"try.{name}.{number}", icon=":material/play_arrow:",
-                    on_click=try_it, args=(name, number),
-                )  # fmt: skip
-                st.markdown(one.text, width="stretch")
-    with tabs["predict"]:
-        quiz.predict(name, words, answer_by_run)
-    with tabs["why"]:
-        blocks(words.why)
-    with tabs["example"]:
-        blocks(words.example)
-    with tabs["quiz"]:
-        quiz.quiz(name, words)
-    with tabs["terms"]:
-        st.markdown("\n".join(f"- **{term}**: {meaning}" for term, meaning in words.terms.items()))
-    with tabs["code"]:
-        program = catalog.script(name, visit.params)
-        st.caption(say("code_lead", language))
-        st.download_button(
-            say("download", language),
-            functools.partial(catalog.script, name, visit.params),
-            f"{name}.py",
-            "text/x-python",
-            key=f"download.{name}",
-            icon=":material/download:",
-            on_click="ignore",
+    drawers: dict[str, Callable[[state.Visit, text.Words], object]] = {
+        "try": tries,
+        "predict": lambda visit, words: quiz.predict(name, words, answer_by_run),
+        "why": lambda visit, words: blocks(words.why),
+        "example": lambda visit, words: blocks(words.example),
+        "quiz": lambda visit, words: quiz.quiz(name, words),
+        "terms": terms,
+        "code": code,
+        "read_on": lambda visit, words: st.markdown("\n".join(f"- {one}" for one in words.read_on)),
+    }
+    visit.listed = None
+    tabs = st.tabs([say(part, language) for part in drawers], key=f"tabs.{name}", on_change="rerun")
+    for tab, draw in zip(tabs, drawers.values(), strict=True):
+        if tab.open:
+            with tab:
+                draw(visit, words)
+
+
+def tries(visit: state.Visit, words: text.Words) -> None:
+    """Things to try; a click on one sets its settings and runs them."""
+    for number, one in enumerate(words.tries):
+        st.button(
+            one.text,
+            key=f"try.{visit.lesson}.{number}",
+            icon=":material/play_arrow:",
+            on_click=try_it,
+            args=(visit.lesson, number),
+            width="stretch",
+            wrap=True,
         )
-        st.code(program, "python", height=520)
-    with tabs["read_on"]:
-        st.markdown("\n".join(f"- {one}" for one in words.read_on))
+
+
+def terms(visit: state.Visit, words: text.Words) -> None:
+    st.markdown("\n".join(f"- **{term}**: {meaning}" for term, meaning in words.terms.items()))
+
+
+def code(visit: state.Visit, words: text.Words) -> None:
+    """The program of the lesson with the settings as they stand, to read and to take away."""
+    visit.listed = visit.params
+    program = catalog.script(visit.lesson, visit.params)
+    st.caption(say("code_lead", words.language))
+    st.download_button(
+        say("download", words.language),
+        program,
+        f"{visit.lesson}.py",
+        "text/x-python",
+        key=f"download.{visit.lesson}",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+    st.code(program, "python", height=520)
 
 
 def blocks(found: tuple[text.Block, ...]) -> None:

@@ -438,7 +438,7 @@ class Socket:
         if len(self.places) >= WATCHES and run not in self.places:
             raise Problem(
                 f"This page already watches {WATCHES} runs, the most one page may. Close one first.",
-                f"本页已在观看 {WATCHES} 个运行,这是一页的上限。请先关掉一个。",
+                f"本页已在观看 {WATCHES} 个运行，这是一页的上限。请先关掉一个。",
             )
         self.post(*self.hub.join(self, run, max(-1, seen)))
 
@@ -486,10 +486,10 @@ class Socket:
 
 
 MALFORMED = Problem("That message has no form this server knows.", "服务器看不懂这条消息。")
-TOO_FAST = Problem("Too many requests at once. Wait a moment, then go on.", "请求太快,请稍等片刻再继续。")
+TOO_FAST = Problem("Too many requests at once. Wait a moment, then go on.", "请求太快，请稍等片刻再继续。")
 FAILED = Problem(
     "The server could not do that; its log says why. The page goes on.",
-    "服务器没能完成这个操作(原因见服务器日志),页面可以继续使用。",
+    "服务器没能完成这个操作（原因见服务器日志），页面可以继续使用。",
 )
 
 

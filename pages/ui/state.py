@@ -38,6 +38,8 @@ class Visit:
     applied: Values | None = None
     link: dict[str, str] | None = None
     gone: bool = False
+    whole: bool = False  # the whole page is being drawn, not the workbench alone
+    listed: Params | None = None  # the settings of the program that is on the page, if it is
 
     def take(self, values: Mapping[str, Any]) -> bool:
         """Adopts `values` if all settings together are sound then; says what is wrong if not, and keeps the drafts."""

@@ -1,0 +1,2633 @@
+/* Torchroom's board: figures that follow a run, and the player under them. One component for every lesson.
+
+   It is an ES module without libraries, but for plotly, which is loaded when a plot first needs it. What a board
+   shows comes as a spec (lessons/board.py); what moves it comes over one websocket (engine/wire.py). From top to
+   bottom: the wire, history, readings, colours, the figures and their four kinds, frames, the connection, the
+   playhead, the dock with the player, and the board that holds them together. */
+
+const ENDED = new Set(["done", "stopped", "failed", "recorded"]);
+const ACTIVE = new Set(["running", "paused", "queued"]);
+const CACHE = 64 << 20; // bytes of frames kept
+const REPLAY = 6; // seconds that a replay takes at speed 1
+const FAST = 0.4; // part of a run that arrives within its first second if it is to be replayed instead of followed
+const POINTS = 4000; // points of a line beyond which it is thinned to what its pixels can show
+const PLOT_PAUSE = 100; // ms between two drawings of one plot, at least
+const DRAWING = 14; // ms of an animation frame after which the other figures wait for the next one
+const ASKING = 200; // ms between two questions of one kind
+const SPEEDS = [0.25, 0.5, 1, 2, 4, 8];
+const LINGER = 1000; // ms a board lives on after it was taken off the page: Streamlit may put it back
+
+const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
+
+/** An element with a class, attributes and children; text is never parsed as HTML. */
+function make(tag, name = "", attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  if (name) element.className = name;
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  element.append(...children);
+  return element;
+}
+
+function svg(tag, attributes = {}) {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  return element;
+}
+
+/** Sets a text only where it differs, so that nothing is laid out again for nothing. */
+function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+function attribute(element, name, value) {
+  if (element.getAttribute(name) !== String(value)) element.setAttribute(name, value);
+}
+
+// ---------------------------------------------------------------------------------------------------- the wire
+
+const VIEWS = {
+  uint8: Uint8Array, int8: Int8Array, bool: Uint8Array, int32: Int32Array, int64: BigInt64Array,
+  float16: Uint16Array, float32: Float32Array, float64: Float64Array,
+};
+
+/** A message as {header, arrays}; an array is {values, shape}, a view of the message wherever its kind allows. */
+export function decode(buffer) {
+  const length = new DataView(buffer).getUint32(0, true);
+  const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
+  const body = Math.ceil((4 + length) / 8) * 8;
+  const arrays = {};
+  for (const { name, dtype, shape, at } of header.arrays) {
+    const count = shape.reduce((product, n) => product * n, 1);
+    let values = new VIEWS[dtype](buffer, body + at, count);
+    if (dtype === "float16") values = Float32Array.from(values, half);
+    if (dtype === "int64") values = Float64Array.from(values, Number);
+    arrays[name] = { values, shape };
+  }
+  delete header.arrays;
+  return { header, arrays };
+}
+
+/** The number that 16 bits stand for. */
+function half(bits) {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 31;
+  const fraction = bits & 1023;
+  if (exponent === 31) return fraction ? NaN : sign * Infinity;
+  return sign * (exponent ? 2 ** (exponent - 15) * (1 + fraction / 1024) : 2 ** -14 * (fraction / 1024));
+}
+
+/** Patches with each {"$": name} replaced by its array. */
+function resolved(value, arrays) {
+  if (Array.isArray(value)) return value.map((one) => resolved(one, arrays));
+  if (value === null || typeof value !== "object") return value;
+  if (typeof value.$ === "string") return arrays[value.$];
+  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, resolved(one, arrays)]));
+}
+
+const isArray = (value) => value !== null && typeof value === "object" && ArrayBuffer.isView(value.values);
+
+/** An array as plotly takes it: typed for one axis, rows of typed arrays for two, and so on. */
+function nested(value) {
+  if (!isArray(value)) return value;
+  const { values, shape } = value;
+  if (shape.length === 0) return values[0];
+  if (shape.length === 1) return values;
+  const size = values.length / shape[0];
+  const rows = [];
+  for (let i = 0; i < shape[0]; i++) {
+    rows.push(nested({ values: values.subarray(i * size, (i + 1) * size), shape: shape.slice(1) }));
+  }
+  return rows;
+}
+
+/** A flat list of whatever came: array, list or single number. */
+function flat(value) {
+  if (value === undefined || value === null) return [];
+  if (isArray(value)) return value.values;
+  return Array.isArray(value) ? value : [value];
+}
+
+// ------------------------------------------------------------------------------------------------------ history
+
+/** Numbers with their steps, ascending, in buffers that grow. */
+class Column {
+  constructor() {
+    this.n = 0;
+    this.steps = new Int32Array(64);
+    this.values = new Float64Array(64);
+  }
+
+  push(step, value) {
+    if (this.n === this.steps.length) {
+      const steps = new Int32Array(2 * this.n);
+      const values = new Float64Array(2 * this.n);
+      steps.set(this.steps);
+      values.set(this.values);
+      this.steps = steps;
+      this.values = values;
+    }
+    this.steps[this.n] = step;
+    this.values[this.n++] = value;
+  }
+
+  /** How many entries have a step at or before `step`. */
+  upTo(step) {
+    let low = 0;
+    let high = this.n;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.steps[middle] <= step) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
+
+/** All scalars of one run. */
+export class History {
+  constructor() {
+    this.rows = new Column(); // every step there is
+    this.columns = new Map(); // scalar's name -> Column
+  }
+
+  /** A history of (step, {name: value}) pairs. */
+  static of(pairs) {
+    const history = new History();
+    for (const [step, scalars] of pairs) {
+      history.append(Object.keys(scalars), [step], Object.values(scalars));
+    }
+    return history;
+  }
+
+  get first() {
+    return this.rows.n ? this.rows.steps[0] : -1;
+  }
+
+  get last() {
+    return this.rows.n ? this.rows.steps[this.rows.n - 1] : -1;
+  }
+
+  /** Adds a block, values[i * names.length + j]; steps that are there already are passed over. */
+  append(names, steps, values) {
+    const columns = names.map((name) => {
+      if (!this.columns.has(name)) this.columns.set(name, new Column());
+      return this.columns.get(name);
+    });
+    const width = names.length;
+    let last = this.last;
+    for (let i = 0; i < steps.length; i++) {
+      if (steps[i] <= last) continue;
+      last = steps[i];
+      this.rows.push(last, last);
+      for (let j = 0; j < width; j++) columns[j].push(last, values[i * width + j]);
+    }
+  }
+
+  /** Forgets everything after `step`. */
+  cut(step) {
+    for (const column of [this.rows, ...this.columns.values()]) column.n = column.upTo(step);
+  }
+
+  /** The step before or after `step`; `step` itself at an end. */
+  beside(step, direction) {
+    const n = this.rows.upTo(step);
+    const index = direction < 0 ? n - (this.rows.steps[n - 1] === step ? 2 : 1) : n;
+    return this.rows.n ? this.rows.steps[clamp(index, 0, this.rows.n - 1)] : step;
+  }
+
+  /** What was known at `step`. */
+  at(step) {
+    return new Past(this, step);
+  }
+}
+
+/** A history up to a step. */
+class Past {
+  constructor(history, step) {
+    this.history = history;
+    this.n = history.rows.upTo(step);
+    this.step = this.n ? history.rows.steps[this.n - 1] : -1;
+  }
+
+  /** The value of `name` at the last step itself; undefined where there is none. */
+  now(name) {
+    const column = this.history.columns.get(name);
+    const n = column ? column.upTo(this.step) : 0;
+    return n && column.steps[n - 1] === this.step ? column.values[n - 1] : undefined;
+  }
+
+  /** All values of `name` so far as {steps, values}, or null. */
+  series(name) {
+    const column = this.history.columns.get(name);
+    const n = column ? column.upTo(this.step) : 0;
+    return n ? { steps: column.steps.subarray(0, n), values: column.values.subarray(0, n) } : null;
+  }
+
+  count(name) {
+    const column = this.history.columns.get(name);
+    return column ? column.upTo(this.step) : 0;
+  }
+
+  /** The arrays that a trace's bindings stand for: attribute -> array. Steps that miss a bound scalar are left out. */
+  bound(bind) {
+    const out = {};
+    const names = [...new Set(Object.values(bind).filter((one) => typeof one === "string" && one !== "step"))];
+    let kept = null; // null: all steps
+    if (names.some((name) => this.count(name) !== this.n)) kept = this.common(names);
+    for (const [key, source] of Object.entries(bind)) {
+      if (Array.isArray(source)) {
+        out[key] = source.map((name) => (name === null ? null : this.now(name) ?? null));
+      } else if (source === "step") {
+        out[key] = kept ? kept.steps : this.history.rows.steps.subarray(0, this.n);
+      } else {
+        const series = this.series(source);
+        if (!kept) out[key] = series ? series.values : new Float64Array(0);
+        else out[key] = kept.pick(source);
+      }
+    }
+    return out;
+  }
+
+  /** The steps that have all of `names`. */
+  common(names) {
+    const all = names.map((name) => this.series(name));
+    if (all.some((one) => !one)) return { steps: new Int32Array(0), pick: () => new Float64Array(0) };
+    let steps = all[0].steps;
+    for (const { steps: other } of all.slice(1)) {
+      if (other.length === steps.length && other[0] === steps[0] && same(other, steps)) continue;
+      const both = [];
+      for (let i = 0, j = 0; i < steps.length && j < other.length; ) {
+        if (steps[i] === other[j]) both.push(steps[i]), i++, j++;
+        else if (steps[i] < other[j]) i++;
+        else j++;
+      }
+      steps = Int32Array.from(both);
+    }
+    const pick = (name) => {
+      const series = all[names.indexOf(name)];
+      if (series.steps.length === steps.length) return series.values;
+      const values = new Float64Array(steps.length);
+      for (let i = 0, j = 0; i < steps.length; i++) {
+        while (series.steps[j] < steps[i]) j++;
+        values[i] = series.values[j];
+      }
+      return values;
+    };
+    return { steps, pick };
+  }
+}
+
+function same(one, other) {
+  for (let i = 0; i < one.length; i++) if (one[i] !== other[i]) return false;
+  return true;
+}
+
+// ----------------------------------------------------------------------------------------------------- readings
+
+const PART = /\{(\w+)(?::([^{}|]+))?(?:\|([^{}]+))?\}/g;
+const MISSING = new Error("a number that a reading asks for is not there");
+
+/** The sentence that holds at the end of `history` (a Past, or (step, {name: value}) pairs); "" where none does.
+    The twin of lessons/reading.py, which says what a template may hold. */
+export function reading(template, history, names = {}, say = {}) {
+  const past = Array.isArray(history) ? History.of(history).at(Infinity) : history;
+  for (let alternative of (template || "").split(" || ")) {
+    const condition = alternative.match(/^\s*\[([^\]]+)\]\s*/);
+    if (condition) {
+      const now = past.now(condition[1]);
+      if (now === undefined || now === 0) continue; // a NaN counts as there
+      alternative = alternative.slice(condition[0].length);
+    }
+    try {
+      return alternative.replace(PART, (_, word, name, form) => fill(word, name || "", form || "", past, names, say)).trim();
+    } catch (error) {
+      if (error !== MISSING) throw error;
+    }
+  }
+  return "";
+}
+
+function fill(word, name, form, past, names, say) {
+  if (word === "best") return best(name, past, names);
+  if (word === "step") {
+    if (!past.n) throw MISSING;
+    return number(past.step, form || "0");
+  }
+  if (word === "say") {
+    if (!(name in say)) throw MISSING;
+    return number(flat(say[name])[0], form);
+  }
+  const series = past.series(name);
+  if (!series || !(word in WORDS)) throw MISSING;
+  return number(WORDS[word](series), form || (word === "at_min" || word === "flat" ? "0" : ""));
+}
+
+function best(prefix, past, names) {
+  let found = null;
+  let lowest = Infinity;
+  for (const name of past.history.columns.keys()) {
+    const value = name.startsWith(prefix) ? past.now(name) : undefined;
+    if (Number.isFinite(value) && value < lowest) [found, lowest] = [name, value];
+  }
+  if (found === null) throw MISSING;
+  const rest = found.slice(prefix.length);
+  return names[found] || names[rest] || rest;
+}
+
+/** Index of the smallest finite value of `sign * values`. */
+function extreme({ values }, sign) {
+  let at = -1;
+  for (let i = 0; i < values.length; i++) {
+    if (Number.isFinite(values[i]) && (at < 0 || sign * values[i] < sign * values[at])) at = i;
+  }
+  if (at < 0) throw MISSING;
+  return at;
+}
+
+const WORDS = {
+  now: ({ values }) => values[values.length - 1],
+  first: ({ values }) => values[0],
+  min: (series) => series.values[extreme(series, 1)],
+  max: (series) => series.values[extreme(series, -1)],
+  at_min: (series) => series.steps[extreme(series, 1)],
+  flat({ steps, values }) {
+    const end = values.length - 1;
+    const near = 0.02 * Math.abs(values[end] - values[0]);
+    let since = end + 1;
+    while (since > 0 && Math.abs(values[since - 1] - values[end]) <= near) since--;
+    if (since >= end || near === 0) throw MISSING;
+    return steps[since];
+  },
+};
+
+/** A number as lessons/reading.py writes it: "%" one decimal of a percent, "0" whole, "4" significant digits. */
+export function number(value, form = "") {
+  if (!Number.isFinite(value)) return Number.isNaN(value) ? "NaN" : value > 0 ? "∞" : "−∞";
+  if (form === "%") return `${even(100 * value, 1, "toFixed")} %`;
+  if (form === "0") return whole(value);
+  const digits = Number(form || 3);
+  const short = even(value, digits - 1, "toExponential");
+  const rounded = Number(short);
+  if (rounded === 0) return "0";
+  const size = Math.abs(rounded);
+  if (1e-4 <= size && size < 1e6) {
+    if (size >= 10 ** digits || Number.isInteger(rounded)) return whole(rounded);
+    return bare(rounded.toFixed(Math.max(0, digits - 1 - Number(short.split("e")[1]))));
+  }
+  const [mantissa, exponent] = short.split("e");
+  return `${bare(mantissa)}e${Number(exponent)}`;
+}
+
+const bare = (text) => (text.includes(".") ? text.replace(/0+$/, "").replace(/\.$/, "") : text);
+const whole = (value) => (Math.abs(value) < 1e21 ? even(value, 0, "toFixed") : String(BigInt(value))).replace(/^-0$/, "0");
+
+/** toFixed or toExponential, but a tie goes to the even digit, as in Python. */
+function even(value, digits, how) {
+  const text = value[how](digits);
+  const [mantissa, exponent = ""] = text.split("e");
+  const [exact] = value[how](digits + 22).split("e");
+  const tie = exact.endsWith("5" + "0".repeat(21));
+  const last = Number(mantissa.at(-1));
+  if (!tie || last % 2 === 0) return text;
+  return mantissa.slice(0, -1) + (last - 1) + (exponent && `e${exponent}`);
+}
+
+// ------------------------------------------------------------------------------------------------------ colours
+
+const rgb = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
+
+/** 256 colours between evenly spaced ones, as bytes r, g, b. */
+function ramp(stops) {
+  const colours = stops.map(rgb);
+  const table = new Uint8Array(256 * 3);
+  for (let i = 0; i < 256; i++) {
+    const at = (i / 255) * (colours.length - 1);
+    const low = Math.min(Math.floor(at), colours.length - 2);
+    for (let c = 0; c < 3; c++) {
+      table[3 * i + c] = Math.round(colours[low][c] + (at - low) * (colours[low + 1][c] - colours[low][c]));
+    }
+  }
+  return table;
+}
+
+const RAMPS = {
+  // viridis, equal steps of it
+  sequential: ramp(["#440154", "#481a6c", "#472f7d", "#414487", "#39568c", "#31688e", "#2a788e", "#23888e", "#1f988b",
+    "#22a884", "#35b779", "#54c568", "#7ad151", "#a5db36", "#d2e21b", "#fde725"]),
+  // orange below zero, white at it, blue above
+  diverging: ramp(["#9a4a06", "#c96a0f", "#e89a4a", "#f6cfa3", "#ffffff", "#b5d3f0", "#6aaae2", "#2f86d6", "#14548f"]),
+};
+
+const css = (table, index) => `rgb(${table[3 * index]},${table[3 * index + 1]},${table[3 * index + 2]})`;
+const gradient = (table) => `linear-gradient(90deg,${[0, 32, 64, 96, 128, 160, 192, 224, 255].map((i) => css(table, i))})`;
+const light = (r, g, b) => 0.299 * r + 0.587 * g + 0.114 * b > 140;
+
+/** Where a value lies on a ramp, 0 to 255. */
+const place = (value, low, high) => clamp(Math.round((255 * (value - low)) / (high - low || 1)), 0, 255);
+
+/** The colours in force, from the --st-* variables that Streamlit sets around a component. */
+function themeOf(element) {
+  const style = getComputedStyle(element);
+  const read = (name, other) => style.getPropertyValue(name).trim() || other;
+  const theme = {
+    text: read("--st-text-color", "#1f2a37"),
+    background: read("--st-background-color", "#ffffff"),
+    second: read("--st-secondary-background-color", "#f3f6f9"),
+    border: read("--st-border-color", "#d9e0e8"),
+    primary: read("--st-primary-color", "#1f6fba"),
+    font: read("--st-font", "sans-serif"),
+    variable: (name) => read(name, "#7a7a7a"),
+  };
+  const probe = theme.background.match(/^#[0-9a-f]{6}$/i) ? rgb(theme.background) : (theme.background.match(/\d+/g) || [255, 255, 255]).map(Number);
+  theme.dark = !light(...probe);
+  theme.key = [theme.text, theme.background, theme.border, theme.font].join("|");
+  return theme;
+}
+
+/** A value with each "var(--st-…)" in it replaced: canvases and plotly know no variables. */
+function themed(value, theme) {
+  if (typeof value === "string") {
+    const found = value.match(/^var\((--[\w-]+)\)$/);
+    return found ? theme.variable(found[1]) : value;
+  }
+  if (Array.isArray(value)) {
+    // long lists are numbers; only short ones may hold colours
+    return value.length < 64 && value.some((one) => typeof one === "string" || (one && typeof one === "object"))
+      ? value.map((one) => themed(one, theme)) : value;
+  }
+  if (value === null || typeof value !== "object" || ArrayBuffer.isView(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, themed(one, theme)]));
+}
+
+// ------------------------------------------------------------------------------------------------------- figures
+
+/** One figure: heading, body of a fixed height, reading, caption. The four kinds fill the body. */
+class Figure {
+  constructor(board, spec) {
+    this.board = board;
+    this.dirty = true;
+    this.visible = true;
+    this.drawnAt = -1e9;
+    this.drawn = 0;
+    this.say = {};
+    this.frame = []; // patches of the frame at the playhead
+    this.answers = new Map(); // question's key -> patches
+    this.said = "";
+    this.element = make("figure", "tr-figure");
+    this.title = make("h3", "tr-title");
+    this.tools = make("div", "tr-tools");
+    this.body = make("div", "tr-body tr-waiting");
+    this.words = make("p", "tr-reading");
+    this.caption = make("figcaption", "tr-caption");
+    this.fault = make("p", "tr-fault");
+    this.element.append(make("div", "tr-head", {}, this.title, this.tools), this.body, this.words, this.caption);
+    this.spec = spec;
+    this.setup();
+    this.respec(spec);
+  }
+
+  setup() {}
+
+  /** Takes a new spec of the same kind; the nodes stay. */
+  respec(spec) {
+    this.spec = spec;
+    this.text = JSON.stringify(spec);
+    this.element.dataset.figure = spec.id;
+    this.element.dataset.kind = spec.kind;
+    this.element.dataset.size = spec.size;
+    this.element.dataset.picks = spec.picks ? ("sets" in spec.picks ? "choose" : "ask") : "";
+    this.element.setAttribute("aria-label", spec.alt || spec.title || spec.id);
+    write(this.title, spec.title || "");
+    write(this.caption, spec.caption || "");
+    this.caption.hidden = !spec.caption;
+    this.words.hidden = !spec.reading;
+    this.changed();
+  }
+
+  /** The spec or the theme is another: what was derived from it is stale. */
+  changed() {
+    this.signature = null;
+    this.dirty = true;
+  }
+
+  /** Takes the moment to show; whether anything has to be drawn for it is found out here. */
+  show(past, frame) {
+    const mine = frame.filter((patch) => patch.figure === this.spec.id);
+    if (mine.length || this.frame.length) {
+      if (mine.length !== this.frame.length || mine.some((patch, i) => patch !== this.frame[i])) this.take(mine);
+    }
+    this.past = past;
+    const signature = this.sign(past);
+    if (signature !== this.signature) {
+      this.signature = signature;
+      this.dirty = true;
+    }
+  }
+
+  /** What the drawing depends on besides patches. */
+  sign() {
+    return "";
+  }
+
+  take(patches) {
+    this.frame = patches;
+    this.patched();
+  }
+
+  answer(key, patches) {
+    this.answers.set(key, patches);
+    this.patched();
+  }
+
+  forget() {
+    this.frame = [];
+    this.answers.clear();
+    this.patched();
+  }
+
+  patched() {
+    this.say = {};
+    for (const patch of this.patches()) Object.assign(this.say, patch.data.say);
+    this.dirty = true;
+    this.board.readAgain = true;
+  }
+
+  /** All patches in force, later ones over earlier ones. */
+  patches() {
+    return [...this.frame, ...[...this.answers.values()].flat()];
+  }
+
+  /** The patches of a figure without traces as one object. */
+  get data() {
+    return Object.assign({}, ...this.patches().map((patch) => patch.data));
+  }
+
+  /** Draws; an error is this figure's own. False when it has to be tried again later. */
+  render(now) {
+    try {
+      if (this.draw() === false) return false;
+      this.element.dataset.drawn = ++this.drawn;
+      this.body.classList.remove("tr-waiting");
+      this.fault.remove();
+    } catch (error) {
+      this.broken(error);
+    }
+    this.dirty = false;
+    this.drawnAt = now;
+    return true;
+  }
+
+  broken(error) {
+    console.error(`figure ${this.spec.id}:`, error);
+    this.body.classList.remove("tr-waiting");
+    write(this.fault, `${this.spec.title || this.spec.id}: ${error.message || error}`);
+    if (!this.fault.isConnected) this.body.append(this.fault);
+  }
+
+  /** Ready to be drawn now? Plots are not, too soon after the last time. */
+  due() {
+    return 0;
+  }
+
+  read() {
+    if (!this.spec.reading || !this.past) return;
+    const text = reading(this.spec.reading, this.past, this.board.spec.names || {}, this.say);
+    if (text !== this.said) write(this.words, (this.said = text));
+  }
+
+  /** A gesture happened: asks or sets what the spec says. */
+  pick(event) {
+    const picks = this.spec.picks;
+    if (!picks) return;
+    const wanted = {};
+    for (const [field, source] of Object.entries("sets" in picks ? picks.sets : picks.args)) {
+      if (event[source] !== undefined) wanted[field] = event[source];
+    }
+    if ("sets" in picks) {
+      if (Object.keys(wanted).length) this.board.choose(wanted);
+    } else {
+      this.board.asks.ask(`${this.spec.id}/${picks.name}`, picks.name, wanted, picks.follow !== false);
+    }
+  }
+
+  resized() {
+    this.dirty = true;
+  }
+
+  remove() {
+    this.element.remove();
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------- plot
+
+let plotlyLoading = null;
+
+/** plotly, loaded once for the page. */
+function loadPlotly(url) {
+  if (window.Plotly) return Promise.resolve(window.Plotly);
+  plotlyLoading ??= new Promise((resolve, reject) => {
+    const script = make("script", "", { src: url, async: "" });
+    script.onload = () => resolve(window.Plotly);
+    script.onerror = () => {
+      plotlyLoading = null;
+      script.remove();
+      reject(new Error(`${url} did not load`));
+    };
+    document.head.append(script);
+  });
+  return plotlyLoading;
+}
+
+/** A trace's attribute set as lessons/board.py `put` does, without touching what the spec holds. */
+function put(target, path, value) {
+  const parts = path.split(".");
+  const last = parts.pop();
+  for (const part of parts) target = target[part] = { ...(target[part] || {}) };
+  target[last] = value;
+}
+
+class PlotFigure extends Figure {
+  setup() {
+    this.cost = 0;
+    this.reset = 0; // counts "reset view"; a part of plotly's uirevision
+    this.graph = make("div", "tr-plot");
+    this.body.append(this.graph);
+    this.logButton = make("button", "tr-tool", { type: "button", "aria-pressed": "false" });
+    this.logButton.onclick = () => {
+      this.log = !this.log;
+      attribute(this.logButton, "aria-pressed", this.log);
+      this.dirty = true;
+      this.board.schedule();
+    };
+    this.resetButton = make("button", "tr-tool", { type: "button" });
+    this.resetButton.hidden = true;
+    this.resetButton.onclick = () => {
+      this.reset++;
+      this.resetButton.hidden = true;
+      this.dirty = true;
+      this.board.schedule();
+    };
+    this.tools.append(this.resetButton, this.logButton);
+    this.graph.addEventListener("pointerdown", (event) => this.press(event), true);
+  }
+
+  respec(spec) {
+    if (this.log === undefined) this.log = spec.layout?.yaxis?.type === "log";
+    super.respec(spec);
+    this.logButton.hidden = !spec.switch;
+    write(this.logButton, this.board.say("log"));
+    write(this.resetButton, this.board.say("reset_zoom"));
+    attribute(this.logButton, "aria-pressed", this.log);
+    const types = spec.traces.map((trace) => trace.type || "scatter");
+    this.solid = types.some((type) => /3d|surface|cone|streamtube|volume|isosurface/.test(type));
+  }
+
+  changed() {
+    super.changed();
+    this.base = null;
+  }
+
+  sign(past) {
+    const found = [this.board.run?.serial, this.board.run?.cuts];
+    for (const { bind } of this.spec.traces) {
+      for (const source of Object.values(bind || {})) {
+        if (Array.isArray(source) || source === "step") found.push(past.step);
+        else found.push(past.count(source));
+      }
+    }
+    return found.join();
+  }
+
+  /** The spec's traces and layout in the theme's colours. Arrays stay the same objects, so plotly sees what is new. */
+  prepare() {
+    const theme = this.board.theme;
+    this.base = this.spec.traces.map(({ bind, ...trace }) => themed(trace, theme));
+    const line = theme.dark ? "rgba(255,255,255,0.12)" : "rgba(20,40,70,0.10)";
+    const zero = theme.dark ? "rgba(255,255,255,0.28)" : "rgba(20,40,70,0.25)";
+    const axis = { gridcolor: line, zerolinecolor: zero, linecolor: zero, tickcolor: zero, automargin: true, tickfont: { size: 11 } };
+    const given = themed(this.spec.layout || {}, theme);
+    const layout = {
+      paper_bgcolor: "rgba(0,0,0,0)",
+      plot_bgcolor: "rgba(0,0,0,0)",
+      colorway: this.board.palette,
+      hoverlabel: { bgcolor: theme.background, bordercolor: theme.border, font: { color: theme.text, family: theme.font, size: 12 } },
+      hovermode: "closest",
+      ...given,
+      font: { family: theme.font, size: 12, color: theme.text, ...given.font },
+      margin: { l: 46, r: 10, t: 6, b: 36, ...given.margin },
+      legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, bgcolor: "rgba(0,0,0,0)", font: { size: 11 }, ...given.legend },
+    };
+    const touch = matchMedia("(pointer: coarse)").matches;
+    layout.dragmode ??= this.solid ? "turntable" : touch ? false : "zoom";
+    for (const key of new Set(["xaxis", "yaxis", ...Object.keys(given)])) {
+      if (/^[xy]axis\d*$/.test(key) && !(this.solid && !given[key])) {
+        const own = given[key] || {};
+        layout[key] = { ...axis, ...own };
+        const title = typeof own.title === "string" ? { text: own.title } : own.title;
+        if (title) layout[key].title = { standoff: 6, ...title, font: { size: 12, ...title.font } };
+      }
+      if (/^scene\d*$/.test(key)) {
+        const scene = (layout[key] = { bgcolor: "rgba(0,0,0,0)", ...given[key] });
+        for (const name of ["xaxis", "yaxis", "zaxis"]) {
+          scene[name] = { gridcolor: line, zerolinecolor: zero, linecolor: zero, showbackground: false, color: theme.text, ...scene[name] };
+        }
+      }
+    }
+    this.layout = layout;
+  }
+
+  /** A fresh layout: plotly writes into the one it is given. Zoom, camera and hidden traces are the reader's (uirevision). */
+  fresh() {
+    const layout = { ...this.layout, width: this.body.clientWidth, height: this.body.clientHeight };
+    layout.uirevision = `r${this.reset}`;
+    for (const key of Object.keys(layout)) {
+      if (/^[xy]axis\d*$/.test(key)) {
+        const axis = (layout[key] = { ...layout[key] });
+        if (key === "yaxis" && this.spec.switch) {
+          if (axis.type === "log" ? !this.log : this.log) delete axis.range;
+          axis.type = this.log ? "log" : axis.type === "log" ? "linear" : axis.type;
+        }
+        if (axis.range) axis.range = [...axis.range];
+        // another range in the spec is another place: a zoom into the old one means nothing there
+        axis.uirevision = `${layout.uirevision} ${axis.type || ""} ${axis.range || ""}`;
+      } else if (/^scene\d*$/.test(key)) {
+        layout[key] = { ...layout[key], uirevision: layout.uirevision };
+        for (const name of ["xaxis", "yaxis", "zaxis"]) layout[key][name] = { ...layout[key][name] };
+      } else if (key === "legend" || key === "margin") {
+        layout[key] = { ...layout[key] };
+      }
+    }
+    return layout;
+  }
+
+  /** The traces as they stand at the playhead. */
+  filled() {
+    if (!this.base) this.prepare();
+    const patches = this.patches();
+    return this.base.map((base, index) => {
+      const { bind, name, run } = this.spec.traces[index];
+      const trace = { ...base };
+      const past = run ? this.board.pastOf(run) : this.past;
+      if (bind && past) {
+        const arrays = thin(past.bound(bind), trace, this.span(trace));
+        for (const [key, value] of Object.entries(arrays)) put(trace, key, value);
+      }
+      for (const patch of patches) {
+        if (patch.trace !== name) continue;
+        for (const [key, value] of Object.entries(patch.data)) {
+          if (key !== "say") put(trace, key, nested(value));
+        }
+      }
+      return trace;
+    });
+  }
+
+  /** What the reader has zoomed a trace's x axis to, or null. */
+  span(trace) {
+    const axis = this.graph._fullLayout?.[`xaxis${(trace.xaxis || "x").slice(1)}`];
+    return axis && axis.type === "linear" && axis._rangeInitial0 !== undefined && !axis.autorange ? axis.range : null;
+  }
+
+  due(now) {
+    if (this.held || this.busy) return Infinity;
+    return Math.max(PLOT_PAUSE, 2.5 * this.cost) - (now - this.drawnAt);
+  }
+
+  draw() {
+    if (!window.Plotly) {
+      if (!this.loading) {
+        this.loading = loadPlotly(this.board.plotly)
+          .catch((error) => this.broken(error))
+          .finally(() => {
+            this.loading = null;
+            if (window.Plotly) this.board.schedule();
+          });
+      }
+      return false;
+    }
+    if (!this.body.clientWidth) return false;
+    const started = performance.now();
+    this.busy = true;
+    const config = { displayModeBar: false, responsive: false, scrollZoom: this.solid, showTips: false, doubleClick: "reset" };
+    const drawing = window.Plotly.react(this.graph, this.filled(), this.fresh(), config);
+    Promise.resolve(drawing)
+      .catch((error) => this.broken(error))
+      .finally(() => {
+        this.busy = false;
+        this.cost = 0.6 * this.cost + 0.4 * (performance.now() - started);
+        if (this.dirty) this.board.schedule();
+      });
+    if (!this.wired) {
+      this.wired = true;
+      this.graph.on("plotly_click", (event) => this.clicked(event.points[0]));
+      this.graph.on("plotly_relayout", (event) => this.moved(event));
+    }
+    return true;
+  }
+
+  moved(event) {
+    const keys = Object.keys(event);
+    if (keys.some((key) => key.endsWith(".autorange"))) this.resetButton.hidden = true;
+    else if (keys.some((key) => /\.range|camera/.test(key))) this.resetButton.hidden = false;
+    else return;
+    if (this.spec.traces.some((trace) => trace.bind) && this.past?.n > POINTS) {
+      this.dirty = true; // a line that was thinned has more to show in a smaller range
+      this.board.schedule();
+    }
+  }
+
+  /** While a pointer is down the plot is the reader's; a press that did not move is a click anywhere in its area. */
+  press(event) {
+    this.held = true;
+    const { clientX, clientY, target } = event;
+    const up = (end) => {
+      for (const kind of ["pointerup", "pointercancel"]) window.removeEventListener(kind, up, true);
+      this.held = false;
+      this.board.schedule();
+      const far = Math.hypot(end.clientX - clientX, end.clientY - clientY) > 5;
+      if (!far && end.type === "pointerup" && event.button === 0) this.pressed(clientX, clientY, target);
+    };
+    for (const kind of ["pointerup", "pointercancel"]) window.addEventListener(kind, up, true);
+  }
+
+  /** Whether a click is taken from its pixel: a choice of x and y alone, in two dimensions. */
+  get byPixel() {
+    const picks = this.spec.picks;
+    return !this.solid && !!picks && "sets" in picks && Object.values(picks.sets).every((one) => one === "x" || one === "y");
+  }
+
+  pressed(clientX, clientY, target) {
+    if (!this.byPixel || target.closest?.(".legend, .colorbar, .cb")) return;
+    const full = this.graph._fullLayout;
+    if (!full?.xaxis || !full.yaxis) return;
+    const box = this.graph.getBoundingClientRect();
+    const event = {};
+    for (const [name, axis, at] of [["x", full.xaxis, clientX - box.left], ["y", full.yaxis, clientY - box.top]]) {
+      const pixel = at - axis._offset;
+      if (pixel < 0 || pixel > axis._length) return;
+      const value = axis.p2d(pixel);
+      if (typeof value !== "number") event[name] = value;
+      else {
+        // no more digits than a pixel is worth
+        const grain = Math.abs(axis.p2d(Math.min(axis._length, pixel + 1)) - axis.p2d(Math.max(0, pixel - 1))) / 2 || 1e-6;
+        event[name] = Number(value.toFixed(clamp(Math.ceil(-Math.log10(grain)), 0, 12)));
+      }
+    }
+    this.pick(event);
+  }
+
+  clicked(point) {
+    if (!point || this.byPixel) return;
+    const index = Array.isArray(point.pointNumber) ? undefined : point.pointNumber;
+    const [row, col] = Array.isArray(point.pointNumber) ? point.pointNumber : [];
+    this.pick({ x: point.x, y: point.y, z: point.z, index, row, col, trace: point.data.name });
+  }
+
+  remove() {
+    if (window.Plotly && this.wired) window.Plotly.purge(this.graph);
+    super.remove();
+  }
+}
+
+/** Bound arrays with no more points than can be seen. A line over an ascending x keeps, in each of its columns of
+    pixels, the first, lowest, highest and last point, and every gap; another path drops points that lie on top of the
+    one before. `span`: the x range on screen, if it is not all. */
+export function thin(arrays, trace, span = null) {
+  const { x, y } = arrays;
+  if (!ArrayBuffer.isView(x) || !ArrayBuffer.isView(y) || y.length <= POINTS) return arrays;
+  const kept = [];
+  let ascending = true;
+  for (let i = 1; i < x.length && ascending; i++) ascending = x[i] >= x[i - 1];
+  if (ascending && !arrays.z) {
+    const [low, high] = span || [x[0], x[x.length - 1]];
+    const width = (high - low) / (POINTS / 4) || 1;
+    let bin = NaN;
+    let lowest = 0;
+    let highest = 0;
+    let start = 0;
+    const close = (end) => {
+      if (end > start) kept.push(...[...new Set([start, lowest, highest, end - 1])].sort((a, b) => a - b));
+    };
+    for (let i = 0; i < x.length; i++) {
+      // beyond the screen a column is fifty times as wide
+      const here = x[i] < low ? Math.floor((x[i] - low) / (50 * width)) : x[i] > high ? 1e6 + Math.floor((x[i] - high) / (50 * width)) : Math.floor((x[i] - low) / width) + 0.5;
+      if (here !== bin || !Number.isFinite(y[i]) || !Number.isFinite(y[i - 1])) {
+        close(i);
+        [bin, start, lowest, highest] = [here, i, i, i];
+      }
+      if (y[i] < y[lowest]) lowest = i;
+      if (y[i] > y[highest]) highest = i;
+    }
+    close(x.length);
+  } else {
+    const grain = [x, y, arrays.z].map((one) => {
+      let [low, high] = [Infinity, -Infinity];
+      for (const value of one || []) if (Number.isFinite(value)) [low, high] = [Math.min(low, value), Math.max(high, value)];
+      return (high - low) / 2000 || 1;
+    });
+    let last = 0;
+    kept.push(0);
+    for (let i = 1; i < x.length; i++) {
+      const near = [x, y, arrays.z].every((one, axis) => !one || Math.abs(one[i] - one[last]) < grain[axis]);
+      if (!near || i === x.length - 1) kept.push((last = i));
+    }
+  }
+  return Object.fromEntries(
+    Object.entries(arrays).map(([key, all]) => [key, all.length === x.length ? all.constructor.from(kept, (i) => all[i]) : all]),
+  );
+}
+
+// ----------------------------------------------------------------------------------------------------------- map
+
+class MapFigure extends Figure {
+  setup() {
+    this.box = make("div", "tr-map", { tabindex: "0", role: "application" });
+    this.canvas = make("canvas", "tr-canvas", { "aria-hidden": "true" });
+    this.cursor = make("div", "tr-cursor");
+    this.selected = make("div", "tr-selected");
+    this.tip = make("div", "tr-tip", { role: "status", "aria-live": "polite" });
+    this.scale = make("div", "tr-scale", { "aria-hidden": "true" });
+    this.low = make("span");
+    this.bar = make("i");
+    this.high = make("span");
+    this.scale.append(this.low, this.bar, this.high);
+    this.empty = make("p", "tr-empty");
+    this.box.append(this.canvas, this.selected, this.cursor, this.tip, this.scale);
+    this.body.append(this.box, this.empty);
+    this.at = null; // [tile, row, column] under the cursor
+    this.hide();
+    this.selected.hidden = true;
+    this.box.addEventListener("pointermove", (event) => this.point(this.hit(event), event));
+    this.box.addEventListener("pointerleave", () => this.hide());
+    this.box.addEventListener("blur", () => this.hide());
+    this.box.addEventListener("click", (event) => {
+      const at = this.hit(event);
+      if (at) this.point(at), this.choose(at);
+    });
+    this.box.addEventListener("keydown", (event) => this.key(event));
+  }
+
+  respec(spec) {
+    super.respec(spec);
+    this.box.setAttribute("aria-label", spec.alt || spec.title || spec.id);
+    this.bar.style.background = spec.colours === "rgb" ? "" : gradient(RAMPS[spec.colours]);
+  }
+
+  /** The tiles as {values, n, rows, columns, depth}, or null. */
+  get tiles() {
+    const tiles = this.data.tiles;
+    if (!isArray(tiles)) return null;
+    const shape = tiles.shape.length === 2 ? [1, ...tiles.shape] : tiles.shape;
+    const [n, rows, columns, depth = 1] = shape;
+    return n && rows && columns ? { values: tiles.values, n, rows, columns, depth } : null;
+  }
+
+  /** Lowest and highest value of tile `index`'s colours. */
+  limits(tiles, index) {
+    const { limits, colours } = this.spec;
+    let low = Infinity;
+    let high = -Infinity;
+    if (Array.isArray(limits)) [low, high] = limits;
+    else {
+      const size = tiles.rows * tiles.columns;
+      const [from, to] = limits === "each" ? [index * size, (index + 1) * size] : [0, tiles.n * size];
+      for (let i = from; i < to; i++) {
+        const value = tiles.values[i];
+        if (value < low && value > -Infinity) low = value;
+        if (value > high && value < Infinity) high = value;
+      }
+      if (low > high) [low, high] = [0, 1];
+    }
+    if (colours === "diverging") {
+      high = Math.max(Math.abs(low), Math.abs(high)) || 1;
+      low = -high;
+    }
+    return [low, high];
+  }
+
+  draw() {
+    const width = this.body.clientWidth;
+    const height = this.body.clientHeight;
+    if (!width) return false;
+    const tiles = (this.shown = this.tiles);
+    write(this.empty, tiles ? "" : this.board.say("no_data"));
+    this.box.hidden = !tiles;
+    if (!tiles) return true;
+    const ratio = window.devicePixelRatio || 1;
+    if (this.canvas.width !== Math.round(width * ratio) || this.canvas.height !== Math.round(height * ratio)) {
+      this.canvas.width = Math.round(width * ratio);
+      this.canvas.height = Math.round(height * ratio);
+      this.canvas.style.width = `${width}px`;
+      this.canvas.style.height = `${height}px`;
+    }
+    const context = this.canvas.getContext("2d");
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    this.arrange(context, tiles, width, height, ratio);
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    context.imageSmoothingEnabled = false;
+    for (let index = 0; index < tiles.n; index++) this.tile(context, tiles, index);
+    this.labels(context, tiles);
+    this.legend(tiles);
+    this.mark();
+    if (this.at) this.point(this.at);
+    return true;
+  }
+
+  /** Finds the largest cells for which all tiles and labels fit. */
+  arrange(context, tiles, width, height, ratio) {
+    const { spec } = this;
+    context.font = this.font(11);
+    const widest = (words) => Math.max(0, ...words.map((word) => context.measureText(word).width / 1));
+    const single = tiles.n === 1;
+    const legend = spec.colours === "rgb" || spec.limits === "each" ? 0 : 20;
+    let left = 0;
+    let top = 0;
+    if (single) {
+      if (spec.rows.length) left = Math.min(widest(spec.rows) + 8, 0.34 * width);
+      if (spec.row_title) left += 16;
+      if (spec.columns.length) top = 16;
+      if (spec.column_title) top += 16;
+    }
+    const caption = spec.tiles.length ? 14 : 0;
+    const gap = single ? 0 : Math.max(3, Math.min(8, width / 60));
+    let found = { cell: 0, across: 1 };
+    const fit = (top) => {
+      found = { cell: 0, across: 1 };
+      for (let across = 1; across <= tiles.n; across++) {
+        const down = Math.ceil(tiles.n / across);
+        const cell = Math.min(
+          (width - left - gap * (across - 1)) / (across * tiles.columns),
+          (height - top - legend - down * caption - gap * (down - 1)) / (down * tiles.rows),
+        );
+        if (cell > found.cell) found = { cell, across };
+      }
+    };
+    fit(top);
+    this.steep = false;
+    if (single && spec.columns.length && widest(spec.columns) > found.cell - 2) {
+      this.steep = true; // names of columns that do not fit beside each other stand upright
+      top += Math.min(widest(spec.columns), 0.22 * height) - 8;
+      fit(top);
+    }
+    let { cell } = found;
+    const { across } = found;
+    if (cell * ratio >= 1) cell = Math.floor(cell * ratio) / ratio; // whole pixels: crisp edges
+    const down = Math.ceil(tiles.n / across);
+    const used = left + across * cell * tiles.columns + gap * (across - 1);
+    const tall = top + legend + down * (caption + cell * tiles.rows) + gap * (down - 1);
+    const snap = (value) => Math.round(value * ratio) / ratio;
+    this.plan = {
+      cell, across, gap, caption, left: snap(left + Math.max(0, (width - used) / 2)), top: snap(top + Math.max(0, (height - tall) / 2)),
+      bottom: 0,
+    };
+    this.plan.bottom = this.plan.top + tall - top - legend;
+  }
+
+  font(size) {
+    return `${size}px ${this.board.theme.font}`;
+  }
+
+  /** Top left corner of a tile. */
+  corner(index) {
+    const { cell, across, gap, caption, left, top } = this.plan;
+    const { rows, columns } = this.shown;
+    const down = Math.floor(index / across);
+    return [left + (index % across) * (cell * columns + gap), top + down * (cell * rows + caption + gap) + caption];
+  }
+
+  tile(context, tiles, index) {
+    const { rows, columns, depth, values } = tiles;
+    const { cell } = this.plan;
+    const size = rows * columns;
+    const [x, y] = this.corner(index);
+    this.scratch ??= document.createElement("canvas");
+    if (this.scratch.width !== columns || this.scratch.height !== rows || !this.image) {
+      this.scratch.width = columns;
+      this.scratch.height = rows;
+      this.image = new ImageData(columns, rows);
+    }
+    const out = this.image.data;
+    const table = RAMPS[this.spec.colours];
+    const [low, high] = depth === 1 ? this.limits(tiles, index) : [0, 255];
+    for (let i = 0; i < size; i++) {
+      const at = 4 * i;
+      if (depth > 1) {
+        for (let c = 0; c < 3; c++) out[at + c] = values[(index * size + i) * depth + c];
+        out[at + 3] = 255;
+        continue;
+      }
+      const value = values[index * size + i];
+      const colour = table ? 3 * place(value, low, high) : 0;
+      for (let c = 0; c < 3; c++) out[at + c] = Number.isNaN(value) ? 128 : table ? table[colour + c] : place(value, low, high);
+      out[at + 3] = Number.isNaN(value) ? 70 : 255;
+    }
+    this.scratch.getContext("2d").putImageData(this.image, 0, 0);
+    context.drawImage(this.scratch, x, y, cell * columns, cell * rows);
+    if (this.spec.numbers && depth === 1 && cell >= 17) {
+      context.textAlign = "center";
+      context.textBaseline = "middle";
+      let font = clamp(cell * 0.36, 8, 14);
+      const texts = Array.from({ length: size }, (_, i) => short(values[index * size + i]));
+      context.font = this.font(font);
+      const widest = Math.max(...texts.map((text) => context.measureText(text).width));
+      if (widest > cell - 3) font = Math.max(6.5, (font * (cell - 3)) / widest);
+      context.font = this.font(font);
+      for (let i = 0; i < size; i++) {
+        context.fillStyle = light(out[4 * i], out[4 * i + 1], out[4 * i + 2]) ? "#10202e" : "#ffffff";
+        context.fillText(texts[i], x + ((i % columns) + 0.5) * cell, y + (Math.floor(i / columns) + 0.5) * cell);
+      }
+    }
+    if (this.spec.tiles[index]) {
+      context.font = this.font(10.5);
+      context.textAlign = "left";
+      context.textBaseline = "alphabetic";
+      context.fillStyle = this.board.theme.text;
+      context.fillText(fitted(context, this.spec.tiles[index], cell * columns + 2), x, y - 3);
+    }
+  }
+
+  labels(context, tiles) {
+    if (tiles.n !== 1) return;
+    const { spec, plan } = this;
+    const [x, y] = this.corner(0);
+    const { cell } = plan;
+    context.font = this.font(11);
+    context.fillStyle = this.board.theme.text;
+    context.textBaseline = "middle";
+    const every = Math.max(1, Math.ceil(12 / cell)); // where rows are thin, not every one is named
+    context.textAlign = "right";
+    const room = x - (spec.row_title ? 16 : 0) - 4;
+    spec.rows.forEach((word, row) => {
+      if (row < tiles.rows && row % every === 0) context.fillText(fitted(context, word, room), x - 5, y + (row + 0.5) * cell);
+    });
+    spec.columns.forEach((word, column) => {
+      if (column >= tiles.columns || column % every) return;
+      context.save();
+      context.translate(x + (column + 0.5) * cell, y - 4);
+      if (this.steep) context.rotate(-Math.PI / 2);
+      context.textAlign = this.steep ? "left" : "center";
+      context.textBaseline = this.steep ? "middle" : "alphabetic";
+      context.fillText(fitted(context, word, this.steep ? y - 8 - (spec.column_title ? 16 : 0) : cell + 2), 0, 0);
+      context.restore();
+    });
+    context.globalAlpha = 0.75;
+    context.textAlign = "center";
+    if (spec.column_title) context.fillText(spec.column_title, x + (tiles.columns * cell) / 2, 8);
+    if (spec.row_title) {
+      context.save();
+      context.translate(Math.max(8, x - 5 - Math.max(0, ...spec.rows.map((word) => context.measureText(word).width)) - 12), y + (tiles.rows * cell) / 2);
+      context.rotate(-Math.PI / 2);
+      context.fillText(spec.row_title, 0, 0);
+      context.restore();
+    }
+    context.globalAlpha = 1;
+  }
+
+  legend(tiles) {
+    const show = this.spec.colours !== "rgb" && this.spec.limits !== "each" && tiles.depth === 1;
+    this.scale.hidden = !show;
+    if (!show) return;
+    const [low, high] = this.limits(tiles, 0);
+    write(this.low, number(low, "3"));
+    write(this.high, number(high, "3"));
+    this.scale.style.top = `${this.plan.bottom + 4}px`;
+  }
+
+  hit(event) {
+    if (!this.shown || !this.plan) return null;
+    const box = this.canvas.getBoundingClientRect();
+    const { cell } = this.plan;
+    for (let index = 0; index < this.shown.n; index++) {
+      const [x, y] = this.corner(index);
+      const column = Math.floor((event.clientX - box.left - x) / cell);
+      const row = Math.floor((event.clientY - box.top - y) / cell);
+      if (row >= 0 && row < this.shown.rows && column >= 0 && column < this.shown.columns) return [index, row, column];
+    }
+    return null;
+  }
+
+  value([tile, row, column]) {
+    const { values, rows, columns, depth } = this.shown;
+    const at = (tile * rows + row) * columns + column;
+    return depth === 1 ? values[at] : Array.from(values.subarray(at * depth, at * depth + 3));
+  }
+
+  /** Shows the cell under the pointer or the keys, and says its exact value. */
+  point(at) {
+    if (at && this.shown && (at[0] >= this.shown.n || at[1] >= this.shown.rows || at[2] >= this.shown.columns)) at = null;
+    if (!at || !this.shown) return this.hide();
+    this.at = at;
+    const [tile, row, column] = at;
+    const { spec } = this;
+    const value = this.value(at);
+    const names = [];
+    if (spec.tiles[tile]) names.push(spec.tiles[tile]);
+    else if (this.shown.n > 1) names.push(`#${tile}`);
+    names.push(`${spec.row_title ? `${spec.row_title} ` : ""}${spec.rows[row] ?? row}`);
+    names.push(`${spec.column_title ? `${spec.column_title} ` : ""}${spec.columns[column] ?? column}`);
+    write(this.tip, `${names.join(" · ")}: ${Array.isArray(value) ? value.join(", ") : exact(value)}`);
+    this.tip.hidden = false;
+    this.frameCell(this.cursor, at);
+    const [x, y] = this.corner(tile);
+    const middle = x + (column + 0.5) * this.plan.cell;
+    const above = y + row * this.plan.cell > 34;
+    this.tip.style.top = `${above ? y + row * this.plan.cell - 6 : y + (row + 1) * this.plan.cell + 6}px`;
+    this.tip.style.transform = `translate(-50%, ${above ? "-100%" : "0"})`;
+    const half = this.tip.offsetWidth / 2;
+    this.tip.style.left = `${clamp(middle, half, Math.max(half, this.body.clientWidth - half))}px`;
+    return undefined;
+  }
+
+  hide() {
+    this.at = null;
+    this.cursor.hidden = true;
+    this.tip.hidden = true;
+  }
+
+  frameCell(element, [tile, row, column]) {
+    const { cell } = this.plan;
+    const [x, y] = this.corner(tile);
+    element.hidden = false;
+    element.style.cssText = `left:${x + column * cell}px;top:${y + row * cell}px;width:${cell}px;height:${cell}px`;
+  }
+
+  /** Frames the chosen cell: what a patch selects, else what was picked last. */
+  mark() {
+    const given = this.data.select;
+    const at = given ? Array.from(flat(given), Number) : this.picked;
+    if (!at || at[0] >= this.shown.n || at[1] >= this.shown.rows || at[2] >= this.shown.columns) this.selected.hidden = true;
+    else this.frameCell(this.selected, at);
+  }
+
+  choose(at) {
+    if (!this.spec.picks) return;
+    this.picked = at;
+    this.mark();
+    const [tile, row, col] = at;
+    const value = this.value(at);
+    this.pick({ tile, row, col, value: Array.isArray(value) ? undefined : value, x: col, y: row });
+  }
+
+  key(event) {
+    const move = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
+    const press = event.key === "Enter" || event.key === " ";
+    if ((!move && !press) || !this.shown) return;
+    event.preventDefault();
+    event.stopPropagation();
+    if (press) {
+      if (this.at) this.choose(this.at);
+      return;
+    }
+    let [tile, row, column] = this.at || this.picked || [0, 0, 0];
+    const fresh = !this.at && !this.picked;
+    if (!fresh) {
+      const { n, rows, columns } = this.shown;
+      const { across } = this.plan;
+      row += move[0];
+      column += move[1];
+      // past a tile's edge lies its neighbour
+      if (column < 0) [tile, column] = tile % across > 0 ? [tile - 1, columns - 1] : [tile, 0];
+      else if (column >= columns) [tile, column] = (tile + 1) % across && tile + 1 < n ? [tile + 1, 0] : [tile, columns - 1];
+      if (row < 0) [tile, row] = tile >= across ? [tile - across, rows - 1] : [tile, 0];
+      else if (row >= rows) [tile, row] = tile + across < n ? [tile + across, 0] : [tile, rows - 1];
+    }
+    this.point([tile, row, column]);
+  }
+}
+
+/** A number in the room of a cell. */
+const short = (value) => (Number.isInteger(value) && Math.abs(value) < 1e5 ? String(value) : number(value, "2"));
+/** A number to its last meaningful digit. */
+const exact = (value) => (Number.isFinite(value) ? String(Number(value.toPrecision(7))).replace("-", "−") : number(value));
+
+function fitted(context, text, room) {
+  if (context.measureText(text).width <= room) return text;
+  let cut = text;
+  while (cut.length > 1 && context.measureText(`${cut}…`).width > room) cut = cut.slice(0, -1);
+  return `${cut}…`;
+}
+
+// --------------------------------------------------------------------------------------------------------- graph
+
+class GraphFigure extends Figure {
+  setup() {
+    this.svg = svg("svg", { class: "tr-graph", role: "group" });
+    this.lines = svg("g");
+    this.spots = svg("g");
+    this.svg.append(this.lines, this.spots);
+    this.body.append(this.svg);
+    this.nodes = [];
+    this.edges = [];
+  }
+
+  respec(spec) {
+    super.respec(spec);
+    while (this.edges.length > spec.edges.length) this.edges.pop().group.remove();
+    while (this.nodes.length > spec.nodes.length) this.nodes.pop().group.remove();
+    while (this.edges.length < spec.edges.length) this.edges.push(this.newEdge());
+    while (this.nodes.length < spec.nodes.length) this.nodes.push(this.newNode(this.nodes.length));
+  }
+
+  newEdge() {
+    const edge = { group: svg("g", { class: "tr-edge" }), line: svg("path"), head: svg("path"), text: svg("text") };
+    edge.group.append(edge.line, edge.head, edge.text);
+    this.lines.append(edge.group);
+    return edge;
+  }
+
+  newNode(index) {
+    const node = { group: svg("g", { class: "tr-node" }), box: svg("rect", { rx: 8 }), label: svg("text"), value: svg("text"), note: svg("text") };
+    node.label.classList.add("tr-label");
+    node.value.classList.add("tr-value");
+    node.note.classList.add("tr-note");
+    node.group.append(node.box, node.label, node.value, node.note);
+    this.spots.append(node.group);
+    const press = () => {
+      const spec = this.spec.nodes[index];
+      if (!this.spec.picks || !spec) return;
+      this.picked = spec.id;
+      this.dirty = true;
+      this.board.schedule();
+      this.pick({ node: spec.id, index, value: flat(this.data.nodes)[index] });
+    };
+    node.group.addEventListener("click", press);
+    node.group.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" || event.key === " ") {
+        press();
+      } else if (event.key.startsWith("Arrow")) {
+        const step = event.key === "ArrowLeft" || event.key === "ArrowUp" ? -1 : 1;
+        this.nodes[(index + step + this.nodes.length) % this.nodes.length].group.focus();
+      } else return;
+      event.preventDefault();
+      event.stopPropagation();
+    });
+    return node;
+  }
+
+  draw() {
+    const width = this.body.clientWidth;
+    const height = this.body.clientHeight;
+    if (!width) return false;
+    const { spec } = this;
+    const values = flat(this.data.nodes);
+    const flows = flat(this.data.edges);
+    const top = (list) => Math.max(1e-12, ...Array.from(list, (one) => (Number.isFinite(one) ? Math.abs(one) : 0)));
+    const [most, strongest] = [top(values), top(flows)];
+    const table = RAMPS.diverging;
+    attribute(this.svg, "viewBox", `0 0 ${width} ${height}`);
+    attribute(this.svg, "aria-label", spec.alt || spec.title || "");
+    const boxes = new Map();
+    spec.nodes.forEach((node, i) => {
+      const lines = [node.label || node.id, values.length ? number(values[i], "3") : "", node.note || ""];
+      const wide = clamp(Math.max(...lines.map((line, at) => columns(line) * (at === 2 ? 5.6 : 7))) + 16, 34, 0.4 * width);
+      const tall = 10 + 15 * (1 + (values.length ? 1 : 0)) + (node.note ? 12 : 0);
+      boxes.set(node.id, {
+        x: clamp(node.x * width, wide / 2 + 2, width - wide / 2 - 2), y: clamp(node.y * height, tall / 2 + 2, height - tall / 2 - 2), wide, tall, lines,
+      });
+    });
+    spec.nodes.forEach((node, i) => {
+      const { group, box, label, value, note } = this.nodes[i];
+      const { x, y, wide, tall, lines } = boxes.get(node.id);
+      const colour = values.length && Number.isFinite(values[i]) ? place(values[i], -most, most) : -1;
+      for (const [key, one] of Object.entries({ x: x - wide / 2, y: y - tall / 2, width: wide, height: tall })) attribute(box, key, one);
+      box.style.fill = colour < 0 ? "" : css(table, colour);
+      const ink = colour < 0 ? "" : light(...table.subarray(3 * colour, 3 * colour + 3)) ? "#10202e" : "#ffffff";
+      let line = y - tall / 2 + 5 + 7.5;
+      [label, value, note].forEach((text, at) => {
+        write(text, lines[at]);
+        attribute(text, "x", x);
+        attribute(text, "y", line);
+        text.style.fill = ink;
+        if (lines[at]) line += at === 1 ? 14 : 15;
+      });
+      group.classList.toggle("tr-picked", this.picked === node.id);
+      attribute(group, "tabindex", spec.picks ? 0 : -1);
+      attribute(group, "role", spec.picks ? "button" : "img");
+      attribute(group, "aria-label", lines.filter(Boolean).join(", "));
+    });
+    spec.edges.forEach((edge, i) => {
+      const { group, line, head, text } = this.edges[i];
+      const [a, b] = [boxes.get(edge.from), boxes.get(edge.to)];
+      if (!a || !b) return;
+      const [start, end] = [border(a, b), border(b, a)];
+      const size = flows.length && Number.isFinite(flows[i]) ? Math.abs(flows[i]) / strongest : 0;
+      const angle = Math.atan2(end[1] - start[1], end[0] - start[0]);
+      const wing = (turn) => `${end[0] - 7 * Math.cos(angle + turn)},${end[1] - 7 * Math.sin(angle + turn)}`;
+      attribute(line, "d", `M${start}L${end}`);
+      attribute(head, "d", `M${wing(0.45)}L${end}L${wing(-0.45)}`);
+      const colour = flows.length && Number.isFinite(flows[i]) ? css(table, place(Math.sign(flows[i]) * (0.35 + 0.65 * size), -1, 1)) : "";
+      for (const path of [line, head]) {
+        path.style.stroke = colour;
+        path.style.strokeWidth = flows.length ? 1 + 3 * size : 1.4;
+      }
+      write(text, [edge.label, flows.length ? number(flows[i], "3") : ""].filter(Boolean).join(" "));
+      attribute(text, "x", (start[0] + end[0]) / 2);
+      attribute(text, "y", (start[1] + end[1]) / 2 - 5);
+      group.setAttribute("aria-hidden", "true");
+    });
+    return true;
+  }
+}
+
+/** Width of a text in columns of a Latin letter: a Chinese character is about two. */
+const columns = (text) => Array.from(text).reduce((sum, letter) => sum + (letter > "\u2e7f" ? 1.75 : 1), 0);
+
+/** Where the line from box `a` to box `b` leaves `a`. */
+function border(a, b) {
+  const dx = b.x - a.x || 1e-9;
+  const dy = b.y - a.y || 1e-9;
+  const part = Math.min(Math.abs((a.wide / 2 + 1) / dx), Math.abs((a.tall / 2 + 1) / dy), 0.49);
+  return [a.x + part * dx, a.y + part * dy];
+}
+
+// --------------------------------------------------------------------------------------------------------- strip
+
+class StripFigure extends Figure {
+  setup() {
+    this.row = make("div", "tr-strip", { role: "list" });
+    this.empty = make("p", "tr-empty");
+    this.body.append(this.row, this.empty);
+    this.items = [];
+  }
+
+  newItem(index) {
+    const item = { element: make("button", "tr-item", { type: "button", role: "listitem" }), canvas: make("canvas"), text: make("span", "tr-guess"), bars: [], context: null };
+    item.context = item.canvas.getContext("2d");
+    item.element.append(make("span", "tr-picture", {}, item.canvas), item.text);
+    for (let i = 0; i < 3; i++) {
+      const bar = { row: make("span", "tr-bar"), fill: make("i"), text: make("b") };
+      bar.row.append(bar.fill, bar.text);
+      item.element.append(bar.row);
+      item.bars.push(bar);
+    }
+    item.element.addEventListener("click", () => {
+      if (!this.spec.picks) return;
+      this.picked = index;
+      this.dirty = true;
+      this.board.schedule();
+      const given = flat(this.data.index);
+      this.pick({ index: given.length ? Number(given[index]) : index });
+    });
+    item.element.addEventListener("keydown", (event) => {
+      const move = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+      if (!move) return;
+      event.preventDefault();
+      event.stopPropagation();
+      this.items[clamp(index + move, 0, this.items.length - 1)].element.focus();
+    });
+    this.row.append(item.element);
+    return item;
+  }
+
+  draw() {
+    const { images, label, guess, probabilities } = this.data;
+    const n = isArray(images) ? images.shape[0] : 0;
+    write(this.empty, n ? "" : this.board.say("no_data"));
+    while (this.items.length > n) this.items.pop().element.remove();
+    while (this.items.length < n) this.items.push(this.newItem(this.items.length));
+    const [labels, guesses] = [flat(label), flat(guess)];
+    const width = isArray(probabilities) ? probabilities.shape.at(-1) : 0;
+    const name = (index) => this.spec.classes[index] ?? String(index);
+    const size = this.spec.height - (width ? 3 * 13 : 0) - (guesses.length || labels.length ? 18 : 0) - 14;
+    for (let i = 0; i < n; i++) {
+      const item = this.items[i];
+      const [, rows, columns] = images.shape;
+      if (item.canvas.width !== columns || item.canvas.height !== rows) {
+        item.canvas.width = columns;
+        item.canvas.height = rows;
+      }
+      item.canvas.style.height = `${size}px`;
+      this.paint(item, images, i, rows, columns);
+      const [truth, guessed] = [labels[i] ?? -1, guesses[i]];
+      const judged = truth >= 0 && guessed !== undefined;
+      const right = judged && Number(truth) === Number(guessed);
+      item.element.dataset.mark = judged ? (right ? "right" : "wrong") : "";
+      const words = guessed !== undefined ? name(Number(guessed)) : truth >= 0 ? name(Number(truth)) : "";
+      write(item.text, judged ? `${right ? "✓" : "✗"} ${words}` : words);
+      const full = judged && !right ? `${words} (${name(Number(truth))})` : words;
+      attribute(item.element, "title", full);
+      attribute(item.element, "aria-label", judged ? `${right ? "✓" : "✗"} ${full}` : full || `#${i}`);
+      item.element.classList.toggle("tr-picked", this.picked === i);
+      const order = width ? Array.from({ length: width }, (_, k) => k).sort((a, b) => probabilities.values[i * width + b] - probabilities.values[i * width + a]) : [];
+      item.bars.forEach((bar, at) => {
+        bar.row.hidden = at >= order.length;
+        if (bar.row.hidden) return;
+        const value = probabilities.values[i * width + order[at]];
+        bar.fill.style.width = `${clamp(100 * value, 0, 100)}%`;
+        bar.row.dataset.truth = Number(truth) === order[at];
+        write(bar.text, name(order[at]));
+        attribute(bar.row, "title", `${name(order[at])} ${number(value, "%")}`);
+      });
+    }
+    return true;
+  }
+
+  /** Puts image `i` on its canvas, if it is another than the one there. */
+  paint(item, images, i, rows, columns) {
+    const depth = images.shape[3] || 1;
+    const bytes = images.values.subarray(i * rows * columns * depth, (i + 1) * rows * columns * depth);
+    if (item.bytes && item.bytes.length === bytes.length && same(item.bytes, bytes)) return;
+    item.bytes = bytes;
+    const image = new ImageData(columns, rows);
+    for (let p = 0; p < rows * columns; p++) {
+      for (let c = 0; c < 3; c++) image.data[4 * p + c] = bytes[p * depth + (depth === 1 ? 0 : c)];
+      image.data[4 * p + 3] = 255;
+    }
+    item.context.putImageData(image, 0, 0);
+  }
+}
+
+const KINDS = { plot: PlotFigure, map: MapFigure, graph: GraphFigure, strip: StripFigure };
+
+// ------------------------------------------------------------------------------------------------ a run's record
+
+let serial = 0;
+
+/** What this page knows of one run: its state, its scalars, and the frames that fit in memory. */
+class Run {
+  constructor(id) {
+    this.id = id;
+    this.serial = ++serial;
+    this.cuts = 0;
+    this.history = new History();
+    this.status = "";
+    this.total = 0;
+    this.rate = null;
+    this.place = null;
+    this.viewers = 0;
+    this.snapshots = [];
+    this.listed = []; // steps that the server has frames of, ascending
+    this.frames = new Map(); // step -> {step, patches, bytes}, least recently used first
+    this.bytes = 0;
+    this.missing = new Map(); // step -> when a fetch of it failed
+    this.heard = false;
+    this.since = performance.now();
+  }
+
+  get ended() {
+    return ENDED.has(this.status);
+  }
+
+  get head() {
+    return this.history.last;
+  }
+
+  /** Step of the last frame at or before `step`, or -1. */
+  frameStep(step) {
+    let found = -1;
+    for (const one of this.listed) if (one <= step && one > found) found = one;
+    for (const one of this.frames.keys()) if (one <= step && one > found) found = one;
+    return found;
+  }
+
+  keep(step, patches, bytes) {
+    this.drop(step);
+    this.frames.set(step, { step, patches, bytes });
+    this.bytes += bytes;
+    for (const old of this.frames.keys()) {
+      if (this.bytes <= CACHE || this.frames.size === 1 || old === step) break;
+      this.drop(old);
+    }
+  }
+
+  drop(step) {
+    const old = this.frames.get(step);
+    if (old) {
+      this.bytes -= old.bytes;
+      this.frames.delete(step);
+    }
+  }
+
+  frame(step) {
+    const found = this.frames.get(step);
+    if (found) {
+      this.frames.delete(step);
+      this.frames.set(step, found);
+    }
+    return found;
+  }
+
+  rewind(step) {
+    this.history.cut(step);
+    this.cuts++;
+    this.listed = this.listed.filter((one) => one <= step);
+    this.snapshots = this.snapshots.filter((one) => one <= step);
+    for (const one of [...this.frames.keys()]) if (one > step) this.drop(one);
+  }
+}
+
+/** Fetches frames that were let go or never came: one at a time, and always the one wanted last. */
+class Fetcher {
+  constructor(board) {
+    this.board = board;
+    this.wanted = null;
+    this.busy = false;
+    this.count = 0;
+  }
+
+  want(run, step) {
+    this.wanted = { run, step };
+    if (!this.busy) this.next();
+  }
+
+  async next() {
+    this.busy = true;
+    while (this.wanted) {
+      const { run, step } = this.wanted;
+      this.wanted = null;
+      if (run.frames.has(step) || performance.now() - (run.missing.get(step) ?? -1e9) < 3000) continue;
+      try {
+        this.count++;
+        const answer = await fetch(this.board.url(`frame/${encodeURIComponent(run.id)}/${step}`));
+        if (!answer.ok) throw new Error(String(answer.status));
+        const buffer = await answer.arrayBuffer();
+        const { header, arrays } = decode(buffer);
+        run.keep(header.step, resolved(header.patches, arrays), buffer.byteLength);
+        if (header.step !== step) run.listed = run.listed.filter((one) => one !== step);
+      } catch {
+        run.missing.set(step, performance.now()); // the nearest frame there is stays
+      }
+      this.board.moved = true;
+      this.board.schedule();
+    }
+    this.busy = false;
+  }
+}
+
+// -------------------------------------------------------------------------------------------------- the connection
+
+/** The websocket: opened once, opened again after a break with the last step of each run it watches. */
+class Link {
+  constructor(board) {
+    this.board = board;
+    this.socket = null;
+    this.connections = 0;
+    this.messages = 0;
+    this.tries = 0;
+    this.lost = 0; // when the connection broke; 0 while it holds
+    this.closed = false;
+    this.again = () => {
+      if (this.timer && !document.hidden) {
+        clearTimeout(this.timer);
+        this.open();
+      }
+    };
+    window.addEventListener("online", this.again);
+    document.addEventListener("visibilitychange", this.again);
+  }
+
+  get up() {
+    return this.socket?.readyState === WebSocket.OPEN;
+  }
+
+  open() {
+    this.timer = 0;
+    if (this.closed || this.socket) return;
+    const address = new URL(this.board.url(""));
+    address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
+    address.pathname = address.pathname.replace(/\/$/, "");
+    this.ticket = this.board.data.ticket || "";
+    address.searchParams.set("t", this.ticket);
+    const socket = (this.socket = new WebSocket(address));
+    socket.binaryType = "arraybuffer";
+    socket.onopen = () => {
+      this.connections++;
+      this.tries = 0;
+      this.lost = 0;
+      this.refused = false;
+      for (const run of this.board.runs.values()) this.watch(run);
+      this.board.asks.reconnected();
+      this.board.schedule();
+    };
+    socket.onmessage = ({ data }) => {
+      this.messages++;
+      try {
+        const { header, arrays } = decode(data);
+        this.board.heed(header, arrays, data.byteLength);
+      } catch (error) {
+        console.error("message:", error);
+      }
+    };
+    socket.onclose = ({ code }) => {
+      if (this.socket !== socket) return;
+      this.socket = null;
+      if (this.closed) return;
+      this.lost ||= performance.now();
+      if (code === 4403) {
+        this.refused = true; // until the page comes with another ticket
+        this.board.dock.notice("expired", this.board.say("expired"), "error");
+        return;
+      }
+      const wait = Math.min(8000, 250 * 1.7 ** this.tries++) * (0.75 + 0.5 * Math.random());
+      this.timer = setTimeout(() => this.open(), wait);
+      this.board.schedule();
+      setTimeout(() => this.board.schedule(), 700);
+    };
+  }
+
+  /** A rerun of the page may bring another ticket; it counts from the next connection on. */
+  renewed() {
+    if (this.refused && this.ticket !== this.board.data.ticket) {
+      this.board.dock.dismiss("expired");
+      this.refused = false;
+      this.open();
+    }
+  }
+
+  send(message) {
+    if (this.up) this.socket.send(JSON.stringify(message));
+    return this.up;
+  }
+
+  watch(run) {
+    this.send({ op: "watch", run: run.id, from: run.head });
+  }
+
+  leave(run) {
+    this.send({ op: "leave", run: run.id });
+  }
+
+  close() {
+    this.closed = true;
+    clearTimeout(this.timer);
+    window.removeEventListener("online", this.again);
+    document.removeEventListener("visibilitychange", this.again);
+    this.socket?.close(1000);
+  }
+}
+
+/** Questions: those of the page and those of clicks, asked again as the playhead's frame changes. */
+class Asks {
+  constructor(board) {
+    this.board = board;
+    this.standing = new Map(); // key -> {name, args, follow, asked, at, flight}
+    this.flights = new Map(); // id -> key
+    this.id = 0;
+  }
+
+  /** The page's standing questions. */
+  page(list) {
+    const keys = new Set();
+    (list || []).forEach(({ name, args }, index) => {
+      const key = `page/${name}/${index}`;
+      keys.add(key);
+      const known = this.standing.get(key);
+      if (!known || JSON.stringify(known.args) !== JSON.stringify(args || {})) this.ask(key, name, args || {}, true);
+    });
+    for (const key of [...this.standing.keys()]) {
+      if (key.startsWith("page/") && !keys.has(key)) {
+        this.standing.delete(key);
+        for (const figure of this.board.figures.values()) if (figure.answers.delete(key)) figure.patched();
+      }
+    }
+  }
+
+  ask(key, name, args, follow) {
+    const known = this.standing.get(key);
+    this.standing.set(key, { name, args, follow, asked: null, at: known?.at ?? -1e9, flight: known?.flight ?? 0 });
+    this.board.moved = true;
+    this.board.schedule();
+  }
+
+  /** Sends what is due; returns in how many ms something will be. */
+  send(now) {
+    const { run, playhead } = this.board;
+    let wait = Infinity;
+    if (!run || !run.history.rows.n || !this.board.link.up || run.status === "queued") return wait;
+    const live = playhead.follow && !run.ended;
+    const frame = run.frameStep(playhead.step);
+    const moment = `${run.serial} ${run.cuts} ${frame >= 0 ? frame : playhead.step} ${run.ended}`;
+    for (const [key, one] of this.standing) {
+      if (one.asked !== null && (one.asked === moment || !one.follow)) continue;
+      if (one.flight) continue;
+      const due = one.asked === null ? 0 : ASKING - (now - one.at);
+      if (due > 0) {
+        wait = Math.min(wait, due);
+        continue;
+      }
+      const id = ++this.id;
+      if (!this.board.link.send({ op: "ask", id, run: run.id, step: live ? null : playhead.step, name: one.name, args: one.args })) continue;
+      Object.assign(one, { asked: moment, at: now, flight: id });
+      this.flights.set(id, key);
+    }
+    return wait;
+  }
+
+  /** An answer or a refusal came: returns the question's key, or null if nobody waits for it any more. */
+  landed(id) {
+    const key = this.flights.get(id);
+    this.flights.delete(id);
+    const one = this.standing.get(key);
+    if (one?.flight === id) one.flight = 0;
+    this.board.schedule();
+    return one ? key : null;
+  }
+
+  /** Another run: clicks' questions were about the old one's cells only if they do not follow. */
+  left() {
+    for (const [key, one] of [...this.standing]) {
+      one.asked = null;
+      one.flight = 0;
+      if (!one.follow) this.standing.delete(key);
+    }
+    this.flights.clear();
+  }
+
+  reconnected() {
+    for (const one of this.standing.values()) if (one.flight) Object.assign(one, { flight: 0, asked: null });
+    this.flights.clear();
+  }
+}
+
+// --------------------------------------------------------------------------------------------------- the playhead
+
+/** Where the viewer is. `follow`: at the head as it moves; `playing`: replaying towards it; neither: staying. */
+class Playhead {
+  constructor() {
+    this.step = -1;
+    this.follow = true;
+    this.playing = false;
+    this.speed = 1;
+    this.position = 0;
+    this.pacing = 0; // when the first second of a fast run began
+    this.at = 0;
+  }
+
+  /** Moves to `step` and stays there. */
+  go(step, run) {
+    this.playing = false;
+    this.pacing = 0;
+    this.step = step;
+    this.follow = step >= run.head;
+  }
+
+  play(from) {
+    this.step = from;
+    this.position = from;
+    this.playing = true;
+    this.follow = false;
+    this.pacing = 0;
+    this.at = 0;
+  }
+
+  stay() {
+    this.playing = false;
+    this.pacing = 0;
+    this.follow = false;
+  }
+
+  live() {
+    this.playing = false;
+    this.pacing = 0;
+    this.follow = true;
+  }
+
+  pace(now) {
+    this.live();
+    this.pacing = now;
+  }
+
+  /** Moves on; returns whether it will have to move again by itself. */
+  advance(now, run) {
+    const { head, history } = run;
+    if (head < 0) {
+      this.step = -1;
+      return false;
+    }
+    const rate = Math.max(Math.max(run.total, head) / REPLAY, 1.5) * this.speed; // steps a second
+    if (this.pacing) {
+      const passed = (now - this.pacing) / 1000;
+      this.step = Math.min(head, Math.floor(history.first + passed * rate));
+      if (passed < 1 && !run.ended) return true;
+      if (run.ended || head >= FAST * run.total) this.play(this.step);
+      else this.live();
+    }
+    if (this.follow) {
+      this.step = head;
+      return false;
+    }
+    if (!this.playing) {
+      if (this.step > head) this.step = head;
+      return false;
+    }
+    const passed = this.at ? Math.min(0.25, (now - this.at) / 1000) : 0;
+    this.at = now;
+    this.position = Math.max(this.position, history.first) + passed * rate;
+    const n = history.rows.upTo(this.position);
+    this.step = n ? history.rows.steps[n - 1] : history.first;
+    if (this.step >= head) this.live();
+    return this.playing;
+  }
+}
+
+// ------------------------------------------------------------------------------------------------------- the dock
+
+const ICONS = {
+  back: "M6 5h2.2v14H6zM19 5v14l-9.5-7z",
+  play: "M7 4.5v15l12-7.5z",
+  pause: "M6 5h4v14H6zM14 5h4v14h-4z",
+  forward: "M15.8 5H18v14h-2.2zM5 5v14l9.5-7z",
+  stop: "M6 6h12v12H6z",
+};
+
+/** What sticks to the foot of the board: notices and the player. */
+class Dock {
+  constructor(board) {
+    this.board = board;
+    this.element = make("div", "tr-dock");
+    this.notices = make("div", "tr-notices", { role: "status", "aria-live": "polite" });
+    this.player = make("div", "tr-player", { role: "group" });
+    this.shown = new Map(); // notice's key -> element
+    this.closed = new Set();
+    const button = (name, action) => {
+      const path = svg("path", { d: ICONS[name] });
+      const picture = svg("svg", { viewBox: "0 0 24 24", "aria-hidden": "true" });
+      picture.append(path);
+      const element = make("button", `tr-button tr-${name}`, { type: "button" }, picture);
+      element.onclick = action;
+      return element;
+    };
+    this.back = button("back", () => board.stepBy(-1));
+    this.play = button("play", () => board.toggle());
+    this.forward = button("forward", () => board.stepBy(1));
+    this.stop = button("stop", () => board.tell("stop"));
+    this.scrub = make("input", "tr-scrub", { type: "range", min: "0", max: "1", step: "1", value: "0" });
+    this.scrub.oninput = () => board.scrubbed(Number(this.scrub.value));
+    this.ticks = svg("svg", { class: "tr-ticks", "aria-hidden": "true", preserveAspectRatio: "none", viewBox: "0 0 1000 10" });
+    this.tickPath = svg("path", { "vector-effect": "non-scaling-stroke" });
+    this.ticks.append(this.tickPath);
+    this.track = make("div", "tr-track", {}, this.scrub, this.ticks);
+    this.count = make("output", "tr-count", { "aria-live": "off" });
+    this.speed = make("select", "tr-speed");
+    for (const speed of SPEEDS) this.speed.append(make("option", "", { value: speed }, `${speed}×`));
+    this.speed.value = "1";
+    this.speed.onchange = () => {
+      board.playhead.speed = Number(this.speed.value);
+      board.schedule();
+    };
+    this.chip = make("span", "tr-chip");
+    this.progress = make("span", "tr-progress");
+    this.watching = make("span", "tr-watching");
+    this.status = make("span", "tr-status");
+    this.live = make("button", "tr-live", { type: "button" });
+    this.live.onclick = () => {
+      board.playhead.live();
+      board.changed();
+    };
+    this.player.append(
+      make("div", "tr-controls", {}, this.back, this.play, this.forward, this.stop),
+      this.track,
+      make("div", "tr-where", {}, this.count, this.speed),
+      make("div", "tr-state", {}, this.chip, this.live, this.progress, this.watching, this.status),
+    );
+    this.element.append(this.notices, this.player);
+    this.marks = "";
+  }
+
+  /** The words of the language in force. */
+  words() {
+    const say = (key) => this.board.say(key);
+    for (const [element, key] of [[this.back, "step_back"], [this.forward, "step_forward"], [this.stop, "stop"], [this.live, "to_live"]]) {
+      attribute(element, "aria-label", say(key));
+      attribute(element, "title", say(key));
+    }
+    attribute(this.player, "title", "");
+    attribute(this.scrub, "aria-label", say("scrubber"));
+    attribute(this.scrub, "title", say("keys"));
+    attribute(this.speed, "aria-label", say("speed"));
+    attribute(this.speed, "title", say("speed"));
+    write(this.live, say("live"));
+  }
+
+  /** The player as things stand. */
+  render(now) {
+    const { board } = this;
+    const { run, playhead, link } = board;
+    const head = run ? run.head : -1;
+    const ready = head >= 0;
+    const total = run ? Math.max(run.total, head, 1) : 1;
+    const running = run?.status === "running";
+    const going = playhead.playing || playhead.pacing || (playhead.follow && running);
+    const atHead = playhead.follow || playhead.step >= head;
+    // what the middle button would do
+    const key = going ? (playhead.follow && running && !playhead.pacing ? "halt" : "pause") : atHead && run?.status === "paused" ? "resume" : "play";
+    attribute(this.play, "aria-label", board.say(key));
+    attribute(this.play, "title", board.say(key));
+    attribute(this.play.firstChild.firstChild, "d", going ? ICONS.pause : ICONS.play);
+    this.play.disabled = !ready;
+    this.back.disabled = !ready || playhead.step <= run.history.first;
+    this.forward.disabled = !ready || (atHead && run.status !== "paused");
+    this.stop.disabled = !run || run.ended || !run.status;
+    this.scrub.disabled = !ready;
+    attribute(this.scrub, "max", total);
+    const step = Math.max(0, playhead.step);
+    if (this.scrub.value !== String(step)) this.scrub.value = String(step);
+    attribute(this.scrub, "aria-valuetext", `${board.say("step")} ${step} ${board.say("of")} ${total}`);
+    this.track.style.setProperty("--head", `${(100 * Math.max(0, head)) / total}%`);
+    this.track.style.setProperty("--at", `${(100 * step) / total}%`);
+    write(this.count, ready ? `${board.say("step")} ${step} / ${total}` : "");
+    this.mark(run, total);
+    // the line below
+    let state = run ? run.status || "starting" : "";
+    if (link.lost && now - link.lost > 500) state = "reconnecting";
+    if (run && !run.heard && state !== "reconnecting") state = "loading";
+    attribute(this.chip, "data-state", state);
+    write(this.chip, state ? board.say(state, { place: run?.place ?? "" }) : "");
+    this.live.hidden = !run || run.ended || atHead || !ready;
+    write(this.progress, this.pace(run, head));
+    const viewers = run && !run.ended && run.viewers > 1 ? board.say("viewers", { n: run.viewers }) : "";
+    write(this.watching, viewers);
+    write(this.status, board.data.status || "");
+  }
+
+  /** Rate and time left, where a run takes more than two seconds. */
+  pace(run, head) {
+    const { board } = this;
+    if (!run || run.status !== "running" || !run.rate || !(run.total / run.rate > 2)) return "";
+    const seconds = Math.max(0, (run.total - head) / run.rate);
+    const time = seconds < 90 ? board.say("seconds", { n: Math.ceil(seconds) }) : board.say("minutes", { n: Math.round(seconds / 60) });
+    return [
+      `${Math.floor((100 * Math.max(0, head)) / run.total)} %`,
+      board.say("rate", { rate: number(run.rate, run.rate < 10 ? "2" : "3") }),
+      board.say("left", { time }),
+    ].join(" · ");
+  }
+
+  /** Ticks at the steps that have a snapshot. */
+  mark(run, total) {
+    const marks = run ? run.snapshots.map((step) => `M${((1000 * step) / total).toFixed(1)} 0V10`).join("") : "";
+    if (marks !== this.marks) attribute(this.tickPath, "d", (this.marks = marks) || "M0 0");
+  }
+
+  /** A sentence that stays until it is dismissed; the same key is the same notice. */
+  notice(key, text, kind = "note") {
+    if (!text || this.closed.has(`${key} ${text}`)) return;
+    let element = this.shown.get(key);
+    if (!element) {
+      const close = make("button", "tr-close", { type: "button", "aria-label": "×" }, "×");
+      element = make("div", "tr-notice", {}, make("span"), close);
+      close.onclick = () => {
+        this.closed.add(`${key} ${element.firstChild.textContent}`);
+        this.dismiss(key);
+      };
+      this.shown.set(key, element);
+      while (this.shown.size > 3) this.dismiss(this.shown.keys().next().value);
+      this.notices.append(element);
+    }
+    element.dataset.kind = kind;
+    write(element.firstChild, text);
+  }
+
+  dismiss(key) {
+    this.shown.get(key)?.remove();
+    this.shown.delete(key);
+  }
+
+  /** Another run: what was said about the old one goes. */
+  clear() {
+    for (const key of [...this.shown.keys()]) if (key !== "expired" && key !== "moved") this.dismiss(key);
+    this.closed.clear();
+  }
+}
+
+// ------------------------------------------------------------------------------------------------------ the board
+
+const replayed = new Set(); // runs that were shown from the start once
+
+class Board {
+  constructor(parent, component) {
+    this.parent = parent;
+    this.spec = { figures: [], names: {}, ui: {}, language: "en" };
+    this.figures = new Map();
+    this.runs = new Map();
+    this.run = null;
+    this.pageRun = undefined; // what the page last asked for
+    this.playhead = new Playhead();
+    this.data = component.data;
+    this.choices = Date.now();
+    this.root = make("div", "tr-board", { "data-waiting": "" });
+    this.grid = make("div", "tr-grid");
+    this.dock = new Dock(this);
+    this.link = new Link(this);
+    this.asks = new Asks(this);
+    this.fetcher = new Fetcher(this);
+    this.root.append(this.grid, this.dock.element);
+    parent.append(this.root);
+    this.theme = themeOf(this.root);
+    this.palette = null;
+    this.frame = null; // the frame on screen
+    this.moved = true; // there is another moment to show
+    this.readAgain = true;
+    this.readAt = -1e9;
+    this.tick = (now) => this.step(now);
+    this.keys = (event) => this.key(event);
+    document.addEventListener("keydown", this.keys);
+    this.sight = new IntersectionObserver(
+      (entries) => {
+        for (const { target, isIntersecting } of entries) {
+          const figure = this.figures.get(target.dataset.figure);
+          if (figure) figure.visible = isIntersecting;
+        }
+        this.schedule();
+      },
+      { rootMargin: "120px" },
+    );
+    this.sizes = new ResizeObserver((entries) => {
+      for (const { target } of entries) this.figures.get(target.parentElement?.dataset.figure)?.resized();
+      this.schedule();
+    });
+    this.watchTheme();
+    this.update(component);
+    this.link.open();
+  }
+
+  /** Puts the board into another element: Streamlit made a new one for the same component. */
+  adopt(parent) {
+    this.parent = parent;
+    parent.append(this.root);
+    this.watchTheme();
+  }
+
+  /** The theme is on some element above: whichever changes, the colours are read again. */
+  watchTheme() {
+    this.themes?.disconnect();
+    this.themes = new MutationObserver(() => this.retheme());
+    for (let element = this.parent; element; element = element.parentElement) {
+      this.themes.observe(element, { attributes: true, attributeFilter: ["class", "style", "data-theme"] });
+    }
+  }
+
+  retheme() {
+    const theme = themeOf(this.root);
+    if (theme.key === this.theme.key) return;
+    this.theme = theme;
+    attribute(this.root, "data-dark", theme.dark);
+    for (const figure of this.figures.values()) figure.changed();
+    this.changed();
+  }
+
+  // what the page says
+
+  /** A rerun of the page: new data and new ways to call back; the connection and the figures stay. */
+  update({ data, setStateValue, setTriggerValue }) {
+    this.data = data || {};
+    this.setStateValue = setStateValue;
+    this.setTriggerValue = setTriggerValue;
+    this.plotly = this.resolve(this.data.plotly || this.data.assets?.["plotly.min.js"]);
+    this.style(this.data.css || this.data.assets?.["live.css"]);
+    this.retheme();
+    attribute(this.root, "data-dark", this.theme.dark);
+    this.link.renewed();
+    this.load(this.data.spec);
+    const wanted = this.data.run ?? null;
+    if (wanted !== this.pageRun) {
+      // a rerun that was on its way while this page moved to a copy still names the old run: that is no change
+      this.pageRun = wanted;
+      if (wanted !== (this.run?.id ?? null)) this.show(wanted);
+    }
+    this.asks.page(this.data.asks);
+    this.changed();
+  }
+
+  /** Where this module's own files lie: beside it, under whatever path the server is mounted at. */
+  url(path) {
+    const own = new URL(import.meta.url, location.href);
+    const base = /^https?:$/.test(own.protocol) && own.pathname.includes("/live/")
+      ? new URL(own.pathname.slice(0, own.pathname.indexOf("/live/") + 6), own) : new URL("/live/", location.href);
+    return new URL(path, base).href;
+  }
+
+  resolve(path) {
+    return path?.startsWith("/live/") ? this.url(path.slice(6)) : path && new URL(path, location.href).href;
+  }
+
+  style(path) {
+    if (!path) return;
+    const href = this.resolve(path);
+    if ([...document.querySelectorAll("link[rel=stylesheet]")].some((one) => one.href === href)) return;
+    const link = make("link", "", { rel: "stylesheet", href });
+    this.root.style.visibility = "hidden"; // nothing is shown unstyled
+    link.onload = link.onerror = () => {
+      this.root.style.visibility = "";
+      this.retheme();
+      this.schedule();
+    };
+    document.head.append(link);
+  }
+
+  async load(path) {
+    if (!path || path === this.specPath) return;
+    this.specPath = path;
+    try {
+      const answer = await fetch(this.resolve(path));
+      if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
+      const spec = await answer.json();
+      if (path === this.specPath) this.respec(spec);
+    } catch (error) {
+      if (path !== this.specPath) return;
+      console.error("spec:", error);
+      this.specPath = null; // asked for again at the next rerun, or in a moment
+      setTimeout(() => !this.gone && this.load(this.data.spec), 2000);
+    }
+  }
+
+  /** Figures of equal id and kind are changed in place, new ones added, old ones removed. */
+  respec(spec) {
+    const language = this.spec.language;
+    this.spec = { names: {}, ui: {}, figures: [], ...spec };
+    attribute(this.root, "lang", this.spec.language === "zh" ? "zh-CN" : this.spec.language || "en");
+    const ids = new Set(this.spec.figures.map((one) => one.id));
+    for (const [id, figure] of [...this.figures]) {
+      const now = this.spec.figures.find((one) => one.id === id);
+      if (!ids.has(id) || now.kind !== figure.spec.kind) this.remove(id);
+    }
+    this.spec.figures.forEach((one, index) => {
+      let figure = this.figures.get(one.id);
+      try {
+        if (!figure) {
+          figure = new KINDS[one.kind](this, one);
+          this.figures.set(one.id, figure);
+          this.sight.observe(figure.element);
+          this.sizes.observe(figure.body);
+        } else if (figure.text !== JSON.stringify(one) || language !== this.spec.language) {
+          figure.respec(one);
+        }
+      } catch (error) {
+        console.error(`figure ${one.id}:`, error);
+        return;
+      }
+      if (this.grid.children[index] !== figure.element) this.grid.insertBefore(figure.element, this.grid.children[index] || null);
+    });
+    this.arrange();
+    this.root.removeAttribute("data-waiting");
+    this.dock.words();
+    if (this.run) this.describe(this.run);
+    this.changed();
+  }
+
+  remove(id) {
+    const figure = this.figures.get(id);
+    this.sight.unobserve(figure.element);
+    this.sizes.unobserve(figure.body);
+    figure.remove();
+    this.figures.delete(id);
+  }
+
+  /** The hero takes three fifths; beside it stand as many of the next smaller figures as its height holds. */
+  arrange() {
+    const figures = this.spec.figures.map((one) => this.figures.get(one.id)).filter(Boolean);
+    const hero = figures.findIndex((figure) => figure.spec.size === "hero");
+    const beside = [];
+    if (hero >= 0) {
+      const room = figures[hero].spec.height + 60;
+      let used = 0;
+      for (const figure of figures.slice(hero + 1)) {
+        const tall = figure.spec.height + 60;
+        if (!["half", "third"].includes(figure.spec.size) || (beside.length && used + tall > room + 40)) break;
+        used += tall;
+        beside.push(figure);
+        if (used >= room - 60) break;
+      }
+    }
+    for (const figure of figures) {
+      figure.element.dataset.place = figure === figures[hero] ? (beside.length ? "hero" : "full") : beside.includes(figure) ? "beside" : figure.spec.size;
+      figure.element.style.gridRow = "";
+      figure.body.style.height = `${figure.spec.height}px`;
+    }
+    if (beside.length) {
+      const tall = figures[hero].spec.height;
+      figures[hero].element.style.setProperty("--rows", beside.length);
+      const each = Math.floor((tall - 64 * (beside.length - 1)) / beside.length);
+      if (each > 120) for (const figure of beside) figure.body.style.height = `${each}px`;
+    }
+  }
+
+  say(key, values = {}) {
+    const text = this.spec.ui?.[key] ?? "";
+    return text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
+  }
+
+  both(words) {
+    return words ? words[this.spec.language === "zh" ? "zh" : "en"] || words.en : "";
+  }
+
+  // runs
+
+  /** Leaves the run on the board and watches another. */
+  show(id, keepPlace = false) {
+    for (const run of this.runs.values()) this.link.leave(run);
+    this.runs.clear();
+    this.run = id === null ? null : new Run(id);
+    this.dock.clear();
+    this.asks.left();
+    if (!keepPlace) {
+      const { speed } = this.playhead;
+      this.playhead = new Playhead();
+      this.playhead.speed = speed;
+    }
+    if (this.run) {
+      this.runs.set(id, this.run);
+      this.link.watch(this.run);
+    }
+    // what is on screen stays until the new run has something to show
+    this.holding = this.run !== null;
+    this.begun = false;
+    this.changed();
+  }
+
+  pastOf(id) {
+    let run = this.runs.get(id);
+    if (!run) {
+      run = new Run(id);
+      this.runs.set(id, run);
+      this.link.watch(run);
+    }
+    return run.history.at(Infinity);
+  }
+
+  heed(header, arrays, bytes) {
+    const run = this.runs.get(header.run);
+    if (header.type === "refused") this.refused(header);
+    else if (header.type === "moved") this.movedTo(header);
+    else if (header.type === "answer") this.answered(header, arrays);
+    else if (run) {
+      if (header.type === "run") {
+        run.heard = true;
+        for (const key of ["status", "total", "rate", "place", "viewers", "snapshots", "error", "note", "device", "params"]) {
+          if (header[key] !== undefined) run[key] = header[key];
+        }
+        if (header.frames) run.listed = header.frames;
+        if (run === this.run) this.describe(run);
+      } else if (header.type === "scalars") {
+        header.groups.forEach(({ names }, i) => run.history.append(names, arrays[`steps${i}`].values, arrays[`values${i}`].values));
+        if (run === this.run) this.begin(run);
+      } else if (header.type === "frame") {
+        run.keep(header.step, resolved(header.patches, arrays), bytes);
+      } else if (header.type === "rewind") {
+        run.rewind(header.step);
+        if (run === this.run) this.dock.notice("note", this.both(header.note));
+      }
+    }
+    this.changed();
+  }
+
+  /** What a run says about itself in words. */
+  describe(run) {
+    if (run.status === "queued" || run.ended) this.holding = false;
+    if (run.error) this.dock.notice("error", this.both(run.error), "error");
+    else this.dock.dismiss("error");
+    if (run.note) this.dock.notice("note", this.both(run.note));
+  }
+
+  /** The first scalars of a run are here: shown from its start where that is worth it, else from where it stands. */
+  begin(run) {
+    this.holding = false;
+    if (this.begun) return;
+    this.begun = true;
+    if (!this.data.autoplay || still() || replayed.has(run.id)) return;
+    replayed.add(run.id);
+    if (run.ended) this.playhead.play(run.history.first);
+    else if (!run.rate || run.total / run.rate < 4) this.playhead.pace(performance.now());
+  }
+
+  movedTo({ from, run: id }) {
+    if (this.run?.id !== from) return;
+    this.begun = true;
+    replayed.add(id);
+    // the server watches the copy already: only the old run's name has to be forgotten here
+    this.runs.delete(from);
+    this.run = new Run(id);
+    this.runs.set(id, this.run);
+    this.asks.left();
+    this.holding = true;
+    this.dock.notice("moved", this.say("moved"));
+    this.setStateValue?.("run", id);
+  }
+
+  refused({ id, error }) {
+    if (id !== null && id !== undefined) this.asks.landed(id);
+    const words = this.both(error);
+    this.dock.notice("refused", this.say("refused", { error: words }) || words, "error");
+  }
+
+  answered({ id, run, patches }, arrays) {
+    const key = this.asks.landed(id);
+    if (key === null || run !== this.run?.id) return;
+    const found = resolved(patches, arrays);
+    for (const figure of this.figures.values()) {
+      const mine = found.filter((patch) => patch.figure === figure.spec.id);
+      if (mine.length || figure.answers.has(key)) figure.answer(key, mine);
+    }
+  }
+
+  choose(fields) {
+    this.choices = Math.max(this.choices + 1, Date.now());
+    this.setStateValue?.("choose", { ...fields, n: this.choices });
+  }
+
+  tell(command) {
+    if (this.run) this.link.send({ op: "tell", run: this.run.id, command, changes: {}, at: this.playhead.step });
+  }
+
+  // what the viewer does
+
+  toggle() {
+    const { run, playhead } = this;
+    if (!run || run.head < 0) return;
+    if (playhead.playing || playhead.pacing) playhead.stay();
+    else if (playhead.follow || playhead.step >= run.head) {
+      if (run.status === "running") this.tell("pause");
+      else if (run.status === "paused") {
+        playhead.live();
+        this.tell("resume");
+      } else if (run.ended && run.head > run.history.first) playhead.play(run.history.first);
+    } else playhead.play(playhead.step);
+    this.changed();
+  }
+
+  stepBy(direction) {
+    const { run, playhead } = this;
+    if (!run || run.head < 0) return;
+    if (direction > 0 && playhead.step >= run.head) {
+      if (run.status === "paused") {
+        playhead.live();
+        this.tell("step");
+      }
+    } else playhead.go(run.history.beside(playhead.step, direction), run);
+    this.changed();
+  }
+
+  scrubbed(step) {
+    if (!this.run || this.run.head < 0) return;
+    const n = this.run.history.rows.upTo(step);
+    this.playhead.go(n ? this.run.history.rows.steps[n - 1] : this.run.history.first, this.run);
+    this.changed();
+  }
+
+  key(event) {
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
+    const busy = "input, textarea, select, button, summary, [contenteditable=''], [contenteditable=true], [role=slider], [role=tab], [role=radio], [role=option], [role=menuitem], [role=dialog], [role=application]";
+    if (event.target.closest?.(busy) || !this.root.isConnected || !this.run || this.run.head < 0) return;
+    const { run, playhead } = this;
+    if (event.key === " ") this.toggle();
+    else if (event.key === "ArrowLeft") this.stepBy(-1);
+    else if (event.key === "ArrowRight") this.stepBy(1);
+    else if (event.key === "Home") playhead.go(run.history.first, run);
+    else if (event.key === "End") playhead.live();
+    else return;
+    event.preventDefault();
+    this.changed();
+  }
+
+  // drawing
+
+  changed() {
+    this.moved = true;
+    this.schedule();
+  }
+
+  /** Asks for one pass in the next animation frame, however often it is called. */
+  schedule() {
+    if (!this.raf && !this.gone) this.raf = requestAnimationFrame(this.tick);
+  }
+
+  later(ms) {
+    if (ms === Infinity || this.timer) return;
+    this.timer = setTimeout(() => {
+      this.timer = 0;
+      this.schedule();
+    }, Math.max(1, ms));
+  }
+
+  /** One animation frame: moves the playhead, finds what that changes, draws what is in view, as long as there is time. */
+  step(now) {
+    this.raf = 0;
+    now = performance.now();
+    const { run, playhead } = this;
+    if (run && !this.holding) {
+      const before = playhead.step;
+      if (playhead.advance(now, run)) this.schedule();
+      if (playhead.step !== before) this.moved = true;
+    }
+    if (this.moved && !this.holding) {
+      this.moved = false;
+      this.readAgain = true;
+      const past = (run ? run.history : new History()).at(playhead.step);
+      const patches = this.patches(run, playhead.step);
+      for (const figure of this.figures.values()) figure.show(past, patches);
+    }
+    this.later(this.draw(now));
+    if (this.readAgain) {
+      const wait = 200 - (now - this.readAt);
+      if (wait > 0) this.later(wait);
+      else {
+        this.readAgain = false;
+        this.readAt = now;
+        for (const figure of this.figures.values()) figure.read();
+      }
+    }
+    this.later(this.asks.send(now));
+    this.dock.render(now);
+  }
+
+  /** The patches of the last frame at or before `step`. While one is fetched, what is on screen stays. */
+  patches(run, step) {
+    const wanted = run ? run.frameStep(step) : -1;
+    if (wanted < 0) {
+      this.frame = null;
+      return [];
+    }
+    const found = run.frame(wanted);
+    const soon = this.playhead.follow && performance.now() - run.since < 500; // the newest frame is on its way
+    if (found) this.frame = { run, ...found };
+    else if (soon) setTimeout(() => this.changed(), 500);
+    else this.fetcher.want(run, wanted);
+    if (found && this.playhead.playing && !this.fetcher.busy) {
+      const next = run.listed.find((one) => one > wanted && !run.frames.has(one));
+      if (next !== undefined) this.fetcher.want(run, next);
+    }
+    return this.frame?.run === run ? this.frame.patches : [];
+  }
+
+  draw(now) {
+    let wait = Infinity;
+    const dirty = [...this.figures.values()].filter((figure) => figure.dirty && figure.visible && (!this.holding || !figure.drawn));
+    dirty.sort((a, b) => a.drawnAt - b.drawnAt);
+    for (const figure of dirty) {
+      const due = figure.due(now);
+      if (due > 0) wait = Math.min(wait, due);
+      else if (performance.now() - now > DRAWING) wait = 0;
+      else figure.render(now);
+    }
+    return wait;
+  }
+
+  destroy() {
+    this.gone = true;
+    cancelAnimationFrame(this.raf);
+    clearTimeout(this.timer);
+    document.removeEventListener("keydown", this.keys);
+    this.themes.disconnect();
+    this.sight.disconnect();
+    this.sizes.disconnect();
+    this.link.close();
+    for (const id of [...this.figures.keys()]) this.remove(id);
+    this.root.remove();
+    window.torchroom.boards.delete(this);
+  }
+
+  /** What tests look at. */
+  get counters() {
+    return {
+      connections: this.link.connections,
+      messages: this.link.messages,
+      fetched: this.fetcher.count,
+      drawn: Object.fromEntries([...this.figures].map(([id, figure]) => [id, figure.drawn])),
+    };
+  }
+
+  get head() {
+    return this.run ? this.run.head : -1;
+  }
+}
+
+// ------------------------------------------------------------------------------------------------------ component
+
+window.torchroom ??= { boards: new Set(), of: new WeakMap() };
+
+/** Streamlit calls this at first and again after every rerun and change of theme; there is one board per element. */
+export default function mount(component) {
+  const { parentElement } = component;
+  const { boards, of } = window.torchroom;
+  let board = of.get(parentElement);
+  if (board && (board.gone || board.constructor !== Board)) {
+    board.destroy(); // made by an older version of this file
+    board = null;
+  }
+  if (!board) {
+    // taken off the page a moment ago, and put back in another element
+    board = [...boards].find((one) => one.leaving && one.name === component.key && !one.parent.isConnected && one.constructor === Board);
+    if (board) board.adopt(parentElement);
+  }
+  if (board) {
+    clearTimeout(board.leaving);
+    board.leaving = 0;
+    board.update(component);
+  } else {
+    board = new Board(parentElement, component);
+    boards.add(board);
+  }
+  board.name = component.key;
+  of.set(parentElement, board);
+  window.torchroom.board = board;
+  return () => {
+    clearTimeout(board.leaving);
+    board.leaving = setTimeout(() => {
+      board.leaving = 0;
+      board.destroy();
+    }, LINGER);
+  };
+}

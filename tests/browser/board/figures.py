@@ -1,0 +1,166 @@
+"""A board with all four kinds of figure, and runs made of plain formulas that move it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from engine.types import Scalars
+from lessons.board import CATEGORIES, TRAIN, VALIDATION, Ask, Choose, Figure, Graph, Map, Patch, Plot, Strip
+from pages.ui.words import player
+
+CLASSES = ["plane", "car", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+FILTERS = 6
+GAP = range(30, 36)  # steps whose validation loss is not a number
+WORDS = {
+    "contour": ("The valley and two ways down", "Click anywhere to choose another start.", ""),
+    "relief": ("The same in three dimensions", "", ""),
+    "loss": (
+        "Loss by step",
+        "Training blue, validation orange; the gap is where it was not a number.",
+        "[diverged] It ran away at step {step}. || Loss fell from {first:loss} to {now:loss|4} by step {step}; "
+        "flat since step {flat:loss}. || Loss fell from {first:loss} to {now:loss|4} by step {step}; lowest: {best:height.}.",
+    ),
+    "confusion": ("What is taken for what", "Pick a cell to see its images.", "{say:right|%} of all are right."),
+    "filters": ("First-layer filters", "", ""),
+    "boundary": ("What the network says everywhere", "", ""),
+    "graph": ("One neuron taken apart", "Pick a node.", ""),
+    "strip": ("Held-out images", "Green and ticked where right.", ""),
+}
+
+
+def figures() -> list[Figure]:
+    """The board, in order."""
+    x, y = np.linspace(-3, 3, 61), np.linspace(-2, 2, 41)
+    z = 0.5 * x[None, :] ** 2 + 2.0 * y[:, None] ** 2
+    paths: list[dict[str, Any]] = []
+    solid: list[dict[str, Any]] = []
+    for index, one in enumerate(("sgd", "momentum")):
+        colour = CATEGORIES[index]
+        bind = {"x": f"x.{one}", "y": f"y.{one}"}
+        at = {key: [name] for key, name in bind.items()}
+        common = {"type": "scatter", "line": {"color": colour, "width": 2}, "legendgroup": one}
+        paths.append({**common, "name": one, "mode": "lines", "bind": bind})
+        dot = {"color": colour, "size": 11}
+        paths.append({**common, "name": f"{one} now", "mode": "markers", "bind": at, "marker": dot, "showlegend": False})
+        line = {"color": colour, "width": 5}
+        bind3 = {**bind, "z": f"height.{one}"}
+        solid.append({"type": "scatter3d", "mode": "lines", "name": one, "bind": bind3, "line": line, "showlegend": False})
+    contour = {"type": "contour", "name": "height", "x": x, "y": y, "z": z, "colorscale": "Greys", "opacity": 0.5, "showscale": False}
+    start = {"type": "scatter", "name": "start", "mode": "markers", "x": [-2.5], "y": [1.5], "marker": {"size": 12, "symbol": "circle-open", "color": "var(--st-text-color)"}}
+    axes = {
+        "xaxis": {"title": {"text": "x"}, "range": [-3, 3]},
+        "yaxis": {"title": {"text": "y"}, "range": [-2, 2]},
+        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+    }
+    surface = {"type": "surface", "name": "height", "x": x, "y": y, "z": z, "colorscale": "Greys", "showscale": False, "opacity": 0.85}
+    curves = [
+        {"type": "scatter", "mode": "lines", "name": "training", "bind": {"x": "step", "y": "loss"}, "line": {"color": TRAIN}},
+        {"type": "scatter", "mode": "lines", "name": "validation", "bind": {"x": "step", "y": "val"}, "line": {"color": VALIDATION}},
+    ]
+    nodes = [
+        {"id": "x1", "label": "x₁", "note": "input", "x": 0.08, "y": 0.2},
+        {"id": "x2", "label": "x₂", "note": "input", "x": 0.08, "y": 0.8},
+        {"id": "sum", "label": "sum", "note": "w·x + b", "x": 0.5, "y": 0.5},
+        {"id": "relu", "label": "ReLU", "note": "", "x": 0.92, "y": 0.5},
+    ]
+    edges = [
+        {"from": "x1", "to": "sum", "label": "w₁"},
+        {"from": "x2", "to": "sum", "label": "w₂"},
+        {"from": "sum", "to": "relu", "label": ""},
+    ]
+    cell = Ask("cell", {"truth": "row", "guess": "col"})
+    return [
+        Plot("contour", [contour, start, *paths], axes, "hero", 380, picks=Choose({"start_x": "x", "start_y": "y"})),
+        Plot("relief", [surface, *solid], {"margin": {"l": 0, "r": 0, "t": 0, "b": 0}}, "third", 380),
+        Plot("loss", curves, {"xaxis": {"title": {"text": "step"}}, "yaxis": {"title": {"text": "loss"}}}, "half", 280, switch=True),
+        Map("confusion", "sequential", "all", CLASSES, CLASSES, [], "is", "taken for", True, "half", 320, cell),
+        Map("filters", "diverging", "all", tiles=[f"filter {i}" for i in range(FILTERS)], size="third", height=220),
+        Map("boundary", "rgb", size="third", height=220, picks=Choose({"start_x": "x", "start_y": "y"})),
+        Graph("graph", nodes, edges, "third", 220, Ask("node", {"node": "node"}, follow=False)),
+        Strip("strip", CLASSES, "full", 150, Ask("image", {"index": "index"})),
+    ]
+
+
+def spec(language: str = "en", changed: bool = False) -> dict[str, Any]:
+    """The board spec; `changed`: another title and surface, without the filters, with one more curve."""
+    listed = []
+    for figure in figures():
+        title, caption, reading = WORDS[figure.id]
+        if changed and figure.id == "filters":
+            continue
+        plain = asdict(figure)
+        if changed and figure.id == "loss":
+            title = "Loss by step, again"
+            twice = {"type": "scatter", "mode": "lines", "name": "accuracy", "bind": {"x": "step", "y": "accuracy"}}
+            plain["traces"] = [*plain["traces"], twice]
+        listed.append({**plain, "title": title, "caption": caption, "alt": f"{title}: a chart", "reading": reading})
+    names = {"sgd": "SGD", "momentum": "Momentum"}
+    return {"lesson": "demo", "figures": listed, "names": names, "ui": player(language), "language": language}
+
+
+def scalars(step: int, diverged: bool = False) -> Scalars:
+    """What is known after a step. The validation loss comes every other step."""
+    out: Scalars = {"loss": 2.3 * math.exp(-step / 25) + 0.05, "accuracy": 1 - 0.9 * math.exp(-step / 40)}
+    for one, rate, turn in (("sgd", 0.04, 0.0), ("momentum", 0.03, 0.25)):
+        x, y = -2.5 * math.exp(-rate * step), 1.5 * math.exp(-2 * rate * step) * math.cos(turn * step)
+        out |= {f"x.{one}": x, f"y.{one}": y, f"height.{one}": 0.5 * x * x + 2 * y * y}
+    if step % 2 == 0:
+        out["val"] = math.nan if step in GAP else 2.3 * math.exp(-step / 30) + 0.15
+    if diverged and step > 50:
+        out |= {"diverged": 1.0, "loss": math.inf}
+    return out
+
+
+def frame(step: int) -> list[Patch]:
+    """Pictures of a step."""
+    random = np.random.default_rng(5)
+    share = 1 - 0.9 * math.exp(-step / 40)
+    counts = np.round(100 * (share * np.eye(10) + (1 - share) / 10)).astype(np.int32)
+    filters = (random.normal(size=(FILTERS, 5, 5)) * (0.2 + share)).astype(np.float16)
+    filters[0, 0, 0] = np.nan
+    x, y = np.meshgrid(np.linspace(-1, 1, 48), np.linspace(-1, 1, 48))
+    inside = 1 / (1 + np.exp(-8 * share * (0.5 - x**2 - y**2 + 0.3 * np.sin(step / 15) * x)))
+    blue, orange = np.array([47, 134, 214]), np.array([224, 123, 22])
+    boundary = (inside[..., None] * blue + (1 - inside[..., None]) * orange).astype(np.uint8)[None]
+    images, label = pictures(12)
+    logits = 4 * share * np.eye(10)[label] + random.normal(size=(12, 10))
+    odds = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    strip = {
+        "images": images, "label": label, "guess": odds.argmax(1), "probabilities": odds.astype(np.float32),
+        "index": np.arange(12, dtype=np.int64) + 100,
+    }  # fmt: skip
+    nodes = np.array([0.5, -1.0, 0.2 - share, max(0.0, 0.2 - share)], np.float64)
+    return [
+        Patch("confusion", {"tiles": counts[None], "say": {"right": float(counts.trace() / counts.sum())}}),
+        Patch("filters", {"tiles": filters}),
+        Patch("boundary", {"tiles": boundary}),
+        Patch("graph", {"nodes": nodes, "edges": np.array([0.8, -share, share])}),
+        Patch("strip", strip),
+    ]
+
+
+def answer(name: str, args: dict[str, Any], step: int) -> list[Patch]:
+    """What a question brings: a cell marks itself and fills the strip with as many images as its column says."""
+    if name == "cell":
+        row, column = int(args["truth"]), int(args["guess"])
+        n = column + 1
+        images, label = pictures(n)
+        found = {"images": images, "label": np.full(n, row), "guess": np.full(n, column), "probabilities": np.zeros((n, 0)), "index": np.arange(n)}
+        return [Patch("confusion", {"select": np.array([0, row, column], np.int32)}), Patch("strip", found)]
+    if name == "image":
+        return [Patch("filters", {"tiles": np.full((1, 4, 4), float(args["index"]))})]
+    return []
+
+
+def pictures(n: int) -> tuple[Any, Any]:
+    """n small pictures, each class with its colour, and their classes."""
+    random = np.random.default_rng(3)
+    label = np.arange(n) % 10
+    base = np.array([[47, 134, 214], [224, 123, 22], [26, 158, 119], [200, 84, 155], [143, 111, 209]])[label % 5]
+    noise = random.integers(-40, 40, size=(n, 32, 32, 1))
+    ramp = np.linspace(-50, 50, 32)[None, :, None, None]
+    return np.clip(base[:, None, None, :] + noise + ramp, 0, 255).astype(np.uint8), label

@@ -1,0 +1,36 @@
+"""Each lesson's first.run is what its code gives today, small enough, and readable without torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.records import Record
+from lessons import catalog, first
+
+NAMES = [lesson.name for lesson in catalog.lessons()]
+MEASURED = {"images_per_s"}  # differs from run to run, as clocks do
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_recording_is_made_again_and_compared(name: str, tmp_path: Path) -> None:
+    """The bounds leave room for another processor's last digits; on the same one the runs are equal."""
+    shipped = Record.open(catalog.lesson(name).folder / "first.run")
+    assert shipped.path.stat().st_size <= first.LARGEST
+    assert shipped.job == first.job(name), "the defaults changed: run `make firsts`"
+    first.make(name, tmp_path / "again.run")
+    again = Record.open(tmp_path / "again.run")
+    assert again.total == shipped.total
+    assert [step for step, _ in again.history()] == [step for step, _ in shipped.history()]
+    early = max(2, shipped.total // 10)
+    for (step, new), (_, old) in zip(again.history(), shipped.history(), strict=True):
+        assert new.keys() == old.keys()
+        for key in new.keys() - MEASURED:
+            # rounding grows as training goes on: exact at first, of the same size to the end
+            bound = 1e-4 if step <= early else 0.25
+            assert np.isclose(new[key], old[key], rtol=bound, atol=bound, equal_nan=True), (step, key)
+    assert again.frames == shipped.frames
+    for record in (shipped, again):
+        record.close()
