@@ -184,6 +184,25 @@ export class History {
     }
   }
 
+  /** Adds the groups of one message in the order of their steps: a group holds the steps that share its names. */
+  add(groups) {
+    if (groups.length === 1) {
+      this.append(groups[0].names, groups[0].steps, groups[0].values);
+      return;
+    }
+    const at = groups.map(() => 0);
+    for (;;) {
+      let next = -1;
+      for (let g = 0; g < groups.length; g++) {
+        if (at[g] < groups[g].steps.length && (next < 0 || groups[g].steps[at[g]] < groups[next].steps[at[next]])) next = g;
+      }
+      if (next < 0) return;
+      const { names, steps, values } = groups[next];
+      const i = at[next]++;
+      this.append(names, steps.subarray(i, i + 1), values.subarray(i * names.length, (i + 1) * names.length));
+    }
+  }
+
   /** Forgets everything after `step`. */
   cut(step) {
     for (const column of [this.rows, ...this.columns.values()]) column.n = column.upTo(step);
@@ -1695,15 +1714,15 @@ class Link {
     socket.binaryType = "arraybuffer";
     socket.onopen = () => {
       this.connections++;
-      this.tries = 0;
-      this.lost = 0;
       this.refused = false;
+      setTimeout(() => this.socket === socket && this.held(), 1000);
       for (const run of this.board.runs.values()) this.watch(run);
       this.board.asks.reconnected();
       this.board.schedule();
     };
     socket.onmessage = ({ data }) => {
       this.messages++;
+      this.held();
       try {
         const { header, arrays } = decode(data);
         this.board.heed(header, arrays, data.byteLength);
@@ -1726,6 +1745,14 @@ class Link {
       this.board.schedule();
       setTimeout(() => this.board.schedule(), 700);
     };
+  }
+
+  /** The connection does more than open: the next break is a first one again. */
+  held() {
+    if (!this.lost && !this.tries) return;
+    this.tries = 0;
+    this.lost = 0;
+    this.board.schedule();
   }
 
   /** A rerun of the page may bring another ticket; it counts from the next connection on. */
@@ -2028,7 +2055,8 @@ class Dock {
     attribute(this.scrub, "aria-valuetext", `${board.say("step")} ${step} ${board.say("of")} ${total}`);
     this.track.style.setProperty("--head", `${(100 * Math.max(0, head)) / total}%`);
     this.track.style.setProperty("--at", `${(100 * step) / total}%`);
-    write(this.count, ready ? `${board.say("step")} ${step} / ${total}` : "");
+    const counted = `${step} / ${total}`;
+    write(this.count, !ready ? "" : board.spec.language === "zh" ? `${counted} ${board.say("step")}` : `${board.say("step")} ${counted}`);
     this.mark(run, total);
     // the line below
     let state = run ? run.status || "starting" : "";
@@ -2362,7 +2390,9 @@ class Board {
         if (header.frames) run.listed = header.frames;
         if (run === this.run) this.describe(run);
       } else if (header.type === "scalars") {
-        header.groups.forEach(({ names }, i) => run.history.append(names, arrays[`steps${i}`].values, arrays[`values${i}`].values));
+        run.history.add(
+          header.groups.map(({ names }, i) => ({ names, steps: arrays[`steps${i}`].values, values: arrays[`values${i}`].values })),
+        );
         if (run === this.run) this.begin(run);
       } else if (header.type === "frame") {
         run.keep(header.step, resolved(header.patches, arrays), bytes);
@@ -2555,7 +2585,8 @@ class Board {
   draw(now) {
     let wait = Infinity;
     const dirty = [...this.figures.values()].filter((figure) => figure.dirty && figure.visible && (!this.holding || !figure.drawn));
-    dirty.sort((a, b) => a.drawnAt - b.drawnAt);
+    // the one that waits longest; at first a scene in three dimensions last, for it takes longest
+    dirty.sort((a, b) => a.drawnAt - b.drawnAt || Number(!!a.solid) - Number(!!b.solid));
     for (const figure of dirty) {
       const due = figure.due(now);
       if (due > 0) wait = Math.min(wait, due);
@@ -2576,7 +2607,7 @@ class Board {
     this.link.close();
     for (const id of [...this.figures.keys()]) this.remove(id);
     this.root.remove();
-    window.torchroom.boards.delete(this);
+    window.torchroom.boards.splice(0, Infinity, ...window.torchroom.boards.filter((one) => one !== this));
   }
 
   /** What tests look at. */
@@ -2596,7 +2627,7 @@ class Board {
 
 // ------------------------------------------------------------------------------------------------------ component
 
-window.torchroom ??= { boards: new Set(), of: new WeakMap() };
+window.torchroom ??= { boards: [], of: new WeakMap(), board: null };
 
 /** Streamlit calls this at first and again after every rerun and change of theme; there is one board per element. */
 export default function mount(component) {
@@ -2609,7 +2640,7 @@ export default function mount(component) {
   }
   if (!board) {
     // taken off the page a moment ago, and put back in another element
-    board = [...boards].find((one) => one.leaving && one.name === component.key && !one.parent.isConnected && one.constructor === Board);
+    board = boards.find((one) => one.leaving && one.name === component.key && !one.parent.isConnected && one.constructor === Board);
     if (board) board.adopt(parentElement);
   }
   if (board) {
@@ -2618,7 +2649,7 @@ export default function mount(component) {
     board.update(component);
   } else {
     board = new Board(parentElement, component);
-    boards.add(board);
+    boards.push(board);
   }
   board.name = component.key;
   of.set(parentElement, board);

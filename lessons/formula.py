@@ -131,7 +131,7 @@ def spelled(text: str) -> tuple[str, list[int]]:
 def refused(origin: list[int], at: int, en: str, zh: str) -> Problem:
     """The Problem at that place, counted as a person counts: from one."""
     where = origin[at] + 1
-    return Problem(f"{en.format(where)} {ALLOWED_EN}", f"{zh.format(where)}{ALLOWED_ZH}")
+    return Problem(f"f(x, y): {en.format(where)} {ALLOWED_EN}", f"f(x, y)：{zh.format(where)}{ALLOWED_ZH}")
 
 
 def check_tokens(plain: str, origin: list[int]) -> None:

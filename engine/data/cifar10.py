@@ -175,7 +175,7 @@ def fetch(scratch: Path, sha256: str, progress: Progress | None) -> Path:
         size = Path(found).stat().st_size
         raise Problem(
             f"What {address()} sent is not the CIFAR-10 archive: {size:,} bytes with SHA-256 {digest[:12]}…, expected "
-            f"{sha256[:12]}…. It was thrown away. Try again; if it happens again, use another mirror (TORCHROOM_MIRROR).",
+            f"{sha256[:12]}…. It was thrown away. Try again, and if that does not help, another mirror (TORCHROOM_MIRROR).",
             f"{address()} 返回的不是 CIFAR-10 压缩包:{size:,} 字节,SHA-256 为 {digest[:12]}…,应为 {sha256[:12]}…。"
             "文件已丢弃,请重试;若仍如此,请换一个镜像(TORCHROOM_MIRROR)。",
         )
@@ -254,8 +254,8 @@ def explained(place: Path) -> Any:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             need = (ARCHIVE_BYTES + UNPACKED_BYTES) // 1_000_000
             raise Problem(
-                f"The disk with {place.resolve()} is full: CIFAR-10 needs {need} MB while it is unpacked. Make room, or "
-                "name another folder in TORCHROOM_DATA, then try again. Nothing half-written was kept.",
+                f"The disk with {place.resolve()} is full: unpacking CIFAR-10 takes {need} MB. Make room, or name "
+                "another folder in TORCHROOM_DATA, then try again. Nothing half-written was kept.",
                 f"{place.resolve()} 所在的磁盘已满:解压 CIFAR-10 时需要 {need} MB。请腾出空间,"
                 "或用 TORCHROOM_DATA 指定别的文件夹,然后重试。没有留下任何不完整的文件。",
             ) from error

@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 
 from engine.types import Problem
 
-Kind: TypeAlias = Literal["conv", "pool", "mean", "linear"]
+Kind: TypeAlias = Literal["conv", "pool", "max", "linear"]
 Shape: TypeAlias = tuple[int, ...]
 SIZES = {"cifar10": 32, "digits": 16}
 CLASSES = 10
@@ -19,7 +19,7 @@ CLASSES = 10
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One node. `width`: channels or features that come out; `whiten`: starts as a whitening of image patches."""
+    """One node. `width`: channels or features that come out; `whiten`: computed from image patches, not learnt."""
 
     name: str
     kind: Kind
@@ -28,7 +28,7 @@ class Layer:
     stride: int = 1
     padding: int = 0
     norm: bool = False
-    act: Literal["", "relu", "gelu"] = ""
+    act: Literal["", "relu"] = ""
     whiten: bool = False
 
 
@@ -70,14 +70,15 @@ VGG = (
     linear("fc2", CLASSES, ""),
 )
 
+# A whitened first layer that is not trained, then batch norm after every convolution (after Jordan, 2024, made small).
 FAST = (
-    Layer("conv1", "conv", 32, 4, 2, 1, act="gelu", whiten=True),
-    conv("conv2", 64, norm=True),
+    Layer("conv1", "conv", 32, 4, 2, 1, act="relu", whiten=True),
+    conv("conv2", 64, norm=True, stride=2),
+    conv("conv3", 64, norm=True),
     pool("pool1"),
-    conv("conv3", 128, norm=True),
-    pool("pool2"),
-    conv("conv4", 256, norm=True),
-    Layer("mean", "mean"),
+    conv("conv4", 128, norm=True),
+    conv("conv5", 128, norm=True),
+    Layer("max", "max"),
     linear("fc", CLASSES, ""),
 )
 
@@ -89,7 +90,7 @@ def out(layer: Layer, shape: Shape) -> Shape:
     if layer.kind == "linear":
         return (layer.width,)
     channels, rows, columns = shape
-    if layer.kind == "mean":
+    if layer.kind == "max":
         return (channels,)
     rows, columns = ((side + 2 * layer.padding - layer.kernel) // layer.stride + 1 for side in (rows, columns))
     return (layer.width or channels, rows, columns)
@@ -104,9 +105,9 @@ def flat(shape: Shape) -> int:
 
 
 def parameters(layer: Layer, shape: Shape) -> int:
-    """Numbers that are learnt in `layer` when `shape` goes in: weights, biases, and batch norm's scale and shift."""
+    """Weights and biases of `layer` when `shape` goes in, and batch norm's scale and shift."""
     if layer.kind == "conv":
-        biases = 2 * layer.width if layer.norm else layer.width  # batch norm has a shift of its own
+        biases = 2 * layer.width if layer.norm else 0 if layer.whiten else layer.width
         return layer.width * shape[0] * layer.kernel**2 + biases
     if layer.kind == "linear":
         return layer.width * flat(shape) + layer.width

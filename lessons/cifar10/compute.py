@@ -18,13 +18,14 @@ from engine.params import checked
 from engine.types import Arrays, Job, Problem, Scalars, Snapshot, Step, Values
 from lessons.cifar10.architecture import known, shown
 from lessons.cifar10.augment import augment
-from lessons.cifar10.networks import build, first_filters, load, marks, weights
+from lessons.cifar10.networks import build, first_filters, load, marks, weights, whiten
 from lessons.cifar10.params import Params
 
 HELD_OUT = 12
 MAPS = 16
 CELL = 12
 COPIES = 10
+PATCHED = 2000
 LIVE = ("lr", "weight_decay")
 
 
@@ -44,8 +45,8 @@ def run(job: Job, state: Snapshot | None = None) -> Generator[Step, Values | Non
 
     torch.manual_seed(job.seed)
     model = build(p.network, p.data, data.mean, data.std).to(device)
-    if state is None:
-        start_well(model, data, p)
+    if p.network == "fast":
+        whiten(model, train.images[:PATCHED])
     optimiser = choose_optimiser(model, p)
     generator = torch.Generator().manual_seed(job.seed)
     step = epoch = at = 0  # minibatches done; epochs done; images of this epoch done
@@ -134,7 +135,7 @@ def place(wanted: str) -> torch.device:
 def has_bfloat16(device: torch.device) -> bool:
     """Whether the device multiplies bfloat16 numbers itself; where it does not, they would only be slower."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return device.type == "cpu" and bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
@@ -164,10 +165,6 @@ def choose_optimiser(model: nn.Module, p: Params) -> torch.optim.Optimizer:
     return torch.optim.SGD(groups, p.lr, momentum, nesterov=p.optimiser == "nesterov")
 
 
-def start_well(model: nn.Sequential, data: Images, p: Params) -> None:
-    """What a network's first weights are, where torch's own default is not good enough for it."""
-
-
 @torch.no_grad()
 def validate(model: nn.Module, part: Part, bf16: bool) -> tuple[Scalars, np.ndarray[Any, np.dtype[np.int32]]]:
     """Mean loss and accuracy on `part`, and the confusion counts (10, 10): row = true class, column = guess."""
@@ -191,7 +188,8 @@ def diverged(step: int, lr: float, p: Params) -> Problem:
         f"large that the weights overflowed. Try a learning rate of {p.lr / 10:.2g}"
         + ("." if p.network == "fast" else ", or the fast network, whose batch norm stands larger steps."),
         f"第 {step} 步时损失不再是有限的数:学习率 {lr:.3g} 让每一步都太大,权重溢出了。"
-        f"请试试学习率 {p.lr / 10:.2g}" + ("。" if p.network == "fast" else ",或换用带批归一化、更能承受大步长的快速网络。"),
+        f"请试试学习率 {p.lr / 10:.2g}"
+        + ("。" if p.network == "fast" else ",或换用带批归一化、更能承受大步长的快速网络。"),
     )
 
 
@@ -340,7 +338,7 @@ def whole(args: Values, name: str, low: int, high: int) -> int:
 def cell(model: nn.Module, data: Images, true: int, guess: int) -> Arrays:
     """The validation images of class `true` that are taken for `guess`: at most twelve, the surest first."""
     of_class = (data.validation.labels == true).nonzero()[:, 0]
-    chances = torch.cat([model(part) for part in data.validation.images[of_class].split(500)]).softmax(1)
+    chances = torch.cat([model(part) for part in torch.split(data.validation.images[of_class], 500)]).softmax(1)
     inside = (chances.argmax(1) == guess).nonzero()[:, 0]
     surest = inside[chances[inside, guess].argsort(descending=True, stable=True)[:CELL]]
     return {

@@ -6,6 +6,7 @@ from collections import OrderedDict
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from engine.types import Problem, Snapshot
@@ -13,6 +14,7 @@ from lessons.cifar10.architecture import ARCHITECTURES, SIZES, Layer, Shape, fla
 
 NAMES = tuple(ARCHITECTURES)
 SETS = tuple(SIZES)
+WHITEN_FLOOR = 0.005  # keeps directions that hardly occur from being blown up into noise
 
 
 class Normalise(nn.Module):
@@ -41,34 +43,54 @@ def build(network: str, data: str, mean: torch.Tensor, std: torch.Tensor) -> nn.
     for layer in ARCHITECTURES[network]:
         chain[layer.name] = module(layer, shape)
         shape = out(layer, shape)
-    return nn.Sequential(chain).to(memory_format=torch.channels_last)
+    model = nn.Sequential(chain)
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # the stubs do not know it
+    return model
 
 
 def module(layer: Layer, shape: Shape) -> nn.Module:
     """One layer that takes arrays of `shape` (and a batch dimension in front)."""
     if layer.kind == "pool":
         return nn.MaxPool2d(layer.kernel, layer.stride)
-    if layer.kind == "mean":
-        return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    if layer.kind == "max":
+        return nn.Sequential(nn.AdaptiveMaxPool2d(1), nn.Flatten())
     parts: list[nn.Module] = []
     if layer.kind == "linear":
         if len(shape) == 3:
             parts.append(nn.Flatten())
         parts.append(nn.Linear(flat(shape), layer.width))
     else:
-        parts.append(
-            nn.Conv2d(shape[0], layer.width, layer.kernel, layer.stride, layer.padding, bias=not layer.norm)
-        )
+        biased = not (layer.norm or layer.whiten)
+        parts.append(nn.Conv2d(shape[0], layer.width, layer.kernel, layer.stride, layer.padding, bias=biased))
     if layer.norm:
         parts.append(nn.BatchNorm2d(layer.width))
     if layer.act:
-        parts.append(nn.ReLU(inplace=True) if layer.act == "relu" else nn.GELU())
+        parts.append(nn.ReLU(inplace=True))
     return nn.Sequential(*parts)
 
 
 def first_filters(model: nn.Sequential) -> torch.Tensor:
     """The weights (filters, 3, rows, columns) that touch the image itself."""
     return next(part.weight for part in model.modules() if isinstance(part, nn.Conv2d))
+
+
+@torch.no_grad()
+def whiten(model: nn.Sequential, images: torch.Tensor) -> None:
+    """Computes the first filters from training `images` (n, 3, size, size) uint8, and takes them out of training.
+
+    Neighbouring pixels are nearly alike, so patches vary much in a few directions and little in most. The filters are
+    the eigenvectors of the patches' covariance, largest first, each divided by the root of its eigenvalue: each sees
+    something else, all equally strongly. The second half is the first with the opposite sign, because the ReLU that
+    follows would lose it.
+    """
+    filters = first_filters(model)
+    count, _, kernel, _ = filters.shape
+    normalised = model.get_submodule("normalise")(images)
+    patches = F.unfold(normalised, kernel, stride=2).transpose(1, 2).reshape(-1, 3 * kernel * kernel).double()
+    values, vectors = torch.linalg.eigh(patches.T @ patches / len(patches))
+    largest = (vectors / (values + WHITEN_FLOOR).sqrt()).T.flip(0)[: count // 2].reshape(-1, 3, kernel, kernel)
+    filters.copy_(torch.cat([largest, -largest]))
+    filters.requires_grad_(False)
 
 
 def marks(network: str, data: str) -> Snapshot:

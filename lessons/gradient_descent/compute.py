@@ -49,7 +49,7 @@ def run(job: Job, state: Snapshot | None = None) -> Generator[Step, Values | Non
         raise Problem(
             f"The formula has no finite height at the start ({p.start_x:g}, {p.start_y:g}): it divides by zero there, "
             "overflows, or takes the root or logarithm of a negative number. Click the map where it is drawn.",
-            f"公式在起点({p.start_x:g}, {p.start_y:g})没有有限的高度：那里除以了零、溢出，"
+            f"公式在起点（{p.start_x:g}, {p.start_y:g}）没有有限的高度：那里除以了零、溢出，"
             "或对负数开方、取对数。请在图上有等高线的地方点一下，换个起点。",
         )
     settings = {name: float(getattr(p, name)) for name in LIVE}
@@ -114,6 +114,8 @@ class Racer:
         self.optimiser = MAKE[name]([self.point])
         self.height = float(land.height(x, y))
         self.cut = CUT * (max(land.ceiling, self.height) - land.floor)
+        # On the relief a path floats a little above the ground, or the ground would hide it.
+        self.lift = 0.012 * float(land.drawn(land.ceiling) - land.drawn(land.floor))
         self.diverged = False
         self.lost = False  # diverged in this very step
         self.gap = 0.0
@@ -221,7 +223,7 @@ class Racer:
             "y": y,
             "height": self.height,
             "above": math.nan if self.diverged and not self.lost else above,
-            "z": float(self.land.drawn(self.height)) if inside else math.nan,
+            "z": float(self.land.drawn(self.height)) + self.lift if inside else math.nan,
             "diverged": float(self.diverged),
         }
         if self.lost:

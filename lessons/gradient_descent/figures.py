@@ -161,8 +161,8 @@ def relief(params: Params, land: Surface, words: Words, names: Mapping[str, str]
         "yaxis": {"title": {"text": say["y"]}, "range": span(land.y)},
         "zaxis": {"title": {"text": say["z_log" if land.logarithmic else "z"]}, "range": [low, high]},
         "aspectmode": "manual",
-        "aspectratio": {"x": 1.35, "y": 0.95, "z": 0.7},
-        "camera": {"eye": {"x": -0.95, "y": -1.45, "z": 0.95}, "center": {"x": 0, "y": 0, "z": -0.15}},
+        "aspectratio": {"x": 1.05, "y": 0.75, "z": 0.55},
+        "camera": {"eye": {"x": -1.05, "y": -1.75, "z": 1.35}, "center": {"x": 0, "y": 0, "z": -0.2}},
     }
     flat = {"visible": False}  # there are no flat axes
     layout = {"scene": scene, "xaxis": flat, "yaxis": flat, "margin": {"l": 0, "r": 0, "t": 0, "b": 0}}
@@ -232,15 +232,18 @@ def dissection(params: Params, words: Words, names: Mapping[str, str]) -> Plot:
             "xaxis": "x2",
             "yaxis": "y2",
             "marker": {"color": COLOUR[one]},
-            "texttemplate": "%{y:.3g}",
-            "textposition": "inside",
+            "texttemplate": "%{y:.2~g}",
+            "textposition": "outside",
+            "textangle": 0,
+            "cliponaxis": False,
             "showlegend": False,
             "hovertemplate": "%{y:.5g}",
         }
     )
+    common = {"autorange": True, "zeroline": True, "exponentformat": "power"}
     layout = {
-        "xaxis": {"title": {"text": say["x"]}, "domain": [0, 0.68], "autorange": True, "zeroline": True},
-        "yaxis": {"title": {"text": say["y"]}, "autorange": True, "scaleanchor": "x", "zeroline": True},
+        "xaxis": {"title": {"text": say["x"]}, "domain": [0, 0.66], **common},
+        "yaxis": {"title": {"text": say["y"]}, "scaleanchor": "x", **common},
         "xaxis2": {"title": {"text": say["axes"]}, "domain": [0.82, 1], "anchor": "y2", "type": "category"},
         "yaxis2": {"title": {"text": say["rates"]}, "anchor": "x2", "rangemode": "tozero", "exponentformat": "power"},
         "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
@@ -275,14 +278,16 @@ def check(params: Params, words: Words) -> Plot:
             "x": axes,
             "bind": {"y": [f"{letter}x.{one}", f"{letter}y.{one}"]},
             "marker": {"color": colour},
-            "texttemplate": "%{y:.8g}",
-            "textposition": "auto",
+            "texttemplate": "%{y:.4~g}",
+            "textposition": "outside",
+            "textangle": 0,
+            "cliponaxis": False,
             "hovertemplate": "%{y:.12g}",
         }
         for key, letter, colour in (("autograd", "g", COLOUR[one]), ("differences", "n", GREY))
     ]
     layout = {
-        "yaxis": {"title": {"text": say["y"]}, "zeroline": True},
+        "yaxis": {"title": {"text": say["y"]}, "zeroline": True, "exponentformat": "power"},
         "xaxis": {"title": {"text": say["x"]}, "type": "category"},
         "barmode": "group",
         "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
@@ -395,10 +400,14 @@ def levels(land: Surface) -> dict[str, Any]:
         "z": digits(z, 4),
         "customdata": digits(land.z, 3),
         "autocontour": False,
-        "contours": {"coloring": "fill", "start": low + size / 2, "end": high, "size": size},
+        "contours": {"coloring": "heatmap", "start": low + size / 2, "end": high, "size": size},
         "colorbar": {
+            "orientation": "h",
             "thickness": 9,
+            "y": -0.16,
+            "yanchor": "top",
             "outlinewidth": 0,
+            "ticklabelposition": "outside bottom",
             "tickvals": [float(land.spaced(np.float64(mark))) for mark in marks],
             "ticktext": [f"{mark:g}" for mark in marks],
         },

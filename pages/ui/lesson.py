@@ -71,7 +71,7 @@ def heading(name: str, words: text.Words) -> None:
     if lesson.after:
         names = ", ".join(text.read(one, language).title for one in lesson.after)
         notes.append(say("after", language, lessons=names))
-    st.markdown(f"# {words.title}\n{words.lead} :small[:gray[{' · '.join(notes)}]]", anchors=False)
+    st.markdown(f"# {words.title} :small[:gray[{' · '.join(notes)}]]\n{words.lead}", anchors=False)
 
 
 # what the buttons do: callbacks, before the page is drawn again

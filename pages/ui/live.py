@@ -32,7 +32,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from engine import wire
 from engine.engine import Engine, Run
 from engine.params import Params, checked
-from engine.records import groups_of
+from engine.records import groups_of, merged
 from engine.types import ENDED, Arrays, Group, Problem, Values
 from lessons import catalog
 from lessons.board import Patch
@@ -200,18 +200,18 @@ class Channel:
             self.wake()
 
     def send_scalars(self) -> None:
-        """Puts the scalars that came into the ring: as they came if they go on where the last ended."""
-        for groups, data in self.blocks:
+        """Puts the scalars that came into the ring; one block that goes on where the last ended stays as it came."""
+        blocks, self.blocks = self.blocks, []
+        groups = [group for block, _ in blocks for group in block]
+        if groups:
             first = min(int(group.steps[0]) for group in groups)
             last = max(int(group.steps[-1]) for group in groups)
-            if last <= self.step:
-                continue
-            if first == self.step + 1 and data:
+            if first == self.step + 1:
                 self.step = last
+                data = blocks[0][1] if len(blocks) == 1 else scalars(self.run.id, merged(groups))
                 self.add("scalars", last, data)
-            else:
+            elif last > self.step:
                 self.catch_up()
-        self.blocks.clear()
         if self.news:
             self.catch_up()
 

@@ -133,8 +133,8 @@ def test_its_settings_are_documented(name: str) -> None:
 def test_its_links_work(name: str) -> None:
     kind = params(name).Params
     words = text.read(name, "en")
-    for one in (*words.tries, *words.predict):
-        checked(kind, one.settings)
+    for settings in [one.settings for one in words.tries] + [one.settings for one in words.predict]:
+        checked(kind, settings)
 
 
 def figures(name: str, settings: Params, language: str = "en") -> dict[str, board.Figure]:
@@ -223,7 +223,9 @@ def test_a_tiny_run_counts_its_steps_and_its_frames_fit_the_figures(name: str) -
 def fits(figure: board.Figure, folded: dict[str, Any]) -> None:
     """A figure as drawn at one step is sound: plotly takes it, tiles have their rows, images their colours."""
     if isinstance(figure, board.Plot):
-        bare = [{key: value for key, value in trace.items() if key not in ("bind", "say")} for trace in folded["traces"]]
+        bare = [
+            {key: value for key, value in trace.items() if key not in ("bind", "say")} for trace in folded["traces"]
+        ]
         go.Figure({"data": bare, "layout": folded["layout"]})
         return
     data = folded.get("data")
@@ -252,7 +254,11 @@ def bound_names(drawn: dict[str, board.Figure], names: set[str]) -> None:
             for source in trace.get("bind", {}).values():
                 wanted = {source} if isinstance(source, str) else {one for one in source if one}
                 missing = wanted - names - {"step"}
-                assert not missing or any(one.startswith("lost") for one in missing), (figure.id, trace["name"], missing)
+                assert not missing or any(one.startswith("lost") for one in missing), (
+                    figure.id,
+                    trace["name"],
+                    missing,
+                )
 
 
 def readings(

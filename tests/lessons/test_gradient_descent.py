@@ -427,9 +427,12 @@ def test_figures_are_small_quick_and_whole(name: str, language: str) -> None:
     words = text.read("gradient_descent", language)
     params = Params(surface=name)
     figures.draw(params, words)
-    start = time.perf_counter()
-    drawn = figures.draw(params, words)
-    assert time.perf_counter() - start < 0.02  # a change of settings; 0.3 ms when the machine is quiet
+    took = []
+    for _ in range(5):
+        start = time.thread_time()
+        drawn = figures.draw(params, words)
+        took.append(time.thread_time() - start)
+    assert min(took) < 0.003  # of processor time, at every change of a setting; 0.3 ms is usual
     assert len(json.dumps({key: spec(one) for key, one in drawn.items()}, separators=(",", ":"))) < 66_000
     assert drawn.keys() <= words.figures.keys()
     assert ("stability" in drawn) == (name in ("bowl", "valley"))

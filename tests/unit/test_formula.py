@@ -90,10 +90,10 @@ def test_meaning(text: str, x: float, y: float, value: float) -> None:
     ],
 )
 def test_refusals_say_what_and_where_in_both_languages(text: str, place: int | None, word: str) -> None:
-    start = time.perf_counter()
+    start = time.thread_time()
     with pytest.raises(Problem) as raised:
         parse(text)
-    assert time.perf_counter() - start < 0.5
+    assert time.thread_time() - start < 0.5
     assert word in raised.value.en
     if place is not None:
         assert f"character {place}" in raised.value.en
@@ -172,6 +172,6 @@ def test_gradient_through_a_formula() -> None:
 def test_what_is_made_finite_stays_bounded() -> None:
     """The largest towers that pass take no time and give inf, not an exception."""
     for text in ("x**x**x**x**x", "exp(exp(exp(exp(x))))", "((x**16)**16)**16", "2**2**x**x"):
-        start = time.perf_counter()
+        start = time.thread_time()
         assert at(parse(text), 5.0, 0.0) == math.inf
-        assert time.perf_counter() - start < 0.1
+        assert time.thread_time() - start < 0.1

@@ -75,4 +75,8 @@ def test_number(value: float, form: str, said: str) -> None:
 
 
 def test_parts_are_listed_for_those_who_check_templates() -> None:
-    assert parts("[diverged] {now:loss|2} || {step}") == [("if", "diverged", ""), ("now", "loss", "2"), ("step", "", "")]
+    assert parts("[diverged] {now:loss|2} || {step}") == [
+        ("if", "diverged", ""),
+        ("now", "loss", "2"),
+        ("step", "", ""),
+    ]

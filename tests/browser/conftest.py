@@ -1,0 +1,114 @@
+"""A real server, a real browser, and pages that must not write a word of complaint on their console."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.bench.server import Server
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# A software renderer tells of its own slowness, and Streamlit looks for its base path by trying the page's own first;
+# neither is anything a page of ours could mend.
+NOT_OURS = re.compile("GPU stall due to ReadPixels|willReadFrequently|404 .*/_stcore/(health|host-config)")
+
+
+def browser_path() -> str | None:
+    """The browser that tests/browser/install.sh saw to; None lets Playwright use a build of its own."""
+    return next((found for name in NAMES if (found := shutil.which(name))), None)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=browser_path(), args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    log = tmp_path_factory.mktemp("server") / "log"
+    with Server(log, TORCHROOM_CIFAR10=os.environ.get("TORCHROOM_CIFAR10", "")) as server:
+        server.wait()
+        yield server
+    assert "Traceback" not in log.read_text(), log.read_text()[-3000:]
+
+
+class Tab:
+    """One tab on a lesson, and what its board says of itself."""
+
+    def __init__(self, page: Page, server: Server) -> None:
+        self.page = page
+        self.server = server
+        self.complaints: list[str] = []
+        page.on("console", self._heard)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def _heard(self, message: Any) -> None:
+        said = f"{message.text} ({message.location.get('url', '')})"
+        if message.type in ("error", "warning") and not NOT_OURS.search(said):
+            self.complaints.append(said)
+
+    def open(self, path: str) -> Tab:
+        """Goes to a page by its address and waits until it has been drawn, board included if it has one."""
+        self.page.goto(f"{self.server.url}/{path}")
+        self.rested()
+        return self
+
+    def rested(self) -> None:
+        self.page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]", timeout=30_000)
+
+    def board(self, expression: str) -> Any:
+        """The value of a JavaScript expression about `board`, the one on this page."""
+        return self.page.evaluate(f"(() => {{ const board = window.torchroom.board; return {expression}; }})()")
+
+    def until(self, expression: str, seconds: float = 20) -> Any:
+        """Waits until the expression about `board` is true."""
+        self.page.wait_for_function(
+            f"(() => {{ const board = window.torchroom?.board; return board && ({expression}); }})()",
+            timeout=seconds * 1000,
+        )
+        return self.board(expression)
+
+    def run(self) -> str:
+        """Presses Run and waits for the new run's first steps; returns its id."""
+        before = self.board("board.run?.id ?? ''")
+        self.page.get_by_test_id("stButton").get_by_role("button").filter(has_text="Ctrl").first.click()
+        self.until(f"board.run && board.run.id !== {before!r} && board.run.head >= 0", 30)
+        return str(self.board("board.run.id"))
+
+
+@pytest.fixture
+def context(chromium: Browser) -> Iterator[BrowserContext]:
+    context = chromium.new_context(viewport={"width": 1280, "height": 800}, locale="en-US")
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def tab(context: BrowserContext, server: Server) -> Iterator[Tab]:
+    tab = Tab(context.new_page(), server)
+    yield tab
+    assert not tab.complaints, tab.complaints
+
+
+@pytest.fixture
+def shots(tmp_path: Path) -> Path:
+    return tmp_path

@@ -1,0 +1,693 @@
+"""The board in a real browser, alone with a server whose runs are formulas (tests/browser/board)."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import math
+import random
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import uvicorn
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+
+from engine import wire
+from engine.types import Scalars
+from lessons.reading import number, reading
+from tests.browser.board import figures, server
+
+pytestmark = pytest.mark.browser
+
+ALL = [figure.id for figure in figures.figures()]
+PLOTS = ["contour", "relief", "loss"]
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    config = uvicorn.Config(server.app(), host="127.0.0.1", port=0, log_level="warning", ws="websockets-sansio")
+    running = uvicorn.Server(config)
+    thread = threading.Thread(target=running.run, daemon=True)
+    thread.start()
+    while not running.started:
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{running.servers[0].sockets[0].getsockname()[1]}"
+    running.should_exit = True
+    thread.join(10)
+
+
+class View:
+    """A page with the board, and what its console said."""
+
+    def __init__(self, page: Page, address: str) -> None:
+        self.page = page
+        self.address = address
+        self.errors: list[str] = []
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("console", lambda line: self.errors.append(line.text) if line.type == "error" else None)
+
+    def open(self, run: str = "quick", **query: str) -> View:
+        self.control("reset")
+        asked = "&".join(f"{key}={value}" for key, value in {"run": run, **query}.items())
+        self.page.goto(f"{self.address}/?{asked}")
+        self.page.wait_for_selector(".tr-figure")
+        return self
+
+    def js(self, code: str, argument: Any = None) -> Any:
+        return self.page.evaluate(code, argument)
+
+    def board(self, code: str) -> Any:
+        return self.js(f"torchroom.board.{code}")
+
+    def until(self, code: str, seconds: float = 15) -> None:
+        self.page.wait_for_function(code, timeout=1000 * seconds)
+
+    def drawn(self) -> None:
+        """Waits until every figure has been drawn and, unless a run goes on, nothing is left to draw."""
+        self.until(
+            "((board) => [...board.figures.values()].every((one) => one.drawn && (board.run.status === 'running' || "
+            "!(board.moved || one.dirty || one.busy))))(torchroom.board)"
+        )
+
+    def step(self) -> int:
+        return int(self.board("playhead.step"))
+
+    def control(self, what: str) -> Any:
+        with urllib.request.urlopen(f"{self.address}/control/{what}") as answer:
+            return json.load(answer)
+
+    def figure(self, name: str) -> Any:
+        return self.page.locator(f".tr-figure[data-figure={name}]")
+
+    def button(self, name: str) -> Any:
+        return self.page.locator(f".tr-{name}")
+
+
+@pytest.fixture
+def view(chromium: Browser, address: str) -> Iterator[View]:
+    context = chromium.new_context(viewport={"width": 1280, "height": 2000})
+    made = View(context.new_page(), address)
+    yield made
+    assert made.errors == []
+    context.close()
+
+
+def pixels(view: View, name: str) -> Any:
+    """The body of a figure as (rows, columns, 3)."""
+    shot = view.figure(name).locator(".tr-body").screenshot()
+    return np.asarray(Image.open(io.BytesIO(shot)).convert("RGB"))
+
+
+def near(picture: Any, colour: tuple[int, int, int], reach: int = 24) -> int:
+    return int((np.abs(picture.astype(int) - colour).max(-1) < reach).sum())
+
+
+# pure parts
+
+
+def test_decodes_what_the_wire_packs(view: View) -> None:
+    view.open()
+    arrays = {
+        "a": np.array([1.5, math.nan, math.inf, -math.inf], np.float64),
+        "b": np.array([[1, 2, 3]], np.uint8),
+        "c": np.array([-1, 2], np.int8),
+        "d": np.array([0.1, -65504, 6e-8, math.nan, math.inf, 0.0], np.float16),
+        "e": np.array([2**40, -3], np.int64),
+        "f": np.array([True, False, True]),
+        "g": np.array([[0.1], [2.5]], np.float32),
+        "h": np.array([-7], np.int32),
+        "i": np.array(3.25),
+        "j": np.zeros((0, 4), np.float32),
+    }
+    packed = base64.b64encode(wire.pack({"type": "é中", "n": 1}, arrays)).decode()
+    found = view.js(
+        """(text) => {
+          const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+          const { header, arrays } = window.live.decode(bytes.buffer);
+          const plain = Object.fromEntries(Object.entries(arrays).map(([k, v]) => [k, [v.shape, Array.from(v.values, String)]]));
+          return { header, plain };
+        }""",
+        packed,
+    )
+    assert found["header"] == {"type": "é中", "n": 1}
+    for name, array in arrays.items():
+        shape, values = found["plain"][name]
+        assert shape == list(array.shape)
+        as_numbers = np.array([float(value.replace("Infinity", "inf")) for value in values], np.float64)
+        np.testing.assert_array_equal(as_numbers, array.astype(np.float64).ravel(), err_msg=name)
+
+
+def test_numbers_are_written_as_in_python(view: View) -> None:
+    view.open()
+    dice = random.Random(1)
+    values = [0.0, -0.0, 1.0, -1.0, 0.125, 1.125, 2.5, 12.25, 1e-4, 9.9995e-5, 999.5, 1e6, 999999.5, 1e21, 3e300, -0.3, 0.5]
+    values += [dice.uniform(-1, 1) * 10 ** dice.randint(-9, 9) for _ in range(400)]
+    values += [dice.randint(-4000, 4000) / 2 ** dice.randint(0, 8) for _ in range(400)]
+    asked = [(value, form) for value in values for form in ("", "%", "0", "2", "4")]
+    found = view.js("(asked) => asked.map(([value, form]) => window.live.number(value, form))", asked)
+    wrong = [(value, form, text, number(value, form)) for (value, form), text in zip(asked, found, strict=True)]
+    assert [one for one in wrong if one[2] != one[3].replace("-0.0 %", "0.0 %") and one[2] != one[3]] == []
+
+
+def test_readings_are_those_of_python(view: View) -> None:
+    view.open()
+    templates = [template for _, _, template in figures.WORDS.values()]
+    templates += [
+        "{step} {now:loss} {first:loss|4} {min:loss} {max:loss} {at_min:loss}",
+        "[diverged] gone || {flat:loss} || still moving",
+        "{best:height.} {best:x.}",
+        "{now:nothing} || {say:right|%} of {say:right}",
+        "[accuracy] {now:accuracy|%} || no",
+        "{min:val} {at_min:val} {now:val}",
+        "",
+    ]
+    histories: list[list[tuple[int, Scalars]]] = [[], [(0, figures.scalars(0))]]
+    for last in (5, 33, 60, 120):
+        histories.append([(step, figures.scalars(step, last == 60)) for step in range(last + 1)])
+    for history in histories:
+        # JSON carries no NaN and infinity: they go as words
+        plain = [[step, {key: str(value) for key, value in scalars.items()}] for step, scalars in history]
+        found = view.js(
+            """([templates, history]) => {
+              const number = (text) => Number(text.replace("inf", "Infinity"));
+              const pairs = history.map(([step, scalars]) => [step, Object.fromEntries(Object.entries(scalars).map(([k, v]) => [k, number(v)]))]);
+              return templates.map((one) => window.live.reading(one, pairs, { sgd: "SGD" }, { right: 0.5 }));
+            }""",
+            [templates, plain],
+        )
+        assert found == [reading(one, history, {"right": 0.5}, {"sgd": "SGD"}) for one in templates]
+
+
+def test_a_long_line_keeps_its_extremes_and_gaps(view: View) -> None:
+    view.open()
+    n, kept = view.js(
+        """() => {
+          const x = Float64Array.from({ length: 50000 }, (_, i) => i);
+          const y = Float64Array.from(x, (i) => Math.sin(i / 900));
+          y[777] = 9; y[778] = -9; y[30000] = NaN;
+          const out = window.live.thin({ x, y }, {});
+          return [out.x.length, Array.from(out.x, (step, i) => [step, String(out.y[i])])];
+        }"""
+    )
+    assert n < 4500
+    points = dict(kept)
+    assert points[777] == "9"
+    assert points[778] == "-9"
+    assert points[30000] == "NaN"
+    assert {0, 49999} <= points.keys()
+
+
+# drawing
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_all_four_kinds_draw(view: View, theme: str, width: int) -> None:
+    view.page.set_viewport_size({"width": width, "height": 3200})
+    view.open(theme=theme, language="zh" if width == 390 else "en")
+    view.drawn()
+    background = (255, 255, 255) if theme == "light" else (18, 22, 28)
+    for name in ALL:
+        picture = pixels(view, name)
+        drawn = picture.size // 3 - near(picture, background, 6)
+        assert drawn > 0.03 * picture.size / 3, name
+    for name in ("contour", "loss"):
+        assert near(pixels(view, name), (47, 134, 214)) > 60, name  # the blue line
+        assert near(pixels(view, name), (224, 123, 22)) > 60, name
+    assert near(pixels(view, "confusion"), (253, 231, 37)) > 500  # the diagonal at viridis' end
+    assert near(pixels(view, "boundary"), (47, 134, 214)) > 1000
+    assert view.js("document.documentElement.scrollWidth") <= width
+    boxes = {name: view.figure(name).bounding_box() for name in ALL}
+    if width == 390:
+        assert all(box["width"] > 340 for box in boxes.values())
+        assert [*sorted(ALL, key=lambda name: boxes[name]["y"])] == ALL
+    else:
+        assert boxes["contour"]["y"] == boxes["relief"]["y"]
+        assert 1.3 < boxes["contour"]["width"] / boxes["relief"]["width"] < 1.6
+        assert boxes["filters"]["y"] == boxes["boundary"]["y"] == boxes["graph"]["y"]
+
+
+def test_hero_and_player_fit_above_the_fold(view: View) -> None:
+    view.page.set_viewport_size({"width": 1280, "height": 800})
+    view.open()
+    view.until("torchroom.board.counters.drawn.contour > 0")
+    hero = view.figure("contour").locator(".tr-body").bounding_box()
+    player = view.page.locator(".tr-player").bounding_box()
+    assert hero["y"] + hero["height"] < player["y"]
+    assert player["y"] + player["height"] <= 800
+    assert player["height"] < 76
+
+
+def test_accessible_names(view: View) -> None:
+    view.open(language="zh")
+    view.drawn()
+    assert view.page.locator("figure").count() == len(ALL)
+    assert view.figure("loss").get_attribute("aria-label") == "Loss by step: a chart"
+    expect(view.page.get_by_role("heading", name="Loss by step")).to_be_visible()
+    for button in view.page.locator(".tr-player button").all():
+        assert button.get_attribute("aria-label")
+    assert view.page.locator(".tr-board").get_attribute("lang") == "zh-CN"
+    assert view.page.locator(".tr-scrub").get_attribute("aria-valuetext") == "步 120 / 120"
+
+
+def test_readings_follow_the_playhead(view: View) -> None:
+    view.open()
+    view.drawn()
+    history = [(step, figures.scalars(step)) for step in range(121)]
+    template = figures.WORDS["loss"][2]
+    names = {"sgd": "SGD", "momentum": "Momentum"}
+    line = view.figure("loss").locator(".tr-reading")
+    expect(line).to_have_text(reading(template, history, {}, names))
+    view.board("scrubbed(20)")
+    expect(line).to_have_text(reading(template, history[:21], {}, names))
+    view.board("scrubbed(10)")
+    expect(view.figure("confusion").locator(".tr-reading")).to_have_text(f"{number(figures.frame(10)[0].data['say']['right'], '%')} of all are right.")
+
+
+def test_theme_changes_without_rebuilding(view: View) -> None:
+    view.open()
+    view.drawn()
+    view.js("document.querySelectorAll('.tr-body > *').forEach((node) => { node.mine = true; })")
+    assert near(pixels(view, "loss"), (255, 255, 255)) > 10000
+    view.js("window.dress('dark')")
+    view.drawn()
+    assert near(pixels(view, "loss"), (18, 22, 28)) > 10000
+    colour = "getComputedStyle(document.querySelector('[data-figure=loss] .xtitle')).fill"
+    assert view.js(colour) == "rgb(230, 235, 241)"
+    assert view.js("[...document.querySelectorAll('.tr-body > *')].every((node) => node.mine)")
+    assert view.board("counters.connections") == 1
+
+
+def test_not_a_number_is_a_gap(view: View) -> None:
+    view.open()
+    view.drawn()
+    lines = "[...document.querySelectorAll('[data-figure=loss] .scatterlayer .trace')]"
+    assert view.js(f"{lines}.map((trace) => trace.querySelectorAll('path.js-line').length)") == [1, 2]
+
+
+def test_one_broken_figure_leaves_the_others(view: View) -> None:
+    view.open()
+    view.drawn()
+    view.js("() => { const f = torchroom.board.figures.get('filters'); f.arrange = () => { throw new Error('no such thing'); }; f.changed(); torchroom.board.changed(); }")
+    expect(view.figure("filters").locator(".tr-fault")).to_have_text("First-layer filters: no such thing")
+    view.board("scrubbed(40)")
+    view.drawn()
+    assert view.js("document.querySelector('[data-figure=confusion]').dataset.drawn") != "1"
+    assert [error for error in view.errors if "no such thing" not in error] == []
+    view.errors.clear()
+
+
+# updates in place
+
+
+def test_updates_replace_nothing_and_keep_zoom_and_camera(view: View) -> None:
+    view.open("live")
+    view.drawn()
+    view.js("document.querySelectorAll('.tr-figure, .tr-figure *').forEach((node) => { if (!node.closest('.tr-plot')) node.mine = true; })")
+    view.js("document.querySelectorAll('.tr-plot, .tr-plot .main-svg, .tr-plot canvas').forEach((node) => { node.mine = true; })")
+    plot = view.figure("loss").locator(".nsewdrag").bounding_box()
+    mouse = view.page.mouse
+    mouse.move(plot["x"] + 40, plot["y"] + 40)
+    mouse.down()
+    mouse.move(plot["x"] + 180, plot["y"] + 140, steps=4)
+    mouse.up()
+    solid = view.figure("relief").locator(".tr-plot").bounding_box()
+    mouse.move(solid["x"] + 150, solid["y"] + 150)
+    mouse.down()
+    mouse.move(solid["x"] + 230, solid["y"] + 180, steps=4)
+    mouse.up()
+    state = """() => {
+      const [loss, relief] = ["loss", "relief"].map((id) => document.querySelector(`[data-figure=${id}] .tr-plot`));
+      return [loss._fullLayout.xaxis.range.map((v) => +v.toFixed(6)), loss._fullLayout.yaxis.range.map((v) => +v.toFixed(6)), relief._fullLayout.scene._scene.getCamera().eye, loss.data[0].x.length];
+    }"""
+    view.page.wait_for_timeout(400)
+    before = view.js(state)
+    assert before[2]["x"] != pytest.approx(1.25)
+    view.until("torchroom.board.head > 60")
+    view.page.wait_for_timeout(600)
+    after = view.js(state)
+    assert after[:2] == before[:2]
+    assert after[2] == pytest.approx(before[2], rel=1e-3)
+    assert after[3] > before[3]
+    # nodes that bear no mark were made since; those within plotly's drawing are its own
+    fresh = "[...document.querySelectorAll('.tr-figure, .tr-figure *')].filter((n) => !n.mine && !n.closest('.main-svg, .tr-plot')).map((n) => n.outerHTML.slice(0, 80))"
+    assert view.js(fresh) == []
+    assert view.js("[...document.querySelectorAll('.tr-plot, .tr-plot > .plot-container > .svg-container > .main-svg, .tr-plot canvas')].every((n) => n.mine)")
+    view.figure("loss").locator(".tr-tool").first.click()  # reset view
+    view.page.wait_for_timeout(500)
+    assert view.js(state)[0] != before[0]
+
+
+def test_a_rerun_neither_reconnects_nor_rebuilds(view: View) -> None:
+    view.open()
+    view.drawn()
+    view.js("document.querySelectorAll('.tr-body > *').forEach((node) => { node.mine = true; })")
+    before = view.board("counters.drawn")
+    for number_ in range(5):
+        view.js(f"window.rerun({{ status: 'slider {number_}' }})")
+    view.page.wait_for_timeout(500)
+    assert view.control("state")["opened"] == 1
+    assert view.board("counters.connections") == 1
+    assert view.board("counters.drawn") == before
+    assert view.js("document.querySelectorAll('.tr-board').length") == 1
+    expect(view.page.locator(".tr-status")).to_have_text("slider 4")
+
+
+def test_cleanup_and_mount_again_keep_the_board(view: View) -> None:
+    view.open()
+    view.drawn()
+    view.js("window.cleanup(), window.rerun()")
+    view.page.wait_for_timeout(1300)
+    assert view.board("counters.connections") == 1
+    # Streamlit may make a new element for the same component
+    view.js("window.cleanup(), document.getElementById('board').remove(), document.getElementById('theme').prepend(Object.assign(document.createElement('div'), { id: 'board' })), window.rerun()")
+    view.page.wait_for_timeout(1300)
+    assert view.js("document.querySelectorAll('#board .tr-figure').length") == len(ALL)
+    assert view.control("state")["opened"] == 1
+    view.js("window.cleanup()")
+    view.until("torchroom.boards.length === 0")
+    assert view.js("document.querySelectorAll('.tr-board').length") == 0
+
+
+def test_a_new_spec_changes_figures_in_place(view: View) -> None:
+    view.open()
+    view.drawn()
+    view.js("document.querySelectorAll('.tr-figure').forEach((node) => { node.mine = true; })")
+    view.js("window.rerun({ spec: '/live/spec/en-changed.json' })")
+    expect(view.page.get_by_role("heading", name="Loss by step, again")).to_be_visible()
+    view.drawn()
+    assert view.figure("filters").count() == 0
+    assert view.js("[...document.querySelectorAll('.tr-figure')].every((node) => node.mine)")
+    assert view.js("document.querySelectorAll('[data-figure=loss] .scatterlayer .trace').length") == 3
+    view.js("window.rerun({ spec: '/live/spec/zh.json' })")
+    expect(view.figure("filters")).to_be_visible()
+    assert view.page.locator(".tr-play").get_attribute("aria-label") == "播放"
+    assert view.board("counters.connections") == 1
+
+
+# the player
+
+
+def test_keyboard_and_scrubber(view: View) -> None:
+    view.open()
+    view.drawn()
+    page = view.page
+    assert view.step() == 120
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    view.until("torchroom.board.playhead.step === 118")
+    page.keyboard.press("ArrowRight")
+    view.until("torchroom.board.playhead.step === 119")
+    page.keyboard.press("Home")
+    view.until("torchroom.board.playhead.step === 0")
+    expect(page.locator(".tr-count")).to_have_text("step 0 / 120")
+    page.keyboard.press(" ")
+    view.until("torchroom.board.playhead.playing && torchroom.board.playhead.step > 2")
+    page.keyboard.press(" ")
+    assert not view.board("playhead.playing")
+    at = view.step()
+    page.wait_for_timeout(300)
+    assert view.step() == at
+    page.keyboard.press("End")
+    view.until("torchroom.board.playhead.step === 120")
+    # not while somebody types
+    page.locator("#field").focus()
+    for key in ("ArrowLeft", "Home", " "):
+        page.keyboard.press(key)
+    assert view.step() == 120
+    page.locator(".tr-scrub").fill("37")
+    view.until("torchroom.board.playhead.step === 37")
+    view.drawn()
+    assert view.js("document.querySelector('[data-figure=contour] .tr-plot').data[2].x.length") == 38
+
+
+def test_frames_are_fetched_when_scrubbed_to_and_do_not_pile_up(view: View) -> None:
+    view.open()
+    view.drawn()
+    for step in range(100, 0, -2):
+        view.board(f"scrubbed({step})")
+    view.until("torchroom.board.frame?.step === 0 && !torchroom.board.fetcher.busy")
+    fetched = view.control("state")["fetched"]
+    assert len(fetched) < 12
+    assert len(set(fetched)) == len(fetched)
+    view.drawn()
+    picture = pixels(view, "confusion")
+    assert near(picture, (253, 231, 37)) < near(picture, (68, 1, 84))
+    view.board("scrubbed(5)")
+    view.page.wait_for_timeout(300)
+    assert view.control("state")["fetched"] == fetched
+
+
+def test_a_recording_plays_once_and_stays_at_the_end(view: View) -> None:
+    view.open(autoplay="1")
+    view.until("torchroom.board.playhead.playing && torchroom.board.playhead.step > 5")
+    assert view.step() < 60
+    view.page.locator(".tr-speed").select_option("8")
+    view.until("!torchroom.board.playhead.playing && torchroom.board.playhead.step === 120")
+    view.js("window.rerun()")
+    view.page.wait_for_timeout(300)
+    assert view.step() == 120
+    view.button("play").click()
+    view.until("torchroom.board.playhead.playing && torchroom.board.playhead.step < 60")
+
+
+def test_less_motion_means_no_autoplay(view: View) -> None:
+    view.page.emulate_media(reduced_motion="reduce")
+    view.open(autoplay="1")
+    view.drawn()
+    assert view.step() == 120
+
+
+def test_a_fast_run_is_replayed_from_its_start(view: View) -> None:
+    view.open("fast", autoplay="1")
+    view.until("torchroom.board.run.status === 'done'")
+    assert view.step() < 100
+    seen = view.step()
+    view.page.wait_for_timeout(400)
+    assert seen < view.step() < 110
+    view.until("torchroom.board.playhead.step === 120", 10)
+
+
+def test_live_run_pause_step_resume_stop(view: View) -> None:
+    view.open("live")
+    view.until("torchroom.board.head > 6")
+    expect(view.page.locator(".tr-chip")).to_have_text("Training")
+    expect(view.page.locator(".tr-progress")).to_contain_text("25 steps/s")
+    view.until("torchroom.board.playhead.step === torchroom.board.head")
+    view.button("play").click()
+    view.until("torchroom.board.run.status === 'paused'")
+    head = view.board("head")
+    expect(view.page.locator(".tr-chip")).to_have_text("Paused")
+    view.page.locator("body").click(position={"x": 4, "y": 4})
+    view.page.keyboard.press("ArrowRight")
+    view.until(f"torchroom.board.head === {head + 1} && torchroom.board.playhead.step === {head + 1}")
+    # looking back leaves the run alone
+    view.page.keyboard.press("ArrowLeft")
+    view.page.keyboard.press("ArrowLeft")
+    view.until(f"torchroom.board.playhead.step === {head - 1}")
+    expect(view.button("live")).to_be_visible()
+    view.button("live").click()
+    view.button("play").click()
+    view.until(f"torchroom.board.run.status === 'running' && torchroom.board.playhead.step > {head + 4}")
+    view.page.keyboard.press("Home")
+    view.button("stop").click()
+    view.until("torchroom.board.run.status === 'stopped'")
+    assert view.step() == 0
+    assert view.control("state")["told"]["live"] == ["pause", "step", "resume", "stop"]
+
+
+def test_dragged_back_it_stays_while_the_run_goes_on(view: View) -> None:
+    view.open("live")
+    view.until("torchroom.board.head > 10")
+    view.page.locator(".tr-scrub").fill("4")
+    head = view.board("head")
+    view.until(f"torchroom.board.head > {head + 6}")
+    assert view.step() == 4
+    view.page.locator("body").click(position={"x": 4, "y": 4})
+    view.page.keyboard.press(" ")  # behind the head it is the playhead that plays, not the run
+    view.until("torchroom.board.playhead.follow && torchroom.board.playhead.step === torchroom.board.head")
+    assert view.control("state")["told"]["live"] == []
+
+
+# the connection
+
+
+def test_reconnects_with_the_last_step_it_has(view: View) -> None:
+    view.open("live")
+    view.until("torchroom.board.head > 6")
+    view.control("down")
+    expect(view.page.locator(".tr-chip")).to_have_text("Connection lost; reconnecting …")
+    view.page.wait_for_timeout(500)
+    view.control("up")
+    last = view.board("head")
+    view.until(f"torchroom.board.head > {last + 4}", 20)
+    expect(view.page.locator(".tr-chip")).to_have_text("Training")
+    watched = [one["from"] for one in view.control("state")["heard"] if one["op"] == "watch"]
+    assert watched == [-1, last]
+    rows = view.board("run.history.rows.steps.slice(0, torchroom.board.run.history.rows.n)")
+    assert list(rows.values()) == list(range(len(rows)))
+    # Chrome itself writes the refused handshakes to the console
+    view.errors[:] = [error for error in view.errors if "WebSocket" not in error]
+
+
+def test_a_rewound_run_forgets_and_says_why(view: View) -> None:
+    view.open("live")
+    view.until("torchroom.board.head > 14")
+    view.control("rewind")
+    view.until("torchroom.board.head === 8 && torchroom.board.playhead.step === 8")
+    expect(view.page.locator(".tr-notice")).to_contain_text("goes on from step 8")
+    view.page.locator(".tr-close").click()
+    expect(view.page.locator(".tr-notice")).to_have_count(0)
+
+
+def test_a_command_to_a_shared_run_moves_to_a_copy(view: View) -> None:
+    view.open("shared")
+    view.until("torchroom.board.head > 40")
+    view.button("play").click()
+    view.until("torchroom.board.run.id === 'copy' && torchroom.board.head === 40")
+    assert view.js("window.sent") == [["run", "copy"]]
+    expect(view.page.locator(".tr-notice")).to_contain_text("your own copy")
+    # the rerun that was on its way still names the old run
+    view.js("window.rerun({ run: 'shared' })")
+    assert view.board("run.id") == "copy"
+    view.js("window.rerun({ run: 'copy' })")
+    assert view.board("run.id") == "copy"
+    assert view.step() == 40
+
+
+def test_another_run_keeps_the_figures(view: View) -> None:
+    view.open()
+    view.drawn()
+    view.js("document.querySelectorAll('.tr-body > *').forEach((node) => { node.mine = true; })")
+    view.js("window.rerun({ run: 'other' })")
+    view.until("torchroom.board.head === 80")
+    view.drawn()
+    assert view.step() == 80
+    assert view.js("document.querySelector('[data-figure=loss] .tr-plot').data[0].x.length") == 81
+    assert view.js("[...document.querySelectorAll('.tr-body > *')].every((node) => node.mine)")
+    assert [one["op"] for one in view.control("state")["heard"]] == ["watch", "leave", "watch"]
+
+
+def test_words_of_failed_queued_and_refused(view: View) -> None:
+    view.open("failed", language="zh")
+    expect(view.page.locator(".tr-notice")).to_contain_text("第 51 步起损失为无穷大")
+    expect(view.page.locator(".tr-chip")).to_have_text("失败")
+    expect(view.figure("loss").locator(".tr-reading")).to_have_text("It ran away at step 70.")
+    view.js("window.rerun({ run: 'queued', spec: '/live/spec/en.json' })")
+    expect(view.page.locator(".tr-chip")).to_have_text("Waiting: place 3 in the queue")
+    expect(view.page.locator(".tr-notice")).to_have_count(0)
+    view.js("window.rerun({ run: 'nowhere' })")
+    expect(view.page.locator(".tr-notice")).to_contain_text("There is no run 'nowhere'.")
+    view.open(ticket="wrong")
+    expect(view.page.locator(".tr-notice")).to_have_text("This page is too old to command runs. Reload it.×")
+
+
+# gestures
+
+
+def test_a_click_anywhere_on_the_contour_chooses(view: View) -> None:
+    view.open()
+    view.drawn()
+    area = view.figure("contour").locator(".nsewdrag").bounding_box()
+    view.page.mouse.click(area["x"] + 0.75 * area["width"], area["y"] + 0.25 * area["height"])
+    view.until("window.sent.length === 1")
+    name, value = view.js("window.sent[0]")
+    assert name == "choose"
+    assert value["start_x"] == pytest.approx(1.5, abs=0.03)
+    assert value["start_y"] == pytest.approx(1.0, abs=0.03)
+    view.page.mouse.click(area["x"] + 20, area["y"] + 20)
+    view.until("window.sent.length === 2")
+    assert view.js("window.sent[1][1].n > window.sent[0][1].n")
+    # a drag is a zoom, not a choice
+    view.page.mouse.move(area["x"] + 50, area["y"] + 50)
+    view.page.mouse.down()
+    view.page.mouse.move(area["x"] + 150, area["y"] + 150, steps=3)
+    view.page.mouse.up()
+    view.page.wait_for_timeout(200)
+    assert view.js("window.sent.length") == 2
+    assert view.js("getComputedStyle(document.querySelector('[data-figure=contour] .nsewdrag')).cursor") == "crosshair"
+
+
+def test_a_map_answers_mouse_and_keys(view: View) -> None:
+    view.open()
+    view.drawn()
+    confusion = view.figure("confusion")
+    plan = view.board("figures.get('confusion').plan")
+    at = {"x": plan["left"] + 3.5 * plan["cell"], "y": plan["top"] + 1.5 * plan["cell"]}
+    confusion.locator(".tr-canvas").hover(position=at)
+    expect(confusion.locator(".tr-tip")).to_have_text("is car · taken for cat: 0")
+    confusion.locator(".tr-canvas").click(position=at)
+    view.until("document.querySelectorAll('.tr-item').length === 4")
+    box = confusion.locator(".tr-selected").bounding_box()
+    assert box["width"] == pytest.approx(plan["cell"], abs=1)
+    # the question follows the playhead
+    view.board("scrubbed(20)")
+    view.until("torchroom.board.asks.flights.size === 0")
+    view.page.wait_for_timeout(500)
+    asked = [one for one in view.control("state")["heard"] if one["op"] == "ask"]
+    assert [one["step"] for one in asked] == [120, 20]
+    assert asked[0]["args"] == {"truth": 1, "guess": 3}
+    confusion.locator(".tr-map").focus()
+    for key in ("ArrowDown", "ArrowRight", "ArrowRight", "Enter"):
+        view.page.keyboard.press(key)
+    view.until("document.querySelectorAll('.tr-item').length === 6")
+    assert view.step() == 20  # the arrow keys were the map's
+    boundary = view.figure("boundary")
+    boundary.locator(".tr-canvas").click()
+    view.until("window.sent.length === 1")
+    assert set(view.js("window.sent[0][1]")) == {"start_x", "start_y", "n"}
+
+
+def test_graph_and_strip_answer_mouse_and_keys(view: View) -> None:
+    view.open()
+    view.drawn()
+    view.figure("graph").locator(".tr-node").first.click()
+    view.page.keyboard.press("ArrowRight")
+    view.page.keyboard.press("Enter")
+    view.until("torchroom.board.asks.flights.size === 0")
+    view.figure("strip").locator(".tr-item").nth(2).click()
+    view.until("torchroom.board.figures.get('filters').tiles.n === 1")
+    asked = [(one["name"], one["args"]) for one in view.control("state")["heard"] if one["op"] == "ask"]
+    assert asked == [("node", {"node": "x1"}), ("node", {"node": "x2"}), ("image", {"index": 102})]
+    assert view.step() == 120
+
+
+def test_the_pages_own_questions(view: View) -> None:
+    view.open()
+    view.drawn()
+    view.js("window.rerun({ asks: [{ name: 'cell', args: { truth: 2, guess: 2 } }] })")
+    view.until("document.querySelectorAll('.tr-item').length === 3")
+    view.js("window.rerun({ asks: [] })")
+    view.until("document.querySelectorAll('.tr-item').length === 12")
+
+
+def test_the_log_switch(view: View) -> None:
+    view.open()
+    view.drawn()
+    view.figure("loss").get_by_role("button", name="log").click()
+    view.until("document.querySelector('[data-figure=loss] .tr-plot')._fullLayout.yaxis.type === 'log'")
+    expect(view.figure("loss").get_by_role("button", name="log")).to_have_attribute("aria-pressed", "true")
+
+
+def test_a_long_run_stays_light(view: View) -> None:
+    view.open("long")
+    view.until("torchroom.board.head === 19999")
+    view.drawn()
+    n = view.js("document.querySelector('[data-figure=loss] .tr-plot').data[0].x.length")
+    assert 1000 < n <= 4100
+
+
+def test_figures_out_of_sight_are_not_drawn(view: View) -> None:
+    view.page.set_viewport_size({"width": 1280, "height": 600})
+    view.open("live")
+    view.until("torchroom.board.counters.drawn.contour > 3")
+    assert view.board("counters.drawn.strip") == 0
+    view.figure("strip").scroll_into_view_if_needed()
+    view.until("torchroom.board.counters.drawn.strip > 0")

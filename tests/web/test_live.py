@@ -1,0 +1,372 @@
+"""The live route: what viewers get, what they may say, and what happens when they do not keep up or do not behave."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import json
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from engine import wire
+from engine.types import Group
+from pages.ui import live
+from tests.conftest import wait_until
+from tests.web.conftest import LESSON, Site, hear, steps_of, tell, until
+
+
+def test_a_viewer_gets_every_step_once_and_in_order(site: Site) -> None:
+    run = site.run()
+    with site.socket() as socket:
+        tell(socket, op="watch", run=run.id, **{"from": -1})
+        header, _ = hear(socket)
+        assert header["type"] == "run"
+        assert header["params"] == run.params
+        seen: list[int] = []
+        frames = 0
+        while True:
+            header, arrays = hear(socket)
+            if header["type"] == "scalars":
+                seen += steps_of(header, arrays)
+            frames += header["type"] == "frame"
+            if header["type"] == "run" and header["status"] == "done" and seen[-1:] == [run.total]:
+                break
+        assert seen == list(range(run.total + 1))
+
+
+def test_a_viewer_who_comes_back_names_the_last_step_it_has(site: Site) -> None:
+    run = site.run()
+    wait_until(lambda: run.status == "done")
+    with site.socket() as socket:
+        tell(socket, op="watch", run=run.id, **{"from": 50})
+        header, arrays = until(socket, "scalars")
+        assert steps_of(header, arrays) == list(range(51, run.total + 1))
+
+
+def test_many_viewers_get_the_same_bytes(site: Site) -> None:
+    run = site.run()
+    last = []
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(site.socket(f"learner {n}")) for n in range(5)]
+        for socket in sockets:
+            tell(socket, op="watch", run=run.id, **{"from": -1})
+        for socket in sockets:
+            data, steps = b"", [0]
+            while steps[-1] != run.total:
+                data = bytes(socket.recv(10))  # type: ignore[arg-type]
+                header, arrays = wire.unpack(data)
+                steps = steps_of(header, arrays) if header["type"] == "scalars" else [0]
+            last.append(data)
+    assert len(set(last)) == 1
+
+
+def test_a_recording_is_watched_like_a_run(site: Site) -> None:
+    first = site.room.first(LESSON)
+    assert first is not None
+    with site.socket() as socket:
+        tell(socket, op="watch", run=first, **{"from": -1})
+        header, _ = hear(socket)
+        assert (header["status"], header["error"], header["place"]) == ("recorded", None, None)
+        header, arrays = until(socket, "scalars")
+        assert steps_of(header, arrays) == list(range(header["total"] + 1 if "total" in header else 201))
+
+
+def test_at_most_twenty_blocks_a_second(site: Site) -> None:
+    run = site.run()
+    with site.socket() as socket:
+        tell(socket, op="watch", run=run.id, **{"from": -1})
+        times = []
+        while True:
+            header, arrays = until(socket, "scalars")
+            times.append(time.monotonic())
+            if steps_of(header, arrays)[-1] == run.total:
+                break
+        assert len(times) > 3
+        assert len(times) <= 2 + (times[-1] - times[0]) / live.PERIOD
+
+
+class StandIn:
+    """What a Channel needs of a socket, for looking at places and rings without a network."""
+
+    def __init__(self) -> None:
+        self.places: dict[str, live.Place] = {}
+
+        class Wake:
+            def set(self) -> None: ...
+
+        self.wake = Wake()
+
+
+def on_loop(site: Site, work: Any) -> Any:
+    """Calls `work` on the server's event loop, where channels live."""
+    import concurrent.futures
+
+    done: concurrent.futures.Future[Any] = concurrent.futures.Future()
+
+    def call() -> None:
+        try:
+            done.set_result(work())
+        except BaseException as error:
+            done.set_exception(error)
+
+    site.loop.call_soon_threadsafe(call)
+    return done.result(10)
+
+
+def block(run: str, first: int, last: int) -> tuple[list[Group], bytes]:
+    steps = np.arange(first, last + 1, dtype=np.int32)
+    groups = [Group(("loss",), steps, steps[:, None].astype(np.float64))]
+    return groups, live.scalars(run, groups)
+
+
+def read(messages: list[bytes]) -> list[Any]:
+    """Messages as ("scalars", steps) or (kind, step)."""
+    out: list[Any] = []
+    for data in messages:
+        header, arrays = wire.unpack(data)
+        out.append((header["type"], steps_of(header, arrays) if header["type"] == "scalars" else header.get("step")))
+    return out
+
+
+def test_a_slow_reader_misses_frames_but_no_scalars(site: Site) -> None:
+    first = site.room.first(LESSON)
+    assert first is not None
+    run = site.room.engine.get(first)
+    last = run.record.last
+
+    def story() -> tuple[list[Any], list[Any], list[Any]]:
+        channel = live.Channel(site.room.hub, run)
+        channel.step = -1
+        channel.frame_due = False
+        quick, slow = live.Place(0, -1), live.Place(0, -1)
+        got: list[Any] = []
+        for step in range(last + 1):
+            channel.step = step
+            channel.add("scalars", step, block(run.id, step, step)[1])
+            channel.add("frame", step, wire.pack({"type": "frame", "run": run.id, "step": step}))
+            got += read(channel.since(quick))
+        late = read(channel.since(slow))
+        return got, late, read(channel.since(slow))
+
+    got, late, nothing = on_loop(site, story)
+    assert [one for kind, steps in got if kind == "scalars" for one in steps] == list(range(last + 1))
+    assert [step for kind, step in got if kind == "frame"] == list(range(last + 1))
+    assert late == [("scalars", list(range(last + 1))), ("frame", last)]
+    assert nothing == []
+
+
+def test_a_rewind_reaches_those_who_read_it_late(site: Site) -> None:
+    first = site.room.first(LESSON)
+    assert first is not None
+    run = site.room.engine.get(first)
+
+    def story() -> list[Any]:
+        channel = live.Channel(site.room.hub, run)
+        channel.step = 100
+        slow = live.Place(0, 100)
+        channel.pending.append(60)
+        channel.flush()
+        assert channel.step == 60 or channel.step == run.record.last
+        for step in range(channel.step + 1, channel.step + 1 + 2 * live.RING):
+            channel.add("scalars", step, block(run.id, step, step)[1])
+        return read(channel.since(slow))
+
+    heard = on_loop(site, story)
+    assert heard[0] == ("rewind", 60)
+    assert heard[1][0] == "scalars"
+    assert heard[1][1][0] == 61
+
+
+def test_commands_act_on_the_run_of_their_only_viewer(site: Site) -> None:
+    run = site.run()
+    with site.socket() as socket:
+        tell(socket, op="watch", run=run.id, **{"from": -1})
+        until(socket, "run")
+        tell(socket, op="tell", run=run.id, command="pause")
+        until(socket, "run", status="paused")
+        tell(socket, op="tell", run=run.id, command="set", changes={"momentum": 0.5})
+        wait_until(lambda: run.live == {"momentum": 0.5})
+        tell(socket, op="tell", run=run.id, command="set", changes={"momentum": 50})
+        header, _ = until(socket, "refused")
+        assert "momentum = 50" in header["error"]["en"]
+        tell(socket, op="tell", run=run.id, command="stop")
+        until(socket, "run", status="stopped")
+        tell(socket, op="tell", run=run.id, command="pause")
+        header, _ = until(socket, "refused")
+        assert "has ended" in header["error"]["en"]
+
+
+def test_a_command_to_a_shared_run_moves_its_sender_to_a_copy(site: Site) -> None:
+    run = site.run()
+    with site.socket("ada") as ada, site.socket("bob") as bob:
+        for socket in (ada, bob):
+            tell(socket, op="watch", run=run.id, **{"from": -1})
+            until(socket, "run")
+        tell(bob, op="tell", run=run.id, command="pause")
+        header, _ = until(bob, "moved")
+        assert header["from"] == run.id
+        copy = header["run"]
+        assert copy != run.id
+        header, _ = until(bob, "run", run=copy)
+        until(ada, "run", status="done")
+        assert len(run.viewers) == 1
+
+
+def test_the_end_of_a_socket_is_how_the_engine_learns_that_nobody_watches(site: Site) -> None:
+    run = site.run()
+    with site.socket() as socket:
+        tell(socket, op="watch", run=run.id, **{"from": -1})
+        until(socket, "run")
+        assert len(run.viewers) == 1
+        tell(socket, op="leave", run=run.id)
+        wait_until(lambda: not run.viewers)
+        tell(socket, op="watch", run=run.id, **{"from": -1})
+        wait_until(lambda: len(run.viewers) == 1)
+    wait_until(lambda: not run.viewers)
+    wait_until(lambda: not site.room.hub.channels)
+    assert not site.room.hub.sockets
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "",
+        "nonsense",
+        "[]",
+        "17",
+        "{}",
+        '{"op":"dance","run":"x"}',
+        '{"op":"watch"}',
+        '{"op":"watch","run":17}',
+        '{"op":"watch","run":"no-such-run","from":-1}',
+        '{"op":"watch","run":"first-gradient_descent","from":"1"}',
+        '{"op":"watch","run":"../../etc/passwd","from":-1}',
+        '{"op":"tell","run":"first-gradient_descent","command":"explode"}',
+        '{"op":"tell","run":"first-gradient_descent","command":"set","changes":[1]}',
+        '{"op":"tell","run":"first-gradient_descent","command":"pause"}',
+        '{"op":"ask","run":"first-gradient_descent","name":"x"}',
+        '{"op":"ask","id":1,"run":"first-gradient_descent","name":"x","args":3}',
+        '{"op":["watch"],"run":"first-gradient_descent"}',
+        "{" * 5000,
+        '{"op":"watch","run":"first-gradient_descent","from":1e999}',
+    ],
+)
+def test_a_message_that_cannot_be_heeded_is_refused_and_the_socket_lives_on(site: Site, message: str) -> None:
+    first = site.room.first(LESSON)
+    with site.socket() as socket:
+        socket.send(message)
+        header, _ = hear(socket)
+        assert header["type"] == "refused"
+        assert header["error"]["en"]
+        assert header["error"]["zh"]
+        tell(socket, op="watch", run=first, **{"from": -1})
+        assert hear(socket)[0]["type"] == "run"
+
+
+def test_a_question_that_the_lesson_does_not_know_is_refused_with_its_number(site: Site) -> None:
+    run = site.run()
+    with site.socket() as socket:
+        tell(socket, op="ask", id=7, run=run.id, step=None, name="no such question", args={})
+        header, _ = until(socket, "refused")
+        assert header["id"] == 7
+
+
+def test_a_flood_is_refused_and_then_cut(site: Site) -> None:
+    with site.socket() as socket:
+        with contextlib.suppress(ConnectionClosed):
+            for _ in range(2000):
+                tell(socket, op="leave", run="x")
+            while True:
+                header, _ = hear(socket)
+                assert header["type"] == "refused"
+        assert socket.close_code == 1008
+
+
+@pytest.mark.parametrize(("message", "code"), [("x" * (live.LONGEST + 1), 1009), (b"bytes", 1003)])
+def test_a_message_too_long_or_binary_ends_the_socket(site: Site, message: str | bytes, code: int) -> None:
+    with site.socket() as socket:
+        socket.send(message)
+        with pytest.raises(ConnectionClosed):
+            socket.recv(5)
+        assert socket.close_code == code
+
+
+@pytest.mark.parametrize("ticket", ["", "forged", "ImFkYSI.AAAA"])
+def test_without_a_ticket_of_ours_there_is_no_socket(site: Site, ticket: str) -> None:
+    with site.socket(ticket=ticket) as socket:
+        with pytest.raises(ConnectionClosed):
+            socket.recv(5)
+        assert socket.close_code == 4403
+
+
+def test_pages_of_other_sites_are_turned_away(site: Site) -> None:
+    with pytest.raises(InvalidStatus) as refusal, site.socket(origin="https://elsewhere.example"):
+        pass
+    assert refusal.value.response.status_code == 403
+    with site.socket(origin=f"http://127.0.0.1:{site.port}") as socket:
+        tell(socket, op="watch", run=site.room.first(LESSON), **{"from": -1})
+        assert hear(socket)[0]["type"] == "run"
+
+
+def test_a_ticket_is_the_same_for_the_whole_session(site: Site) -> None:
+    assert site.room.ticket("ada") == site.room.ticket("ada") != site.room.ticket("bob")
+
+
+def test_frames_are_fetched_by_plain_get(site: Site) -> None:
+    first = site.room.first(LESSON)
+    status, headers, body = site.get(f"/live/frame/{first}/100")
+    if not site.room.engine.get(str(first)).record.frames:
+        assert status == 404
+    else:
+        header, _ = wire.unpack(body)
+        assert header["type"] == "frame"
+        assert header["step"] <= 100
+        assert "immutable" in headers["cache-control"]
+    assert site.get("/live/frame/nothing/3")[0] == 404
+    assert site.get("/live/frame/nothing/x")[0] == 404
+
+
+def test_specs_are_named_by_their_content_and_kept_for_good(site: Site) -> None:
+    url = site.room.specs.put(b'{"lesson": 1}')
+    assert site.room.specs.put(b'{"lesson": 1}') == url
+    status, headers, body = site.get(url)
+    assert (status, json.loads(body)) == (200, {"lesson": 1})
+    assert "immutable" in headers["cache-control"]
+    assert headers["content-type"] == "application/json"
+    status, headers, body = site.get(url, **{"Accept-Encoding": "gzip"})
+    assert headers["content-encoding"] == "gzip"
+    assert json.loads(gzip.decompress(body)) == {"lesson": 1}
+    assert site.get("/live/spec/0123.json")[0] == 404
+
+
+def test_files_are_compressed_once_and_served_under_hashed_names(site: Site) -> None:
+    for name, start in (("live.js", b""), ("live.css", b""), ("plotly.min.js", b"/**")):
+        url = site.room.assets.url(name)
+        status, headers, body = site.get(url, **{"Accept-Encoding": "gzip"})
+        assert status == 200
+        assert headers["content-encoding"] == "gzip"
+        assert "immutable" in headers["cache-control"]
+        whole = gzip.decompress(body)
+        assert whole == site.room.assets.sources[name].read_bytes()
+        assert whole.lstrip().startswith(start)
+        assert site.get(url)[2] == whole
+    began = time.perf_counter()
+    for _ in range(20):
+        site.get(site.room.assets.url("plotly.min.js"), **{"Accept-Encoding": "gzip"})
+    assert (time.perf_counter() - began) / 20 < 0.1  # 0.25 s if it were compressed each time
+    assert site.get("/live/assets/plotly.min.js")[0] == 404
+    assert site.get("/live/assets/..%2f..%2fapp.py")[0] == 404
+
+
+def test_the_specs_that_are_kept_are_bounded() -> None:
+    from pages.ui import served
+
+    specs = served.Specs()
+    urls = [specs.put(np.random.default_rng(n).bytes(1 << 20)) for n in range(20)]
+    assert not specs.has(urls[0])
+    assert specs.has(urls[-1])
+    assert specs._bytes <= served.SPECS

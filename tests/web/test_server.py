@@ -1,0 +1,135 @@
+"""Streamlit's traps, on the real server: python app.py in a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from websockets.sync.client import connect
+
+from engine.wire import unpack
+from tests.bench.server import ROOT, Server
+from tests.bench.sessions import Session
+from tests.conftest import wait_until
+
+PAGE = "gradient_descent"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with Server(tmp_path_factory.mktemp("server") / "log") as found:
+        found.wait(60)
+        yield found
+
+
+def settings_of_the_server() -> dict[str, object]:
+    import tomllib
+
+    found: dict[str, object] = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text("utf-8"))
+    return found
+
+
+def test_the_settings_that_make_it_fast_and_safe() -> None:
+    from streamlit import config
+
+    options = config.get_config_options(force_reparse=True)
+    assert options["server.fileWatcherType"].value == "none"
+    assert options["runner.postScriptGC"].value is False
+    assert options["server.enableStaticServing"].value is False
+    assert options["server.enableAgentApi"].value is False
+    assert options["server.enableXsrfProtection"].value is True
+    assert options["browser.gatherUsageStats"].value is False
+    assert options["client.showErrorDetails"].value == "none"
+
+
+def test_the_theme_speaks_the_colour_language_of_the_figures() -> None:
+    from lessons import board
+
+    theme = settings_of_the_server()["theme"]
+    assert isinstance(theme, dict)
+    assert tuple(theme["chartCategoricalColors"]) == board.CATEGORIES
+    for mode in ("light", "dark"):
+        assert theme[mode]["blueColor"] == board.TRAIN
+        assert theme[mode]["orangeColor"] == board.VALIDATION
+
+
+def test_a_session_trains_for_real(server: Server) -> None:
+    async def story() -> None:
+        session = Session(server.port, PAGE)
+        await session.join()
+        assert session.errors == []
+        await session.set(f"{PAGE}.momentum", double_array_value=[0.5])
+        await session.press(f"run.{PAGE}")
+        assert session.errors == []
+        assert "momentum=0.5" in session.query
+        run = str(session.board["run"])
+        assert run.startswith(f"{PAGE}-")
+        with connect(f"ws://127.0.0.1:{server.port}/live?t={session.board['ticket']}", max_size=None) as live:
+            live.send(json.dumps({"op": "watch", "run": run, "from": -1}))
+            kinds = set()
+            while "scalars" not in kinds:
+                data = live.recv(30)
+                assert isinstance(data, bytes)
+                kinds.add(unpack(data)[0]["type"])
+        await session.close()
+
+    asyncio.run(story())
+
+
+@pytest.mark.slow
+def test_a_hundred_sessions_that_were_cut_are_back_within_two_seconds(server: Server) -> None:
+    async def story() -> tuple[float, list[str]]:
+        sessions = [Session(server.port, PAGE) for _ in range(100)]
+        await asyncio.gather(*(one.join() for one in sessions))
+        names = [one.id for one in sessions]
+        await asyncio.gather(*(one.cut() for one in sessions))
+        await asyncio.sleep(0.5)
+        began = server.cpu_s()  # not the clock: other tests may share the machine; the bug costs 45 s of processor
+        await asyncio.gather(*(one.join() for one in sessions))
+        took = server.cpu_s() - began
+        assert [one.id for one in sessions] == names
+        errors = [error for one in sessions for error in one.errors]
+        await asyncio.gather(*(one.close() for one in sessions))
+        return took, errors
+
+    took, errors = asyncio.run(story())
+    assert errors == []
+    assert took < 2.0
+
+
+@pytest.mark.slow
+def test_it_shuts_down_within_a_second_with_streams_open_and_leaves_nothing(tmp_path: Path) -> None:
+    import psutil
+
+    async def ticket(port: int) -> str:
+        session = Session(port, PAGE)
+        await session.join()
+        await session.press(f"run.{PAGE}")
+        await session.close()
+        return json.dumps([session.board["ticket"], session.board["run"]])
+
+    with Server(tmp_path / "log") as server:
+        server.wait(60)
+        signed, run = json.loads(asyncio.run(ticket(server.port)))
+        workers = server.seen.children(recursive=True)
+        assert workers
+        with contextlib.ExitStack() as stack:
+            for _ in range(10):
+                one = stack.enter_context(connect(f"ws://127.0.0.1:{server.port}/live?t={signed}", max_size=None))
+                one.send(json.dumps({"op": "watch", "run": run, "from": -1}))
+                one.recv(10)
+            began = time.monotonic()
+            server.process.send_signal(signal.SIGTERM)
+            server.process.wait(10)
+            took = time.monotonic() - began
+        wait_until(
+            lambda: not any(worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE for worker in workers)
+        )
+    assert took < 1.0, (tmp_path / "log").read_text()
+    assert "Traceback" not in (tmp_path / "log").read_text()
