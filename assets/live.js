@@ -2499,8 +2499,10 @@ class Board {
 
   key(event) {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
+    // the player's own buttons know only the space bar
+    const mine = event.key !== " " && event.target.closest?.(".tr-controls, .tr-state");
     const busy = "input, textarea, select, button, summary, [contenteditable=''], [contenteditable=true], [role=slider], [role=tab], [role=radio], [role=option], [role=menuitem], [role=dialog], [role=application]";
-    if (event.target.closest?.(busy) || !this.root.isConnected || !this.run || this.run.head < 0) return;
+    if ((!mine && event.target.closest?.(busy)) || !this.root.isConnected || !this.run || this.run.head < 0) return;
     const { run, playhead } = this;
     if (event.key === " ") this.toggle();
     else if (event.key === "ArrowLeft") this.stepBy(-1);

@@ -28,7 +28,7 @@ class Blobs:
             size, most = len(data) / 1e6, LARGEST / 1e6
             raise Problem(
                 f"This file has {size:.0f} MB; at most {most:.0f} MB can be used. Choose a smaller one.",
-                f"这个文件有 {size:.0f} MB,最多 {most:.0f} MB,请换一个小些的。",
+                f"这个文件有 {size:.0f} MB，最多 {most:.0f} MB，请换一个小些的。",
             )
         sha = hashlib.sha256(data).hexdigest()
         with self._lock:
@@ -44,7 +44,7 @@ class Blobs:
             if sha not in self._kept:
                 raise Problem(
                     "The uploaded file this link names is no longer kept (files stay two hours). Upload it again.",
-                    "这个链接所指的上传文件已不再保留(文件保留两小时),请重新上传。",
+                    "这个链接所指的上传文件已不再保留（文件保留两小时），请重新上传。",
                 )
             return self._kept[sha][2]
 

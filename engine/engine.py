@@ -148,7 +148,7 @@ class Engine:
         if run is None:
             raise Problem(
                 f"The run {run_id:.40} is not here any more. Press Run to make a new one.",
-                f"运行 {run_id:.40} 已不存在,请点“运行”重新开始。",
+                f"运行 {run_id:.40} 已不存在，请点“运行”重新开始。",
             )
         return run
 
@@ -209,7 +209,7 @@ class Engine:
             if run.ended:
                 raise Problem(
                     f"This run has ended ({run.status}), so it cannot be told to {command}. Press Run for a new one.",
-                    f"这次运行已经结束({run.status}),无法再执行“{command}”。请点“运行”开始新的一次。",
+                    f"这次运行已经结束（{run.status}），无法再执行“{command}”。请点“运行”开始新的一次。",
                 )
             if not self._alone(run, learner):
                 return self._copy(run, learner, command, values)
@@ -238,7 +238,7 @@ class Engine:
             if found is None:
                 raise Problem(
                     f"No snapshot at or before step {step} was kept. Fork at one of the marked steps.",
-                    f"第 {step} 步及之前没有保存快照,请在有标记的步骤处分叉。",
+                    f"第 {step} 步及之前没有保存快照，请在有标记的步骤处分叉。",
                 )
             self._spare(learner)
             at, state = found
@@ -307,7 +307,7 @@ class Engine:
         if len(own) >= self.per_learner:
             raise Problem(
                 f"You have {len(own)} runs going; {self.per_learner} at once is the limit. Stop one, then run this.",
-                f"你已有 {len(own)} 个运行在进行,上限为 {self.per_learner} 个。请先停止一个。",
+                f"你已有 {len(own)} 个运行在进行，上限为 {self.per_learner} 个。请先停止一个。",
             )
 
     def _stop(self, run: Run) -> None:
@@ -454,7 +454,7 @@ class Engine:
         for number, (_, answer) in list(self._asks.items()):
             del self._asks[number]
             answer.set_exception(
-                Problem("The worker stopped before it could answer. Ask again.", "工作进程在回答前中断,请再试一次。")
+                Problem("The worker stopped before it could answer. Ask again.", "工作进程在回答前中断，请再试一次。")
             )
         for copy_id, (source_id, _, _) in list(self._copies.items()):
             found = self._runs[source_id].record.snapshot(self._runs[source_id].step)
@@ -472,8 +472,8 @@ class Engine:
                     run.error = Problem(
                         f"The worker died twice while it computed this run, after step {step}, so the run was given "
                         "up. Try a smaller network or batch, or another device.",
-                        f"计算这次运行时,工作进程在第 {step} 步之后两次中断,因此已放弃。"
-                        "请换用更小的网络或批大小,或其他设备。",
+                        f"计算这次运行时，工作进程在第 {step} 步之后两次中断，因此已放弃。"
+                        "请换用更小的网络或批大小，或其他设备。",
                     )
                     self._end(run, "failed")
                     continue
@@ -481,7 +481,7 @@ class Engine:
             run.record.rewind(step)
             run.note = Problem(
                 f"The worker stopped unexpectedly (code {header['code']}). The run goes on from step {max(step, 0)}.",
-                f"工作进程意外中断(代码 {header['code']})。运行将从第 {max(step, 0)} 步继续。",
+                f"工作进程意外中断（代码 {header['code']}）。运行将从第 {max(step, 0)} 步继续。",
             )
             self._say(run, {"type": "rewind", "run": run.id, "step": step})
             self._begin(run, state, "paused" if paused else "running")
@@ -496,7 +496,7 @@ class Engine:
                         continue
                     if run.status == "running" and now - run.left > UNWATCHED_PAUSE_S:
                         run.idle = True
-                        run.note = Problem("Paused: nobody was watching.", "已暂停:没有人在看。")
+                        run.note = Problem("Paused: nobody was watching.", "已暂停：没有人在看。")
                         self.backend.tell(run.id, "pause", {})
                     elif now - run.left > UNWATCHED_STOP_S:
                         self.backend.tell(run.id, "stop", {})

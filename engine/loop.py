@@ -173,7 +173,7 @@ class Loop:
                 if fixed:
                     raise Problem(
                         f"{', '.join(fixed)} cannot change while a run goes on. Start a new run with it.",
-                        f"{', '.join(fixed)} 不能在运行中更改,请用新的设置重新运行。",
+                        f"{', '.join(fixed)} 不能在运行中更改，请用新的设置重新运行。",
                     )
                 now_set = checked(run.kind, {**run.params, **values}).model_dump()
             except Problem as error:
@@ -405,5 +405,6 @@ def said(error: Exception) -> dict[str, str]:
     return {
         "en": f"The lesson's code stopped with an error it did not expect ({detail}). Nothing else is affected: "
         "change a setting or run again, and report it if it comes back.",
-        "zh": f"课程代码遇到意料之外的错误而停止({detail})。其他运行不受影响:请更改设置或重新运行;若再次出现,请反馈。",
+        "zh": f"课程代码遇到意料之外的错误而停止（{detail}）。其他运行不受影响："
+        "请更改设置或重新运行；若再次出现，请反馈。",
     }

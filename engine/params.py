@@ -43,7 +43,7 @@ class Slider:
         if not (math.isfinite(value) and self.low <= value <= self.high):
             raise Problem(
                 f"{name} = {value:g} is outside {self.low:g} to {self.high:g}. Choose a value between them.",
-                f"{name} = {value:g} 超出了 {self.low:g} 到 {self.high:g} 的范围,请在其间选一个值。",
+                f"{name} = {value:g} 超出了 {self.low:g} 到 {self.high:g} 的范围，请在其间选一个值。",
             )
 
 
@@ -64,7 +64,7 @@ class Choice:
             known = ", ".join(self.options)
             raise Problem(
                 f"{name} = {value!r:.60} is not known. Choose one of: {known}.",
-                f"{name} = {value!r:.60} 不存在,可选:{known}。",
+                f"{name} = {value!r:.60} 不存在，可选：{known}。",
             )
 
 
@@ -86,7 +86,7 @@ class Several:
         if len(value) < self.least or len(set(value)) < len(value):
             raise Problem(
                 f"{name} needs at least {self.least} of {', '.join(self.options)}, each once; it has {len(value)}.",
-                f"{name} 至少要选 {self.least} 项({', '.join(self.options)}),且不重复;现在有 {len(value)} 项。",
+                f"{name} 至少要选 {self.least} 项({', '.join(self.options)})，且不重复；现在有 {len(value)} 项。",
             )
 
 
@@ -120,12 +120,12 @@ class Text:
         if len(value) > self.longest:
             raise Problem(
                 f"{name} has {len(value)} characters; at most {self.longest} fit. Shorten it.",
-                f"{name} 有 {len(value)} 个字符,最多 {self.longest} 个,请缩短。",
+                f"{name} 有 {len(value)} 个字符，最多 {self.longest} 个，请缩短。",
             )
         if self.pattern and not re.fullmatch(self.pattern, value):
             raise Problem(
                 f"{name} = {value!r:.60} does not have the form it needs ({self.pattern}).",
-                f"{name} = {value!r:.60} 的格式不对(应符合 {self.pattern})。",
+                f"{name} = {value!r:.60} 的格式不对（应符合 {self.pattern}）。",
             )
 
 
@@ -233,12 +233,12 @@ def problem(kind: type[Params], error: Any) -> Problem:
         known = ", ".join(kind.model_fields)
         return Problem(
             f"{name:.40} is not a setting of this lesson. Its settings are: {known}.",
-            f"{name:.40} 不是本课的设置项。可用的有:{known}。",
+            f"{name:.40} 不是本课的设置项。可用的有：{known}。",
         )
     expected = {"int": "whole number", "float": "finite number", "finite": "finite number", "bool": "1 or 0"}
     wanted = next((text for start, text in expected.items() if error["type"].startswith(start)), error["msg"])
     chinese = {"whole number": "整数", "finite number": "有限的数", "1 or 0": "1 或 0"}.get(wanted, wanted)
     return Problem(
         f"{name} = {error['input']!r:.60} cannot be used: it must be a {wanted}.",
-        f"{name} = {error['input']!r:.60} 无法使用:需要{chinese}。",
+        f"{name} = {error['input']!r:.60} 无法使用：需要{chinese}。",
     )

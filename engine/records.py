@@ -36,7 +36,7 @@ def damaged(path: Path, why: str) -> Problem:
     """The refusal of a file that is not a sound record."""
     return Problem(
         f"{path.name} is not a recorded run that can be read: {why}. Choose a .run file that Torchroom wrote.",
-        f"{path.name} 不是可读取的运行记录:{why}。请选择由 Torchroom 写出的 .run 文件。",
+        f"{path.name} 不是可读取的运行记录：{why}。请选择由 Torchroom 写出的 .run 文件。",
     )
 
 

@@ -65,6 +65,6 @@ def unpack(message: bytes | memoryview) -> tuple[dict[str, Any], Arrays]:
     except (struct.error, ValueError, KeyError, TypeError, AttributeError) as error:
         raise Problem(
             f"These {len(message)} bytes are not a Torchroom message ({error}).",
-            f"这 {len(message)} 字节不是 Torchroom 消息({error})。",
+            f"这 {len(message)} 字节不是 Torchroom 消息（{error}）。",
         ) from error
     return header, arrays

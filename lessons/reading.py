@@ -144,5 +144,5 @@ def number(value: float, form: str = "") -> str:
 
 
 def trimmed(text: str) -> str:
-    """"0.700" as "0.7", "12.0" as "12", "1230" as it is."""
+    """ "0.700" as "0.7", "12.0" as "12", "1230" as it is."""
     return text.rstrip("0").rstrip(".") if "." in text else text

@@ -85,8 +85,9 @@ def read() -> tuple[Bytes, Bytes, Bytes, Bytes]:
     return images, labels, np.ascontiguousarray(test[:, 1:]).reshape(-1, 3, 32, 32), test[:, 0].copy()
 
 
-def rows(path: Path, count: int = ROWS) -> Bytes:
-    """The bytes of one file as (count, 3073). Raises Problem for a wrong size or a label above 9."""
+def rows(path: Path) -> Bytes:
+    """The bytes of one file as (10000, 3073). Raises Problem for a wrong size or a label above 9."""
+    count = ROWS
     try:
         size = path.stat().st_size
         data = np.fromfile(path, np.uint8) if size == count * ROW else None
@@ -155,14 +156,11 @@ def fetch(scratch: Path, sha256: str, progress: Progress | None) -> Path:
     import pooch
     import requests
 
+    found = scratch / ARCHIVE
     try:
-        found = pooch.retrieve(
-            address(),
-            known_hash=None,  # checked below, where a wrong one can be told from a broken line
-            fname=ARCHIVE,
-            path=scratch,
-            downloader=pooch.HTTPDownloader(progressbar=Meter(progress), timeout=30),
-        )
+        # The checksum comes after it, not within pooch, so that a wrong one can be told from a broken line.
+        load = pooch.HTTPDownloader(progressbar=Meter(progress), chunk_size=1 << 16, timeout=30)
+        load(address(), str(found), None)
     except (requests.RequestException, ValueError) as error:
         raise Problem(
             f"{address()} could not be fetched ({reason(error)}). Check the network and try again; or name a mirror in "
@@ -170,16 +168,16 @@ def fetch(scratch: Path, sha256: str, progress: Progress | None) -> Path:
             f"无法下载 {address()}({reason(error)})。请检查网络后重试;也可以用 TORCHROOM_MIRROR 指定镜像,"
             "或用 TORCHROOM_CIFAR10 指定已有数据的文件夹。手写数字不需要网络。",
         ) from error
-    digest = pooch.file_hash(found)
+    digest = pooch.file_hash(str(found))
     if digest != sha256:
-        size = Path(found).stat().st_size
+        size = found.stat().st_size
         raise Problem(
             f"What {address()} sent is not the CIFAR-10 archive: {size:,} bytes with SHA-256 {digest[:12]}…, expected "
-            f"{sha256[:12]}…. It was thrown away. Try again, and if that does not help, another mirror (TORCHROOM_MIRROR).",
+            f"{sha256[:12]}…. It was thrown away. Try again, then another mirror (TORCHROOM_MIRROR).",
             f"{address()} 返回的不是 CIFAR-10 压缩包:{size:,} 字节,SHA-256 为 {digest[:12]}…,应为 {sha256[:12]}…。"
             "文件已丢弃,请重试;若仍如此,请换一个镜像(TORCHROOM_MIRROR)。",
         )
-    return Path(found)
+    return found
 
 
 def reason(error: Exception) -> str:
@@ -197,7 +195,7 @@ class Meter:
         self.done = 0
 
     def update(self, count: int) -> None:
-        self.done += count
+        self.done = min(self.done + count, self.total or ARCHIVE_BYTES)  # pooch counts the last piece as a whole one
         if self.progress:
             self.progress(self.done, self.total or ARCHIVE_BYTES)
 

@@ -56,7 +56,9 @@ def held(name: str, device: str) -> Images:
     order = np.random.RandomState(SPLIT_SEED).permutation(len(images))
     train, validation = order[: -VALIDATION[name]], order[-VALIDATION[name] :]
     learnt = images[train]
-    counts = np.stack([np.bincount(learnt[:, channel].ravel(), minlength=256) for channel in range(3)])
+    counts = np.zeros((3, 256))
+    for some in np.array_split(learnt, 1 + len(learnt) // 1000):  # bincount makes eight bytes of each
+        counts += [np.bincount(some[:, channel].ravel(), minlength=256) for channel in range(3)]
     values = np.arange(256) / 255
     mean = counts @ values / counts.sum(1)
     std = np.sqrt(counts @ values**2 / counts.sum(1) - mean**2)

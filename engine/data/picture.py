@@ -35,7 +35,7 @@ def decode(data: bytes) -> npt.NDArray[np.uint8]:
         try:
             image = Image.open(io.BytesIO(data), formats=FORMATS)
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-            raise too_large("") from error
+            raise too_large() from error
         except Exception as error:  # Pillow's plugins raise nearly anything for bytes that are not theirs
             raise Problem(
                 f"These {len(data):,} bytes are not a picture in PNG, JPEG, WebP, GIF or BMP. Choose another file.",
@@ -43,7 +43,7 @@ def decode(data: bytes) -> npt.NDArray[np.uint8]:
             ) from error
         width, height = image.size
         if width * height > MOST_PIXELS:
-            raise too_large(f"{width} × {height} = ")
+            raise too_large(f" ({width} × {height})")
         if max(width, height) > 50 * min(width, height):
             raise Problem(
                 f"This picture is {width} × {height}: too narrow to be seen in a square. Crop it and try again.",
@@ -65,10 +65,10 @@ def decode(data: bytes) -> npt.NDArray[np.uint8]:
     return np.array(white.convert("RGB"))
 
 
-def too_large(size: str) -> Problem:
-    """The sentence for a picture with more pixels than are decoded here."""
+def too_large(size: str = "") -> Problem:
+    """The sentence for a picture with more pixels than are decoded here; `size` is " (width × height)" if known."""
     limit = MOST_PIXELS // 1_000_000
     return Problem(
-        f"This picture has {size}more than {limit} million pixels. Save it smaller; the network looks at 32 × 32.",
-        f"这张图片({size.rstrip('= ')})超过 {limit}00 万像素。请存小一些,网络只看 32 × 32。".replace("()", ""),
+        f"This picture{size} has more than {limit} million pixels. Save it smaller: the network looks at 32 × 32.",
+        f"这张图片{size}超过 {limit}00 万像素。请存小一些再试:网络只看 32 × 32。",
     )

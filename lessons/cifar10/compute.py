@@ -199,10 +199,12 @@ def to_arrays(start: str, tensors: dict[str, torch.Tensor]) -> Snapshot:
 
 
 def optimiser_state(optimiser: torch.optim.Optimizer) -> Snapshot:
-    """"optim.3.momentum_buffer" and so on: the buffers of the weight numbered 3."""
+    """The buffers of the weight numbered 3 as "optim.3.momentum_buffer", and so on."""
     buffers = optimiser.state_dict()["state"]
-    return to_arrays("optim", {f"{i}.{name}": value for i, one in buffers.items() for name, value in one.items()
-                               if value is not None})
+    return to_arrays(
+        "optim",
+        {f"{i}.{name}": value for i, one in buffers.items() for name, value in one.items() if value is not None},
+    )
 
 
 def restore(

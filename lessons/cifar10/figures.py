@@ -85,12 +85,27 @@ def curves(name: str, params: Params, words: Words, size: Any, height: int, axis
     if name == "loss":
         guess = float(np.log(10))
         layout["shapes"] = [
-            {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": guess, "y1": guess,
-             "line": {"color": TEST, "width": 1, "dash": "dot"}}
+            {
+                "type": "line",
+                "xref": "paper",
+                "x0": 0,
+                "x1": 1,
+                "y0": guess,
+                "y1": guess,
+                "line": {"color": TEST, "width": 1, "dash": "dot"},
+            }
         ]
         layout["annotations"] = [
-            {"xref": "paper", "x": 1, "y": guess, "xanchor": "right", "yanchor": "bottom", "showarrow": False,
-             "text": say["guessing"], "font": {"color": TEST, "size": 11}}
+            {
+                "xref": "paper",
+                "x": 1,
+                "y": guess,
+                "xanchor": "right",
+                "yanchor": "bottom",
+                "showarrow": False,
+                "text": say["guessing"],
+                "font": {"color": TEST, "size": 11},
+            }
         ]
     return Plot(name, traces, layout, size=size, height=height, switch=name == "loss")
 

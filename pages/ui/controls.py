@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any, TypeAlias
 
@@ -16,11 +16,28 @@ from pages.ui.words import say
 
 Changed: TypeAlias = Callable[[str, str], None]  # (lesson, setting), after a widget has moved
 NICE = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)
+ROW = 30  # letters, with three for each button's edges
 FEW = 7  # settings shown before the rest folds
 
 
 def key_of(lesson: str, name: str) -> str:
     return f"{lesson}.{name}"
+
+
+def worded(key: str, language: str) -> str:
+    """The key of a list: the browser holds its choice as a word, so it is another widget in another language."""
+    return key if language == "en" else f"{key}.{language}"
+
+
+def value_of(lesson: str, name: str, language: str) -> Any:
+    """What the widget of a setting has now."""
+    key = key_of(lesson, name)
+    return state.get(worded(key, language), state.get(key))
+
+
+def in_a_row(labels: Iterable[str]) -> bool:
+    """Whether buttons with these labels fit beside each other in the settings' column."""
+    return sum(3 + sum(2 if ord(char) > 0x2E80 else 1 for char in label) for label in labels) <= ROW
 
 
 def draw(visit: state.Visit, words: Words, changed: Changed) -> None:
@@ -81,7 +98,7 @@ def one(visit: state.Visit, name: str, control: Control, words: Words, changed: 
             state.seed(key, kind(value))
             plain = "%d" if kind is int else "%g"
             st.slider(said.label, kind(control.low), kind(control.high), step=step, format=plain, **common)
-        case Choice(row=True):
+        case Choice(row=True) if in_a_row(options.get(option, option) for option in control.options):
             state.seed(key, value)
             st.segmented_control(
                 said.label,
@@ -92,7 +109,8 @@ def one(visit: state.Visit, name: str, control: Control, words: Words, changed: 
                 **common,
             )
         case Choice():
-            state.seed(key, value)
+            common["key"] = worded(key, words.language)
+            state.seed(common["key"], value)
             st.selectbox(said.label, control.options, format_func=lambda option: options.get(option, option), **common)
         case Several():
             state.seed(key, list(value))

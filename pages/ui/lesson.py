@@ -106,8 +106,8 @@ def changed(name: str, setting: str) -> None:
     if setting == "another seed":
         visit.take({"seed": state.new_seed()})
         return
-    value = state.get(controls.key_of(name, setting))
     control = dict(type(visit.params).controls())[setting]
+    value = controls.value_of(name, setting, state.language())
     if isinstance(control, Picture):
         value = upload(visit, value)
         if value is None:
@@ -166,7 +166,7 @@ def answer_by_run(name: str, number: int) -> None:
 
 
 def choose_preset(name: str) -> None:
-    chosen = state.get(f"preset.{name}")
+    chosen = state.get(controls.worded(f"preset.{name}", state.language()))
     presets = catalog.part(name, "params").PRESETS
     if chosen in presets:
         adopt(name, presets[chosen], fresh=True, go=False)
@@ -213,12 +213,13 @@ def start(visit: state.Visit, words: text.Words) -> None:
         current = visit.params.changed()
         match = next((one for one, settings in presets.items() if preset_of(kind, one) == current), None)
         options = [*presets] if match else ["", *presets]
-        state.seed(f"preset.{name}", match or "")
+        key = controls.worded(f"preset.{name}", language)
+        state.seed(key, match or "")
         st.selectbox(
             say("preset", language),
             options,
             format_func=lambda one: words.presets.get(one, one) if one else say("own", language),
-            key=f"preset.{name}",
+            key=key,
             on_change=choose_preset,
             args=(name,),
             label_visibility="collapsed",

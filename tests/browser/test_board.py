@@ -147,7 +147,25 @@ def test_decodes_what_the_wire_packs(view: View) -> None:
 def test_numbers_are_written_as_in_python(view: View) -> None:
     view.open()
     dice = random.Random(1)
-    values = [0.0, -0.0, 1.0, -1.0, 0.125, 1.125, 2.5, 12.25, 1e-4, 9.9995e-5, 999.5, 1e6, 999999.5, 1e21, 3e300, -0.3, 0.5]
+    values = [
+        0.0,
+        -0.0,
+        1.0,
+        -1.0,
+        0.125,
+        1.125,
+        2.5,
+        12.25,
+        1e-4,
+        9.9995e-5,
+        999.5,
+        1e6,
+        999999.5,
+        1e21,
+        3e300,
+        -0.3,
+        0.5,
+    ]
     values += [dice.uniform(-1, 1) * 10 ** dice.randint(-9, 9) for _ in range(400)]
     values += [dice.randint(-4000, 4000) / 2 ** dice.randint(0, 8) for _ in range(400)]
     asked = [(value, form) for value in values for form in ("", "%", "0", "2", "4")]
@@ -268,7 +286,9 @@ def test_readings_follow_the_playhead(view: View) -> None:
     view.board("scrubbed(20)")
     expect(line).to_have_text(reading(template, history[:21], {}, names))
     view.board("scrubbed(10)")
-    expect(view.figure("confusion").locator(".tr-reading")).to_have_text(f"{number(figures.frame(10)[0].data['say']['right'], '%')} of all are right.")
+    expect(view.figure("confusion").locator(".tr-reading")).to_have_text(
+        f"{number(figures.frame(10)[0].data['say']['right'], '%')} of all are right."
+    )
 
 
 def test_theme_changes_without_rebuilding(view: View) -> None:
@@ -295,7 +315,9 @@ def test_not_a_number_is_a_gap(view: View) -> None:
 def test_one_broken_figure_leaves_the_others(view: View) -> None:
     view.open()
     view.drawn()
-    view.js("() => { const f = torchroom.board.figures.get('filters'); f.arrange = () => { throw new Error('no such thing'); }; f.changed(); torchroom.board.changed(); }")
+    view.js(
+        "() => { const f = torchroom.board.figures.get('filters'); f.arrange = () => { throw new Error('no such thing'); }; f.changed(); torchroom.board.changed(); }"
+    )
     expect(view.figure("filters").locator(".tr-fault")).to_have_text("First-layer filters: no such thing")
     view.board("scrubbed(40)")
     view.drawn()
@@ -310,8 +332,12 @@ def test_one_broken_figure_leaves_the_others(view: View) -> None:
 def test_updates_replace_nothing_and_keep_zoom_and_camera(view: View) -> None:
     view.open("live")
     view.drawn()
-    view.js("document.querySelectorAll('.tr-figure, .tr-figure *').forEach((node) => { if (!node.closest('.tr-plot')) node.mine = true; })")
-    view.js("document.querySelectorAll('.tr-plot, .tr-plot .main-svg, .tr-plot canvas').forEach((node) => { node.mine = true; })")
+    view.js(
+        "document.querySelectorAll('.tr-figure, .tr-figure *').forEach((node) => { if (!node.closest('.tr-plot')) node.mine = true; })"
+    )
+    view.js(
+        "document.querySelectorAll('.tr-plot, .tr-plot .main-svg, .tr-plot canvas').forEach((node) => { node.mine = true; })"
+    )
     plot = view.figure("loss").locator(".nsewdrag").bounding_box()
     mouse = view.page.mouse
     mouse.move(plot["x"] + 40, plot["y"] + 40)
@@ -339,7 +365,9 @@ def test_updates_replace_nothing_and_keep_zoom_and_camera(view: View) -> None:
     # nodes that bear no mark were made since; those within plotly's drawing are its own
     fresh = "[...document.querySelectorAll('.tr-figure, .tr-figure *')].filter((n) => !n.mine && !n.closest('.main-svg, .tr-plot')).map((n) => n.outerHTML.slice(0, 80))"
     assert view.js(fresh) == []
-    assert view.js("[...document.querySelectorAll('.tr-plot, .tr-plot > .plot-container > .svg-container > .main-svg, .tr-plot canvas')].every((n) => n.mine)")
+    assert view.js(
+        "[...document.querySelectorAll('.tr-plot, .tr-plot > .plot-container > .svg-container > .main-svg, .tr-plot canvas')].every((n) => n.mine)"
+    )
     view.figure("loss").locator(".tr-tool").first.click()  # reset view
     view.page.wait_for_timeout(500)
     assert view.js(state)[0] != before[0]
@@ -367,7 +395,9 @@ def test_cleanup_and_mount_again_keep_the_board(view: View) -> None:
     view.page.wait_for_timeout(1300)
     assert view.board("counters.connections") == 1
     # Streamlit may make a new element for the same component
-    view.js("window.cleanup(), document.getElementById('board').remove(), document.getElementById('theme').prepend(Object.assign(document.createElement('div'), { id: 'board' })), window.rerun()")
+    view.js(
+        "window.cleanup(), document.getElementById('board').remove(), document.getElementById('theme').prepend(Object.assign(document.createElement('div'), { id: 'board' })), window.rerun()"
+    )
     view.page.wait_for_timeout(1300)
     assert view.js("document.querySelectorAll('#board .tr-figure').length") == len(ALL)
     assert view.control("state")["opened"] == 1
@@ -523,7 +553,7 @@ def test_reconnects_with_the_last_step_it_has(view: View) -> None:
     view.open("live")
     view.until("torchroom.board.head > 6")
     view.control("down")
-    expect(view.page.locator(".tr-chip")).to_have_text("Connection lost; reconnecting …")
+    expect(view.page.locator(".tr-chip")).to_have_text("Connection lost; reconnecting …", timeout=15_000)
     view.page.wait_for_timeout(500)
     view.control("up")
     last = view.board("head")

@@ -72,7 +72,9 @@ def test_pause_step_scrub_and_go_on(tab: Tab, lesson: str) -> None:
     tab.until(f"board.playhead.step === {at} + 1")
     tab.page.keyboard.press("Space")
     tab.until(f"board.run.status === 'running' && board.head > {at} + 3")
-    player.locator(".tr-scrub").evaluate("el => { el.value = 2; el.dispatchEvent(new Event('input', {bubbles: true})) }")
+    player.locator(".tr-scrub").evaluate(
+        "el => { el.value = 2; el.dispatchEvent(new Event('input', {bubbles: true})) }"
+    )
     tab.until("board.playhead.step === 2")
     head = tab.board("board.head")
     tab.until(f"board.head > {head}")

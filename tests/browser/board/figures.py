@@ -45,21 +45,62 @@ def figures() -> list[Figure]:
         common = {"type": "scatter", "line": {"color": colour, "width": 2}, "legendgroup": one}
         paths.append({**common, "name": one, "mode": "lines", "bind": bind})
         dot = {"color": colour, "size": 11}
-        paths.append({**common, "name": f"{one} now", "mode": "markers", "bind": at, "marker": dot, "showlegend": False})
+        paths.append(
+            {**common, "name": f"{one} now", "mode": "markers", "bind": at, "marker": dot, "showlegend": False}
+        )
         line = {"color": colour, "width": 5}
         bind3 = {**bind, "z": f"height.{one}"}
-        solid.append({"type": "scatter3d", "mode": "lines", "name": one, "bind": bind3, "line": line, "showlegend": False})
-    contour = {"type": "contour", "name": "height", "x": x, "y": y, "z": z, "colorscale": "Greys", "opacity": 0.5, "showscale": False}
-    start = {"type": "scatter", "name": "start", "mode": "markers", "x": [-2.5], "y": [1.5], "marker": {"size": 12, "symbol": "circle-open", "color": "var(--st-text-color)"}}
+        solid.append(
+            {"type": "scatter3d", "mode": "lines", "name": one, "bind": bind3, "line": line, "showlegend": False}
+        )
+    contour = {
+        "type": "contour",
+        "name": "height",
+        "x": x,
+        "y": y,
+        "z": z,
+        "colorscale": "Greys",
+        "opacity": 0.5,
+        "showscale": False,
+    }
+    start = {
+        "type": "scatter",
+        "name": "start",
+        "mode": "markers",
+        "x": [-2.5],
+        "y": [1.5],
+        "marker": {"size": 12, "symbol": "circle-open", "color": "var(--st-text-color)"},
+    }
     axes = {
         "xaxis": {"title": {"text": "x"}, "range": [-3, 3]},
         "yaxis": {"title": {"text": "y"}, "range": [-2, 2]},
         "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
     }
-    surface = {"type": "surface", "name": "height", "x": x, "y": y, "z": z, "colorscale": "Greys", "showscale": False, "opacity": 0.85}
+    surface = {
+        "type": "surface",
+        "name": "height",
+        "x": x,
+        "y": y,
+        "z": z,
+        "colorscale": "Greys",
+        "showscale": False,
+        "opacity": 0.85,
+    }
     curves = [
-        {"type": "scatter", "mode": "lines", "name": "training", "bind": {"x": "step", "y": "loss"}, "line": {"color": TRAIN}},
-        {"type": "scatter", "mode": "lines", "name": "validation", "bind": {"x": "step", "y": "val"}, "line": {"color": VALIDATION}},
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "name": "training",
+            "bind": {"x": "step", "y": "loss"},
+            "line": {"color": TRAIN},
+        },
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "name": "validation",
+            "bind": {"x": "step", "y": "val"},
+            "line": {"color": VALIDATION},
+        },
     ]
     nodes = [
         {"id": "x1", "label": "x₁", "note": "input", "x": 0.08, "y": 0.2},
@@ -76,7 +117,14 @@ def figures() -> list[Figure]:
     return [
         Plot("contour", [contour, start, *paths], axes, "hero", 380, picks=Choose({"start_x": "x", "start_y": "y"})),
         Plot("relief", [surface, *solid], {"margin": {"l": 0, "r": 0, "t": 0, "b": 0}}, "third", 380),
-        Plot("loss", curves, {"xaxis": {"title": {"text": "step"}}, "yaxis": {"title": {"text": "loss"}}}, "half", 280, switch=True),
+        Plot(
+            "loss",
+            curves,
+            {"xaxis": {"title": {"text": "step"}}, "yaxis": {"title": {"text": "loss"}}},
+            "half",
+            280,
+            switch=True,
+        ),
         Map("confusion", "sequential", "all", CLASSES, CLASSES, [], "is", "taken for", True, "half", 320, cell),
         Map("filters", "diverging", "all", tiles=[f"filter {i}" for i in range(FILTERS)], size="third", height=220),
         Map("boundary", "rgb", size="third", height=220, picks=Choose({"start_x": "x", "start_y": "y"})),
@@ -149,7 +197,13 @@ def answer(name: str, args: dict[str, Any], step: int) -> list[Patch]:
         row, column = int(args["truth"]), int(args["guess"])
         n = column + 1
         images, label = pictures(n)
-        found = {"images": images, "label": np.full(n, row), "guess": np.full(n, column), "probabilities": np.zeros((n, 0)), "index": np.arange(n)}
+        found = {
+            "images": images,
+            "label": np.full(n, row),
+            "guess": np.full(n, column),
+            "probabilities": np.zeros((n, 0)),
+            "index": np.arange(n),
+        }
         return [Patch("confusion", {"select": np.array([0, row, column], np.int32)}), Patch("strip", found)]
     if name == "image":
         return [Patch("filters", {"tiles": np.full((1, 4, 4), float(args["index"]))})]

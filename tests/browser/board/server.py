@@ -81,15 +81,29 @@ class Demo:
         powers = [0, 1, 2, 4, 8, 16, 32, 64, 96, 128, 256]
         return wire.pack(
             {
-                "type": "run", "run": self.id, "status": self.status, "total": self.total, "error": self.error,
-                "note": self.note, "device": "cpu", "place": self.place, "rate": self.rate, "viewers": 1, "params": {},
-                "seed": 0, "snapshots": [one for one in powers if one <= self.step], "frames": self.frames(),
+                "type": "run",
+                "run": self.id,
+                "status": self.status,
+                "total": self.total,
+                "error": self.error,
+                "note": self.note,
+                "device": "cpu",
+                "place": self.place,
+                "rate": self.rate,
+                "viewers": 1,
+                "params": {},
+                "seed": 0,
+                "snapshots": [one for one in powers if one <= self.step],
+                "frames": self.frames(),
             }  # fmt: skip
         )
 
 
 def runs() -> dict[str, Demo]:
-    broken = {"en": "The loss is infinite since step 51. Try a smaller step size.", "zh": "第 51 步起损失为无穷大,请减小步长。"}
+    broken = {
+        "en": "The loss is infinite since step 51. Try a smaller step size.",
+        "zh": "第 51 步起损失为无穷大,请减小步长。",
+    }
     made = [
         Demo("quick", "recorded", step=120),
         Demo("other", "done", step=80, total=80),
@@ -207,7 +221,10 @@ class Server:
         elif what == "rewind":
             run = self.runs["live"]
             run.step, run.status = 8, "paused"
-            note = {"en": "The worker was restarted; the run goes on from step 8.", "zh": "工作进程已重启,从第 8 步继续。"}
+            note = {
+                "en": "The worker was restarted; the run goes on from step 8.",
+                "zh": "工作进程已重启,从第 8 步继续。",
+            }
             await self.all("live", wire.pack({"type": "rewind", "run": "live", "step": 8, "note": note}))
             await self.all("live", run.described())
         elif what == "reset":
@@ -218,7 +235,9 @@ class Server:
             self.down = False
         told = {run.id: run.told for run in self.runs.values()}
         steps = {run.id: run.step for run in self.runs.values()}
-        return JSONResponse({"opened": self.opened, "heard": self.heard, "fetched": self.fetched, "told": told, "steps": steps})
+        return JSONResponse(
+            {"opened": self.opened, "heard": self.heard, "fetched": self.fetched, "told": told, "steps": steps}
+        )
 
     def routes(self) -> list[Any]:
         return [

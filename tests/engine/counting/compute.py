@@ -45,7 +45,7 @@ def fail(how: str) -> None:
     if how == "raise":
         raise KeyError("nothing here")
     if how == "problem":
-        raise Problem("It went wrong. Do this.", "出错了,请这样做。")
+        raise Problem("It went wrong. Do this.", "出错了，请这样做。")
     if how == "memory":
         raise MemoryError
     if how == "die":
