@@ -22,6 +22,7 @@ from streamlit.runtime.app_session import AppSession
 
 from engine.backends.process import ProcessBackend
 from engine.engine import Engine
+from pages.ui.fault import explain
 from pages.ui.live import ROUTES, Hub
 from pages.ui.room import Room, close_room, open_room
 
@@ -59,7 +60,7 @@ async def lifespan(app: Any) -> AsyncIterator[None]:
             close_room()
 
 
-app = st.App(HERE / "pages" / "main.py", lifespan=lifespan, routes=ROUTES)
+app = st.App(HERE / "pages" / "main.py", lifespan=lifespan, routes=ROUTES, on_script_error=explain)
 
 
 def main() -> None:

@@ -399,10 +399,11 @@ export function number(value, form = "") {
 }
 
 const bare = (text) => (text.includes(".") ? text.replace(/0+$/, "").replace(/\.$/, "") : text);
-const whole = (value) => (Math.abs(value) < 1e21 ? even(value, 0, "toFixed") : String(BigInt(value))).replace(/^-0$/, "0");
+const whole = (value) => even(value, 0, "toFixed").replace(/^-0$/, "0");
 
 /** toFixed or toExponential, but a tie goes to the even digit, as in Python. */
 function even(value, digits, how) {
+  if (how === "toFixed" && Math.abs(value) >= 1e21) return String(BigInt(value)) + (digits ? "." + "0".repeat(digits) : "");
   const text = value[how](digits);
   const [mantissa, exponent = ""] = text.split("e");
   const [exact] = value[how](digits + 22).split("e");
@@ -556,12 +557,6 @@ class Figure {
 
   answer(key, patches) {
     this.answers.set(key, patches);
-    this.patched();
-  }
-
-  forget() {
-    this.frame = [];
-    this.answers.clear();
     this.patched();
   }
 
@@ -829,7 +824,7 @@ class PlotFigure extends Figure {
     if (!this.body.clientWidth) return false;
     const started = performance.now();
     this.busy = true;
-    const config = { displayModeBar: false, responsive: false, scrollZoom: this.solid, showTips: false, doubleClick: "reset" };
+    const config = { displayModeBar: false, responsive: false, scrollZoom: false, showTips: false, doubleClick: "reset" };
     const drawing = window.Plotly.react(this.graph, this.filled(), this.fresh(), config);
     Promise.resolve(drawing)
       .catch((error) => this.broken(error))
@@ -861,14 +856,16 @@ class PlotFigure extends Figure {
   press(event) {
     this.held = true;
     const { clientX, clientY, target } = event;
+    const kinds = ["pointerup", "pointercancel", "pointermove"];
     const up = (end) => {
-      for (const kind of ["pointerup", "pointercancel"]) window.removeEventListener(kind, up, true);
+      if (end.type === "pointermove" && end.buttons) return; // without buttons: it was released outside the window
+      for (const kind of kinds) window.removeEventListener(kind, up, true);
       this.held = false;
       this.board.schedule();
       const far = Math.hypot(end.clientX - clientX, end.clientY - clientY) > 5;
       if (!far && end.type === "pointerup" && event.button === 0) this.pressed(clientX, clientY, target);
     };
-    for (const kind of ["pointerup", "pointercancel"]) window.addEventListener(kind, up, true);
+    for (const kind of kinds) window.addEventListener(kind, up, true);
   }
 
   /** Whether a click is taken from its pixel: a choice of x and y alone, in two dimensions. */
@@ -1466,14 +1463,14 @@ function border(a, b) {
 
 class StripFigure extends Figure {
   setup() {
-    this.row = make("div", "tr-strip", { role: "list" });
+    this.row = make("div", "tr-strip", { role: "group" });
     this.empty = make("p", "tr-empty");
     this.body.append(this.row, this.empty);
     this.items = [];
   }
 
   newItem(index) {
-    const item = { element: make("button", "tr-item", { type: "button", role: "listitem" }), canvas: make("canvas"), text: make("span", "tr-guess"), bars: [], context: null };
+    const item = { element: make("button", "tr-item", { type: "button" }), canvas: make("canvas"), text: make("span", "tr-guess"), bars: [], context: null };
     item.context = item.canvas.getContext("2d");
     item.element.append(make("span", "tr-picture", {}, item.canvas), item.text);
     for (let i = 0; i < 3; i++) {
@@ -1583,7 +1580,7 @@ class Run {
     this.bytes = 0;
     this.missing = new Map(); // step -> when a fetch of it failed
     this.heard = false;
-    this.since = performance.now();
+    this.since = performance.now(); // when its status was another last
   }
 
   get ended() {
@@ -1596,8 +1593,13 @@ class Run {
 
   /** Step of the last frame at or before `step`, or -1. */
   frameStep(step) {
-    let found = -1;
+    let found = this.cachedStep(step);
     for (const one of this.listed) if (one <= step && one > found) found = one;
+    return found;
+  }
+
+  cachedStep(step) {
+    let found = -1;
     for (const one of this.frames.keys()) if (one <= step && one > found) found = one;
     return found;
   }
@@ -1805,11 +1807,14 @@ class Asks {
       if (!known || JSON.stringify(known.args) !== JSON.stringify(args || {})) this.ask(key, name, args || {}, true);
     });
     for (const key of [...this.standing.keys()]) {
-      if (key.startsWith("page/") && !keys.has(key)) {
-        this.standing.delete(key);
-        for (const figure of this.board.figures.values()) if (figure.answers.delete(key)) figure.patched();
-      }
+      if (key.startsWith("page/") && !keys.has(key)) this.drop(key);
     }
+  }
+
+  /** Nobody asks this any more: what it brought goes. */
+  drop(key) {
+    this.standing.delete(key);
+    for (const figure of this.board.figures.values()) if (figure.answers.delete(key)) figure.patched();
   }
 
   ask(key, name, args, follow) {
@@ -1853,12 +1858,12 @@ class Asks {
     return one ? key : null;
   }
 
-  /** Another run: clicks' questions were about the old one's cells only if they do not follow. */
+  /** Another run: questions that follow are asked of it too, the others were about the old one. */
   left() {
     for (const [key, one] of [...this.standing]) {
       one.asked = null;
       one.flight = 0;
-      if (!one.follow) this.standing.delete(key);
+      if (!one.follow) this.drop(key);
     }
     this.flights.clear();
   }
@@ -2021,7 +2026,7 @@ class Dock {
       attribute(element, "aria-label", say(key));
       attribute(element, "title", say(key));
     }
-    attribute(this.player, "title", "");
+    attribute(this.player, "aria-label", say("keys"));
     attribute(this.scrub, "aria-label", say("scrubber"));
     attribute(this.scrub, "title", say("keys"));
     attribute(this.speed, "aria-label", say("speed"));
@@ -2095,7 +2100,7 @@ class Dock {
     if (!text || this.closed.has(`${key} ${text}`)) return;
     let element = this.shown.get(key);
     if (!element) {
-      const close = make("button", "tr-close", { type: "button", "aria-label": "×" }, "×");
+      const close = make("button", "tr-close", { type: "button", "aria-label": this.board.say("dismiss") || "×" }, "×");
       element = make("div", "tr-notice", {}, make("span"), close);
       close.onclick = () => {
         this.closed.add(`${key} ${element.firstChild.textContent}`);
@@ -2384,6 +2389,7 @@ class Board {
     else if (run) {
       if (header.type === "run") {
         run.heard = true;
+        if (header.status !== run.status) run.since = performance.now();
         for (const key of ["status", "total", "rate", "place", "viewers", "snapshots", "error", "note", "device", "params"]) {
           if (header[key] !== undefined) run[key] = header[key];
         }
@@ -2526,12 +2532,16 @@ class Board {
     if (!this.raf && !this.gone) this.raf = requestAnimationFrame(this.tick);
   }
 
+  /** Makes sure that there is a pass within `ms`. */
   later(ms) {
-    if (ms === Infinity || this.timer) return;
+    const at = performance.now() + Math.max(1, ms);
+    if (ms === Infinity || (this.timer && this.timerAt <= at)) return;
+    clearTimeout(this.timer);
+    this.timerAt = at;
     this.timer = setTimeout(() => {
       this.timer = 0;
       this.schedule();
-    }, Math.max(1, ms));
+    }, at - performance.now());
   }
 
   /** One animation frame: moves the playhead, finds what that changes, draws what is in view, as long as there is time. */
@@ -2572,11 +2582,15 @@ class Board {
       this.frame = null;
       return [];
     }
-    const found = run.frame(wanted);
-    const soon = this.playhead.follow && performance.now() - run.since < 500; // the newest frame is on its way
+    let found = run.frame(wanted);
+    if (!found && this.playhead.follow && (!run.ended || performance.now() - run.since < 500)) {
+      found = run.frame(run.cachedStep(step)); // the newest frame is on its way
+      this.waiting ||= setTimeout(() => {
+        this.waiting = 0;
+        this.changed();
+      }, 500);
+    } else if (!found) this.fetcher.want(run, wanted);
     if (found) this.frame = { run, ...found };
-    else if (soon) setTimeout(() => this.changed(), 500);
-    else this.fetcher.want(run, wanted);
     if (found && this.playhead.playing && !this.fetcher.busy) {
       const next = run.listed.find((one) => one > wanted && !run.frames.has(one));
       if (next !== undefined) this.fetcher.want(run, next);
@@ -2602,6 +2616,7 @@ class Board {
     this.gone = true;
     cancelAnimationFrame(this.raf);
     clearTimeout(this.timer);
+    clearTimeout(this.waiting);
     document.removeEventListener("keydown", this.keys);
     this.themes.disconnect();
     this.sight.disconnect();

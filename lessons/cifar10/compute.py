@@ -6,9 +6,10 @@ import math
 import time
 from collections.abc import Generator
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -27,6 +28,8 @@ CELL = 12
 COPIES = 10
 PATCHED = 2000
 LIVE = ("lr", "weight_decay")
+
+Bytes: TypeAlias = npt.NDArray[np.uint8]
 
 
 def run(job: Job, state: Snapshot | None = None) -> Generator[Step, Values | None, None]:
@@ -51,9 +54,9 @@ def run(job: Job, state: Snapshot | None = None) -> Generator[Step, Values | Non
     generator = torch.Generator().manual_seed(job.seed)
     step = epoch = at = 0  # minibatches done; epochs done; images of this epoch done
     order = torch.empty(0, dtype=torch.int64)
-    counts = np.zeros((10, 10), np.int32)
+    said = np.zeros(0, np.uint8)  # guesses for the validation images at the last check
     if state is not None:
-        step, epoch, at, order, counts = restore(state, p, model, optimiser, generator)
+        step, epoch, at, order, said = restore(state, p, model, optimiser, generator)
         live.update({name: float(state[f"live.{name}"]) for name in LIVE if f"live.{name}" in state})
     moved = {name for name in LIVE if state is not None and f"live.{name}" in state}
 
@@ -63,7 +66,7 @@ def run(job: Job, state: Snapshot | None = None) -> Generator[Step, Values | Non
         kept |= {name: np.array(value) for name, value in (("at.step", step), ("at.epoch", epoch), ("at.image", at))}
         return kept | {
             "at.order": order.numpy().copy(),
-            "at.counts": counts.copy(),
+            "at.guesses": said.copy(),
             "rng.own": generator.get_state().numpy().copy(),
             "rng.torch": torch.get_rng_state().numpy().copy(),
         }
@@ -75,8 +78,8 @@ def run(job: Job, state: Snapshot | None = None) -> Generator[Step, Values | Non
 
     picture = partial(frame, model, data, bf16)
     if state is None:
-        check, counts = validate(model, data.validation, bf16)
-        yield Step(0, {**check, "lr": lr_at(p, live["lr"], 0.0)}, total(), partial(picture, counts), snapshot)
+        check, said = validate(model, data.validation, bf16)
+        yield Step(0, {**check, "lr": lr_at(p, live["lr"], 0.0)}, total(), partial(picture, said), snapshot)
 
     rate = 0.0
     while epoch < p.epochs:
@@ -111,12 +114,12 @@ def run(job: Job, state: Snapshot | None = None) -> Generator[Step, Values | Non
         scalars["images_per_s"] = rate
         if at >= len(train):
             epoch, at = epoch + 1, 0
-            check, counts = validate(model, data.validation, bf16)
+            check, said = validate(model, data.validation, bf16)
             scalars |= check
             if epoch >= p.epochs:
                 final, _ = validate(model, data.test, bf16)
                 scalars |= {name.replace("val_", "test_"): value for name, value in final.items()}
-        changes = yield Step(step, scalars, total(), partial(picture, counts), snapshot)
+        changes = yield Step(step, scalars, total(), partial(picture, said), snapshot)
         for name in LIVE:
             if changes and name in changes:
                 live[name] = float(changes[name])
@@ -166,8 +169,8 @@ def choose_optimiser(model: nn.Module, p: Params) -> torch.optim.Optimizer:
 
 
 @torch.no_grad()
-def validate(model: nn.Module, part: Part, bf16: bool) -> tuple[Scalars, np.ndarray[Any, np.dtype[np.int32]]]:
-    """Mean loss and accuracy on `part`, and the confusion counts (10, 10): row = true class, column = guess."""
+def validate(model: nn.Module, part: Part, bf16: bool) -> tuple[Scalars, Bytes]:
+    """Mean loss and accuracy on `part`, and the guessed class of each image, uint8 (n,)."""
     model.eval()
     device = part.labels.device
     guesses = []
@@ -177,8 +180,8 @@ def validate(model: nn.Module, part: Part, bf16: bool) -> tuple[Scalars, np.ndar
     scores = torch.cat(guesses)
     loss = F.cross_entropy(scores, part.labels).item()
     best = scores.argmax(1)
-    counts = torch.bincount(part.labels * 10 + best, minlength=100).reshape(10, 10).to(torch.int32)
-    return {"val_loss": loss, "val_accuracy": (best == part.labels).float().mean().item()}, counts.cpu().numpy()
+    right = (best == part.labels).float().mean().item()
+    return {"val_loss": loss, "val_accuracy": right}, best.to(torch.uint8).cpu().numpy()
 
 
 def diverged(step: int, lr: float, p: Params) -> Problem:
@@ -209,9 +212,11 @@ def optimiser_state(optimiser: torch.optim.Optimizer) -> Snapshot:
 
 def restore(
     state: Snapshot, p: Params, model: nn.Module, optimiser: torch.optim.Optimizer, generator: torch.Generator
-) -> tuple[int, int, int, torch.Tensor, np.ndarray[Any, np.dtype[np.int32]]]:
-    """Puts a snapshot back; returns step, epoch, image, order and confusion counts. Buffers of another optimiser stay
-    behind: it starts without them. Raises Problem for a network of another shape."""
+) -> tuple[int, int, int, torch.Tensor, Bytes]:
+    """Puts a snapshot back; returns step, epoch, image, order and the guesses of the last check.
+
+    Buffers of another optimiser stay behind: the new one starts without them. Raises Problem for another network.
+    """
     mark = marks(p.network, p.data)
     if any(int(state.get(name, -1)) != int(value) for name, value in mark.items()):
         raise Problem(
@@ -233,23 +238,27 @@ def restore(
     generator.set_state(torch.from_numpy(np.array(state["rng.own"])))
     torch.set_rng_state(torch.from_numpy(np.array(state["rng.torch"])))
     step, epoch, at = (int(state[f"at.{name}"]) for name in ("step", "epoch", "image"))
-    return step, epoch, at, torch.from_numpy(np.array(state["at.order"])), np.array(state["at.counts"])
+    return step, epoch, at, torch.from_numpy(np.array(state["at.order"])), np.array(state["at.guesses"])
 
 
 # --- pictures of one moment ---------------------------------------------------------------------------------------
 
 
 @torch.no_grad()
-def frame(model: nn.Sequential, data: Images, bf16: bool, counts: np.ndarray[Any, Any]) -> Arrays:
-    """First-layer filters, maps of one image at the first layer, confusion counts, and twelve held-out images."""
+def frame(model: nn.Sequential, data: Images, bf16: bool, said: Bytes) -> Arrays:
+    """First-layer filters, maps of one image at the first layer, confusion counts, and twelve held-out images.
+
+    The counts (10, 10), row = true class, column = guess, are those of the last check.
+    """
     model.eval()
     images, labels = data.validation.images[:HELD_OUT], data.validation.labels[:HELD_OUT]
     with torch.autocast(images.device.type, torch.bfloat16, enabled=bf16):
         chances = model(images).float().softmax(1)
+    pairs = data.validation.labels.cpu().numpy() * 10 + said
     return {
         "filters": visible(first_filters(model)),
         "maps": maps_of(model, images[:1], next(name for name, _ in model.named_children() if name != "normalise")),
-        "counts": counts,
+        "counts": np.bincount(pairs, minlength=100).reshape(10, 10).astype(np.int32),
         "images": pixels(images),
         "labels": labels.cpu().numpy(),
         "chances": chances.cpu().numpy(),
@@ -257,18 +266,18 @@ def frame(model: nn.Sequential, data: Images, bf16: bool, counts: np.ndarray[Any
     }
 
 
-def pixels(images: torch.Tensor) -> np.ndarray[Any, np.dtype[np.uint8]]:
+def pixels(images: torch.Tensor) -> Bytes:
     """(n, 3, rows, columns) as (n, rows, columns, 3)."""
     return np.ascontiguousarray(images.permute(0, 2, 3, 1).cpu().numpy())
 
 
-def visible(filters: torch.Tensor) -> np.ndarray[Any, np.dtype[np.uint8]]:
+def visible(filters: torch.Tensor) -> Bytes:
     """Filters (n, 3, rows, columns) as colour images, each stretched by itself so that zero is middle grey."""
     most = filters.abs().amax((1, 2, 3), keepdim=True).clamp_min(1e-12)
     return pixels(((filters.detach() / most + 1) * 127.5).round().to(torch.uint8))
 
 
-def maps_of(model: nn.Sequential, image: torch.Tensor, layer: str) -> np.ndarray[Any, np.dtype[np.float16]]:
+def maps_of(model: nn.Sequential, image: torch.Tensor, layer: str) -> npt.NDArray[np.float16]:
     """What comes out of `layer` for one image (1, 3, size, size): (channels, rows, columns), the first 16 channels."""
     x = image
     for name, part in model.named_children():
@@ -305,7 +314,7 @@ def look(job: Job, state: Snapshot | None, name: str, args: Values) -> Arrays:
         )
     model = load(state).to(data.train.labels.device)
     if name == "cell":
-        return cell(model, data, whole(args, "true", 0, 9), whole(args, "guess", 0, 9))
+        return cell(model, data, state["at.guesses"], whole(args, "true", 0, 9), whole(args, "guess", 0, 9))
     if name == "classify":
         return classify(model, data, args.get("picture"))
     index = whole(args, "image", 0, len(data.validation) - 1)
@@ -337,17 +346,22 @@ def whole(args: Values, name: str, low: int, high: int) -> int:
     return int(value)
 
 
-def cell(model: nn.Module, data: Images, true: int, guess: int) -> Arrays:
-    """The validation images of class `true` that are taken for `guess`: at most twelve, the surest first."""
-    of_class = (data.validation.labels == true).nonzero()[:, 0]
-    chances = torch.cat([model(part) for part in torch.split(data.validation.images[of_class], 500)]).softmax(1)
-    inside = (chances.argmax(1) == guess).nonzero()[:, 0]
-    surest = inside[chances[inside, guess].argsort(descending=True, stable=True)[:CELL]]
+def cell(model: nn.Module, data: Images, said: Bytes, true: int, guess: int) -> Arrays:
+    """The validation images of class `true` that the last check took for `guess`: at most twelve, the surest first.
+
+    `chances` are the network's now, which may have changed its mind since that check.
+    """
+    inside = ((data.validation.labels.cpu() == true) & torch.from_numpy(said == guess)).nonzero()[:, 0]
+    parts = torch.split(data.validation.images[inside.to(data.validation.labels.device)], 500)
+    chances = torch.cat([model(part) for part in parts]).softmax(1).cpu()
+    surest = chances[:, guess].argsort(descending=True, stable=True)[:CELL]
+    chosen = inside[surest]
     return {
-        "images": pixels(data.validation.images[of_class[surest]]),
-        "labels": np.full(len(surest), true),
-        "chances": chances[surest].cpu().numpy(),
-        "index": of_class[surest].cpu().numpy(),
+        "images": pixels(data.validation.images[chosen.to(data.validation.labels.device)]),
+        "labels": np.full(len(chosen), true),
+        "guesses": np.full(len(chosen), guess),
+        "chances": chances[surest].numpy(),
+        "index": chosen.numpy(),
         "count": np.array(len(inside)),
     }
 

@@ -201,7 +201,7 @@ def confusion(counts: Array) -> Patch:
 def strip(figure: str, arrays: Mapping[str, Array], **say: int) -> Patch:
     """Images with what the network makes of them."""
     chances = arrays["chances"]
-    guess = chances.argmax(1).astype(np.int32) if len(chances) else np.zeros(0, np.int32)
+    guess = arrays.get("guesses", chances.argmax(1)).astype(np.int32)
     label = arrays["labels"].astype(np.int32)
     right = int((guess == label).sum())
     data: Values = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
@@ -20,6 +21,12 @@ from pages.ui.words import player, say
 
 LOADER = """
 export default function (component) {{
+  const {{ data, parentElement }} = component;
+  if (data.focus && window.torchroomFocus !== data.focus) {{  // a run begun from the texts below: look at it
+    window.torchroomFocus = data.focus;
+    const behavior = matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth";
+    parentElement.closest('[data-testid="stMain"]')?.scrollTo({{ top: 0, behavior }});
+  }}
   let closed = false, close = null;
   import(new URL("{js}", location.origin)).then((live) => {{
     if (!closed) close = live.default(component);
@@ -158,10 +165,12 @@ def adopt(name: str, settings: Mapping[str, Any], fresh: bool, go: bool) -> None
 
 
 def try_it(name: str, number: int) -> None:
+    state.visit(name).focus = secrets.token_hex(4)
     adopt(name, text.read(name, state.language()).tries[number].settings, fresh=True, go=True)
 
 
 def answer_by_run(name: str, number: int) -> None:
+    state.visit(name).focus = secrets.token_hex(4)
     adopt(name, text.read(name, state.language()).predict[number].settings, fresh=True, go=True)
 
 
@@ -289,6 +298,7 @@ def draw_board(visit: state.Visit, words: text.Words) -> None:
             "recorded": recorded and run is not None,
             "autoplay": recorded and run is not None,
             "status": status,
+            "focus": visit.focus,
             "assets": {one: room.assets.url(one) for one in ("live.css", "plotly.min.js")},
         },
         on_run_change=functools.partial(moved, name),

@@ -38,6 +38,7 @@ class Visit:
     applied: Values | None = None
     link: dict[str, str] | None = None
     gone: bool = False
+    focus: str = ""  # changes when the browser is to look at the board
     whole: bool = False  # the whole page is being drawn, not the workbench alone
     listed: Params | None = None  # the settings of the program that is on the page, if it is
 

@@ -223,7 +223,7 @@ def test_a_full_disk_is_said_before_and_during(
 ) -> None:
     usage = shutil.disk_usage(tmp_path)
     with monkeypatch.context() as patched:
-        patched.setattr(cifar10.shutil, "disk_usage", lambda _: usage._replace(free=1000))
+        patched.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1000))
         with pytest.raises(Problem, match="is full") as found:
             cifar10.download(None, sha(archive))
     assert "已满" in found.value.zh
