@@ -487,7 +487,7 @@ class Figure {
   constructor(board, spec) {
     this.board = board;
     this.dirty = true;
-    this.visible = true;
+    this.visible = false; // until it is seen
     this.drawnAt = -1e9;
     this.drawn = 0;
     this.say = {};
@@ -1056,7 +1056,7 @@ class MapFigure extends Figure {
   arrange(context, tiles, width, height, ratio) {
     const { spec } = this;
     context.font = this.font(11);
-    const widest = (words) => Math.max(0, ...words.map((word) => context.measureText(word).width / 1));
+    const widest = (words) => Math.max(0, ...words.map((word) => context.measureText(word).width));
     const single = tiles.n === 1;
     const legend = spec.colours === "rgb" || spec.limits === "each" ? 0 : 20;
     let left = 0;

@@ -23,6 +23,7 @@ from engine.types import Problem, Values
 When: TypeAlias = Mapping[str, tuple[Any, ...]]
 # `when` draws a control only while another setting has one of the named values: {"surface": ("formula",)}.
 # `live` settings may change while the run goes on: the loop receives them from `yield`.
+# `view` settings change only what is drawn or asked of a run: they are no part of its job.
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class Slider:
     step: float | None = None
     log: bool = False
     live: bool = False
+    view: bool = False
     when: When | None = None
 
     def read(self, name: str, value: Any) -> Any:
@@ -54,6 +56,7 @@ class Choice:
     options: tuple[str, ...]
     row: bool = False
     live: bool = False
+    view: bool = False
     when: When | None = None
 
     def read(self, name: str, value: Any) -> Any:
@@ -75,6 +78,7 @@ class Several:
     options: tuple[str, ...]
     least: int = 1
     live: bool = False
+    view: bool = False
     when: When | None = None
 
     def read(self, name: str, value: Any) -> Any:
@@ -95,6 +99,7 @@ class Toggle:
     """Yes or no; "1" or "0" in a URL."""
 
     live: bool = False
+    view: bool = False
     when: When | None = None
 
     def read(self, name: str, value: Any) -> Any:
@@ -111,6 +116,7 @@ class Text:
     longest: int = 200
     pattern: str = ""
     live: bool = False
+    view: bool = False
     when: When | None = None
 
     def read(self, name: str, value: Any) -> Any:
@@ -136,6 +142,7 @@ class Number:
     low: float
     high: float
     live: bool = False
+    view: bool = False
     when: When | None = None
 
     def read(self, name: str, value: Any) -> Any:
@@ -147,9 +154,10 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """The digest of an uploaded picture (see Engine.put), or "" for none; drawn as an upload."""
+    """The digest of an uploaded picture (see Engine.put), or "" for none; drawn as an upload, used in questions."""
 
     live: bool = False
+    view: bool = True
     when: When | None = None
 
     def read(self, name: str, value: Any) -> Any:

@@ -161,11 +161,11 @@ def choose_optimiser(model: nn.Module, p: Params) -> torch.optim.Optimizer:
     vectors = [weight for weight in model.parameters() if weight.requires_grad and weight.ndim <= 1]
     groups = [{"params": matrices, "decays": True}, {"params": vectors, "decays": False}]
     if p.optimiser == "adam":
-        return torch.optim.Adam(groups, p.lr)
+        return torch.optim.Adam(groups, p.lr, fused=True)
     if p.optimiser == "adamw":
-        return torch.optim.AdamW(groups, p.lr)
+        return torch.optim.AdamW(groups, p.lr, fused=True)
     momentum = 0.0 if p.optimiser == "sgd" else 0.9
-    return torch.optim.SGD(groups, p.lr, momentum, nesterov=p.optimiser == "nesterov")
+    return torch.optim.SGD(groups, p.lr, momentum, nesterov=p.optimiser == "nesterov", fused=True)
 
 
 @torch.no_grad()
@@ -279,12 +279,13 @@ def visible(filters: torch.Tensor) -> Bytes:
 
 def maps_of(model: nn.Sequential, image: torch.Tensor, layer: str) -> npt.NDArray[np.float16]:
     """What comes out of `layer` for one image (1, 3, size, size): (channels, rows, columns), the first 16 channels."""
-    x = image
+    x, width = image, 0
     for name, part in model.named_children():
         x = part(x)
+        width = next((one.out_channels for one in part.modules() if isinstance(one, nn.Conv2d)), width)
         if name == layer:
             break
-    return x[0, :MAPS].cpu().numpy().astype(np.float16)
+    return x[0, : min(width, MAPS)].cpu().numpy().astype(np.float16)
 
 
 # --- questions ----------------------------------------------------------------------------------------------------

@@ -1,4 +1,7 @@
-"""The three networks in torch, built layer by layer from `architecture.py`."""
+"""The three networks in torch, built layer by layer from `architecture.py`.
+
+What comes out of a convolution may have more channels than its layer is wide; those are zeros (see Convolution).
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from engine.nn.convolution import Convolution
 from engine.types import Problem, Snapshot
 from lessons.cifar10.architecture import ARCHITECTURES, SIZES, Layer, Shape, flat, out
 
@@ -25,11 +29,15 @@ class Normalise(nn.Module):
 
     def __init__(self, mean: torch.Tensor, std: torch.Tensor) -> None:
         super().__init__()
-        self.register_buffer("scale", (1 / (255 * std)).reshape(1, 3, 1, 1))
-        self.register_buffer("shift", (-mean / std).reshape(1, 3, 1, 1))
+        self.register_buffer("scale", 1 / (255 * std))
+        self.register_buffer("shift", -mean / std)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return torch.addcmul(self.shift, images.float(), self.scale)
+        pixels = images.permute(0, 2, 3, 1)  # as they lie in memory, so that a line of an image is one long vector
+        count, rows, columns, _ = pixels.shape
+        lines = pixels.reshape(count, rows, 3 * columns).float()
+        normalised = torch.addcmul(self.shift.repeat(columns), lines, self.scale.repeat(columns))
+        return normalised.reshape(count, rows, columns, 3).permute(0, 3, 1, 2)
 
 
 def build(network: str, data: str, mean: torch.Tensor, std: torch.Tensor) -> nn.Sequential:
@@ -61,7 +69,7 @@ def module(layer: Layer, shape: Shape) -> nn.Module:
         parts.append(nn.Linear(flat(shape), layer.width))
     else:
         biased = not (layer.norm or layer.whiten)
-        parts.append(nn.Conv2d(shape[0], layer.width, layer.kernel, layer.stride, layer.padding, bias=biased))
+        parts.append(Convolution(shape[0], layer.width, layer.kernel, layer.stride, layer.padding, bias=biased))
     if layer.norm:
         parts.append(nn.BatchNorm2d(layer.width))
     if layer.act:

@@ -29,7 +29,7 @@ class Params(engine.params.Params):
     epochs: Annotated[int, Slider(1, 60, step=1)] = 16
     precision: Annotated[str, Choice(("float32", "bfloat16"), row=True)] = "float32"
     pace: Annotated[float, Slider(0.0, 200.0, step=5.0, live=True)] = 50.0
-    picture: Annotated[str, Picture(live=True)] = ""
+    picture: Annotated[str, Picture()] = ""
     seed: Annotated[int, Number(0, 2**31 - 1)] = 0
 
 

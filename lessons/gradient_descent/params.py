@@ -28,7 +28,7 @@ class Params(engine.params.Params):
     lr: Annotated[float, Slider(0.0001, 2.0, log=True, live=True)] = 0.07
     lr_adaptive: Annotated[float, Slider(0.0001, 2.0, log=True, live=True)] = 0.1
     momentum: Annotated[float, Slider(0.0, 0.99, step=0.01, live=True)] = 0.9
-    dissect: Annotated[str, Choice(OPTIMISERS, live=True)] = "momentum"
+    dissect: Annotated[str, Choice(OPTIMISERS, view=True)] = "momentum"
     angle: Annotated[float, Slider(0.0, 90.0, step=5.0, when={"surface": ("valley",)})] = 0.0
     reach: Annotated[float, Slider(2.0, 20.0, step=0.5, when={"surface": ("formula",)})] = 3.0
     weight_decay: Annotated[float, Slider(0.0, 1.0, step=0.01, live=True)] = 0.01

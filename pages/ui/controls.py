@@ -77,7 +77,7 @@ def one(visit: state.Visit, name: str, control: Control, words: Words, changed: 
     key = key_of(visit.lesson, name)
     value = visit.drafts.get(name, getattr(visit.params, name))
     explained = said.help
-    if control.live and not isinstance(control, Picture):
+    if control.live and not control.view:
         explained = f"{explained} ({say('live_note', words.language)})".strip()
     common: dict[str, Any] = {
         "key": key,

@@ -13,7 +13,7 @@ import streamlit as st
 
 from engine.types import Problem
 from pages.ui import state
-from pages.ui.words import say
+from pages.ui.words import as_text, say
 
 LOG = logging.getLogger("torchroom.data")
 KEEP = sys.modules.setdefault("torchroom_data", ModuleType("torchroom_data"))  # outlives a reload of this file
@@ -80,7 +80,7 @@ def offer(language: str) -> None:
         return
     problem = fetch().problem
     if problem:
-        st.error(problem.say(language), icon=":material/error:")
+        st.error(as_text(problem.say(language)), icon=":material/error:")
     else:
         st.caption(say("cifar_missing", language))
     st.button(

@@ -17,7 +17,7 @@ from engine.types import ENDED, Job, Problem, Values
 from lessons import board, catalog, text
 from pages.ui import controls, data, quiz, state
 from pages.ui.room import Room, the_room
-from pages.ui.words import player, say
+from pages.ui.words import as_text, player, say
 
 LOADER = """
 export default function (component) {{
@@ -54,7 +54,7 @@ def workbench(name: str) -> None:
     words = text.read(name, language)
     visit = state.visit(name)
     for problem in filter(None, [state.language_problem(), *visit.problems]):
-        st.warning(problem.say(language), icon=":material/error:")
+        st.warning(as_text(problem.say(language)), icon=":material/error:")
     left, right = st.columns([1, 3], gap="medium")
     with left:
         with st.container(key="start", gap="small"):
@@ -119,7 +119,7 @@ def changed(name: str, setting: str) -> None:
         value = upload(visit, value)
         if value is None:
             return
-    if visit.take({setting: value}) and control.live and not isinstance(control, Picture):
+    if visit.take({setting: value}) and control.live and not control.view:
         tell(visit, setting)
 
 
@@ -291,7 +291,7 @@ def draw_board(visit: state.Visit, words: text.Words) -> None:
     component(room)(
         key=f"board.{name}",
         data={
-            "spec": board_spec(room, name, language, {**values, **visit.pictures()}),
+            "spec": board_spec(room, name, language, {**values, **visit.views()}),
             "run": None if run is None else run.id,
             "ticket": room.ticket(state.learner()),
             "asks": asks,

@@ -13,7 +13,7 @@ from typing import Any
 
 import streamlit as st
 
-from engine.params import Params, Picture, checked, salvaged
+from engine.params import Params, checked, salvaged
 from engine.types import Problem, Values
 from lessons import catalog
 from pages.ui.words import NAMES, say
@@ -61,13 +61,15 @@ class Visit:
         self.drafts = {}
 
     def job_values(self) -> Values:
-        """The settings that make a run what it is: all but uploaded pictures, which only questions use."""
-        return {**self.params.model_dump(mode="json"), **dict.fromkeys(self.pictures(), "")}
-
-    def pictures(self) -> Values:
-        """Digests of uploaded pictures."""
+        """The settings that make a run what it is: those that only change the view stand at their defaults."""
         kind = type(self.params)
-        return {name: getattr(self.params, name) for name, control in kind.controls() if isinstance(control, Picture)}
+        plain = {name: kind.model_fields[name].default for name in self.views()}
+        return {**self.params.model_dump(mode="json"), **plain}
+
+    def views(self) -> Values:
+        """Settings that only change what is drawn or asked: uploaded pictures among them."""
+        kind = type(self.params)
+        return {name: getattr(self.params, name) for name, control in kind.controls() if control.view}
 
 
 def learner() -> str:

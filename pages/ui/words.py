@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 NAMES = {"en": "English", "zh": "中文"}
@@ -93,7 +94,6 @@ WORDS: dict[str, tuple[str, str]] = {
         "这是本课对应的纯 PyTorch 程序，已填入你的设置。装好 torch 就能运行，最终损失与页面一致。",
     ),
     "download": ("Download this program", "下载程序"),
-    "download_short": ("Code", "代码"),
     "not_known": (
         "{name} = {value} is not known. Choose one of: {known}.",
         "{name} = {value} 不存在，可选：{known}。",
@@ -187,8 +187,8 @@ PLAYER: dict[str, tuple[str, str]] = {
         "Space plays and pauses, the arrow keys step, Home and End jump.",
         "空格键播放和暂停，方向键单步，Home / End 跳到首尾。",
     ),
+    "dismiss": ("Close this message", "关闭提示"),
     "reading": ("In words", "文字说明"),
-    "not_finite": ("not a number any more", "已不是有限的数"),
     "expired": ("This page is too old to command runs. Reload it.", "页面已过期，请刷新后再操作。"),
 }
 
@@ -202,3 +202,8 @@ def say(key: str, language: str, **values: Any) -> str:
 def player(language: str) -> dict[str, str]:
     """The player's words, for the board spec."""
     return {key: pair[language == "zh"] for key, pair in PLAYER.items()}
+
+
+def as_text(said: str) -> str:
+    """A sentence with a learner's own characters in it, so that Markdown shows them instead of obeying them."""
+    return re.sub(r"([\\`*_{}\[\]<>#$~|:])", r"\\\1", said)

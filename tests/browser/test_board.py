@@ -17,17 +17,16 @@ import numpy as np
 import pytest
 import uvicorn
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Position, expect
 
 from engine import wire
-from engine.types import Scalars
+from engine.types import Array, Scalars
 from lessons.reading import number, reading
 from tests.browser.board import figures, server
 
 pytestmark = pytest.mark.browser
 
 ALL = [figure.id for figure in figures.figures()]
-PLOTS = ["contour", "relief", "loss"]
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +54,7 @@ class View:
 
     def open(self, run: str = "quick", **query: str) -> View:
         self.control("reset")
-        asked = "&".join(f"{key}={value}" for key, value in {"run": run, **query}.items())
+        asked = "&".join(f"{key}={value}" for key, value in {"run": run, "spec": "en", **query}.items())
         self.page.goto(f"{self.address}/?{asked}")
         self.page.wait_for_selector(".tr-figure")
         return self
@@ -83,10 +82,24 @@ class View:
         with urllib.request.urlopen(f"{self.address}/control/{what}") as answer:
             return json.load(answer)
 
-    def figure(self, name: str) -> Any:
+    def mark(self, nodes: str) -> None:
+        """Marks these nodes, so that `kept` can tell whether they are the same ones later."""
+        self.js(f"document.querySelectorAll({nodes!r}).forEach((node) => {{ node.mine = true; }})")
+
+    def kept(self, nodes: str) -> bool:
+        return bool(self.js(f"[...document.querySelectorAll({nodes!r})].every((node) => node.mine)"))
+
+    def drag(self, target: Locator, start: tuple[float, float], end: tuple[float, float]) -> None:
+        box = box_of(target)
+        self.page.mouse.move(box["x"] + start[0], box["y"] + start[1])
+        self.page.mouse.down()
+        self.page.mouse.move(box["x"] + end[0], box["y"] + end[1], steps=4)
+        self.page.mouse.up()
+
+    def figure(self, name: str) -> Locator:
         return self.page.locator(f".tr-figure[data-figure={name}]")
 
-    def button(self, name: str) -> Any:
+    def button(self, name: str) -> Locator:
         return self.page.locator(f".tr-{name}")
 
 
@@ -97,6 +110,12 @@ def view(chromium: Browser, address: str) -> Iterator[View]:
     yield made
     assert made.errors == []
     context.close()
+
+
+def box_of(target: Locator) -> dict[str, float]:
+    found = target.bounding_box()
+    assert found is not None
+    return {"x": found["x"], "y": found["y"], "width": found["width"], "height": found["height"]}
 
 
 def pixels(view: View, name: str) -> Any:
@@ -114,7 +133,7 @@ def near(picture: Any, colour: tuple[int, int, int], reach: int = 24) -> int:
 
 def test_decodes_what_the_wire_packs(view: View) -> None:
     view.open()
-    arrays = {
+    arrays: dict[str, Array] = {
         "a": np.array([1.5, math.nan, math.inf, -math.inf], np.float64),
         "b": np.array([[1, 2, 3]], np.uint8),
         "c": np.array([-1, 2], np.int8),
@@ -131,8 +150,8 @@ def test_decodes_what_the_wire_packs(view: View) -> None:
         """(text) => {
           const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
           const { header, arrays } = window.live.decode(bytes.buffer);
-          const plain = Object.fromEntries(Object.entries(arrays).map(([k, v]) => [k, [v.shape, Array.from(v.values, String)]]));
-          return { header, plain };
+          const plain = Object.entries(arrays).map(([k, v]) => [k, [v.shape, Array.from(v.values, String)]]);
+          return { header, plain: Object.fromEntries(plain) };
         }""",
         packed,
     )
@@ -195,7 +214,8 @@ def test_readings_are_those_of_python(view: View) -> None:
         found = view.js(
             """([templates, history]) => {
               const number = (text) => Number(text.replace("inf", "Infinity"));
-              const pairs = history.map(([step, scalars]) => [step, Object.fromEntries(Object.entries(scalars).map(([k, v]) => [k, number(v)]))]);
+              const plain = (scalars) => Object.fromEntries(Object.entries(scalars).map(([k, v]) => [k, number(v)]));
+              const pairs = history.map(([step, scalars]) => [step, plain(scalars)]);
               return templates.map((one) => window.live.reading(one, pairs, { sgd: "SGD" }, { right: 0.5 }));
             }""",
             [templates, plain],
@@ -229,7 +249,7 @@ def test_a_long_line_keeps_its_extremes_and_gaps(view: View) -> None:
 @pytest.mark.parametrize("width", [1280, 390])
 def test_all_four_kinds_draw(view: View, theme: str, width: int) -> None:
     view.page.set_viewport_size({"width": width, "height": 3200})
-    view.open(theme=theme, language="zh" if width == 390 else "en")
+    view.open(theme=theme, spec="zh-solid" if width == 390 else "en-solid")
     view.drawn()
     background = (255, 255, 255) if theme == "light" else (18, 22, 28)
     for name in ALL:
@@ -242,7 +262,7 @@ def test_all_four_kinds_draw(view: View, theme: str, width: int) -> None:
     assert near(pixels(view, "confusion"), (253, 231, 37)) > 500  # the diagonal at viridis' end
     assert near(pixels(view, "boundary"), (47, 134, 214)) > 1000
     assert view.js("document.documentElement.scrollWidth") <= width
-    boxes = {name: view.figure(name).bounding_box() for name in ALL}
+    boxes = {name: box_of(view.figure(name)) for name in ALL}
     if width == 390:
         assert all(box["width"] > 340 for box in boxes.values())
         assert [*sorted(ALL, key=lambda name: boxes[name]["y"])] == ALL
@@ -256,17 +276,17 @@ def test_hero_and_player_fit_above_the_fold(view: View) -> None:
     view.page.set_viewport_size({"width": 1280, "height": 800})
     view.open()
     view.until("torchroom.board.counters.drawn.contour > 0")
-    hero = view.figure("contour").locator(".tr-body").bounding_box()
-    player = view.page.locator(".tr-player").bounding_box()
+    hero = box_of(view.figure("contour").locator(".tr-body"))
+    player = box_of(view.page.locator(".tr-player"))
     assert hero["y"] + hero["height"] < player["y"]
     assert player["y"] + player["height"] <= 800
     assert player["height"] < 76
 
 
 def test_accessible_names(view: View) -> None:
-    view.open(language="zh")
+    view.open(spec="zh")
     view.drawn()
-    assert view.page.locator("figure").count() == len(ALL)
+    assert view.page.locator("figure").count() == len(ALL) - 1
     assert view.figure("loss").get_attribute("aria-label") == "Loss by step: a chart"
     expect(view.page.get_by_role("heading", name="Loss by step")).to_be_visible()
     for button in view.page.locator(".tr-player button").all():
@@ -294,14 +314,14 @@ def test_readings_follow_the_playhead(view: View) -> None:
 def test_theme_changes_without_rebuilding(view: View) -> None:
     view.open()
     view.drawn()
-    view.js("document.querySelectorAll('.tr-body > *').forEach((node) => { node.mine = true; })")
+    view.mark(".tr-body > *")
     assert near(pixels(view, "loss"), (255, 255, 255)) > 10000
     view.js("window.dress('dark')")
     view.drawn()
     assert near(pixels(view, "loss"), (18, 22, 28)) > 10000
     colour = "getComputedStyle(document.querySelector('[data-figure=loss] .xtitle')).fill"
     assert view.js(colour) == "rgb(230, 235, 241)"
-    assert view.js("[...document.querySelectorAll('.tr-body > *')].every((node) => node.mine)")
+    assert view.kept(".tr-body > *")
     assert view.board("counters.connections") == 1
 
 
@@ -316,7 +336,13 @@ def test_one_broken_figure_leaves_the_others(view: View) -> None:
     view.open()
     view.drawn()
     view.js(
-        "() => { const f = torchroom.board.figures.get('filters'); f.arrange = () => { throw new Error('no such thing'); }; f.changed(); torchroom.board.changed(); }"
+        """() => {
+          const { board } = torchroom;
+          const filters = board.figures.get("filters");
+          filters.arrange = () => { throw new Error("no such thing"); };
+          filters.changed();
+          board.changed();
+        }"""
     )
     expect(view.figure("filters").locator(".tr-fault")).to_have_text("First-layer filters: no such thing")
     view.board("scrubbed(40)")
@@ -330,28 +356,19 @@ def test_one_broken_figure_leaves_the_others(view: View) -> None:
 
 
 def test_updates_replace_nothing_and_keep_zoom_and_camera(view: View) -> None:
-    view.open("live")
+    view.open("live", spec="en-solid")
     view.drawn()
-    view.js(
-        "document.querySelectorAll('.tr-figure, .tr-figure *').forEach((node) => { if (!node.closest('.tr-plot')) node.mine = true; })"
-    )
-    view.js(
-        "document.querySelectorAll('.tr-plot, .tr-plot .main-svg, .tr-plot canvas').forEach((node) => { node.mine = true; })"
-    )
-    plot = view.figure("loss").locator(".nsewdrag").bounding_box()
-    mouse = view.page.mouse
-    mouse.move(plot["x"] + 40, plot["y"] + 40)
-    mouse.down()
-    mouse.move(plot["x"] + 180, plot["y"] + 140, steps=4)
-    mouse.up()
-    solid = view.figure("relief").locator(".tr-plot").bounding_box()
-    mouse.move(solid["x"] + 150, solid["y"] + 150)
-    mouse.down()
-    mouse.move(solid["x"] + 230, solid["y"] + 180, steps=4)
-    mouse.up()
+    # within plotly's drawing the paths and labels are its own affair; its canvases and layers are not
+    nodes = ".tr-figure, .tr-figure :not(.tr-plot *), .tr-plot canvas, .svg-container > .main-svg"
+    view.mark(nodes)
+    view.drag(view.figure("loss").locator(".nsewdrag"), (40, 40), (180, 140))
+    view.drag(view.figure("relief").locator(".tr-plot"), (150, 150), (230, 180))
     state = """() => {
       const [loss, relief] = ["loss", "relief"].map((id) => document.querySelector(`[data-figure=${id}] .tr-plot`));
-      return [loss._fullLayout.xaxis.range.map((v) => +v.toFixed(6)), loss._fullLayout.yaxis.range.map((v) => +v.toFixed(6)), relief._fullLayout.scene._scene.getCamera().eye, loss.data[0].x.length];
+      const { xaxis, yaxis } = loss._fullLayout;
+      const short = (range) => range.map((value) => Number(value.toFixed(6)));
+      const { eye } = relief._fullLayout.scene._scene.getCamera();
+      return [short(xaxis.range), short(yaxis.range), eye, loss.data[0].x.length];
     }"""
     view.page.wait_for_timeout(400)
     before = view.js(state)
@@ -362,12 +379,7 @@ def test_updates_replace_nothing_and_keep_zoom_and_camera(view: View) -> None:
     assert after[:2] == before[:2]
     assert after[2] == pytest.approx(before[2], rel=1e-3)
     assert after[3] > before[3]
-    # nodes that bear no mark were made since; those within plotly's drawing are its own
-    fresh = "[...document.querySelectorAll('.tr-figure, .tr-figure *')].filter((n) => !n.mine && !n.closest('.main-svg, .tr-plot')).map((n) => n.outerHTML.slice(0, 80))"
-    assert view.js(fresh) == []
-    assert view.js(
-        "[...document.querySelectorAll('.tr-plot, .tr-plot > .plot-container > .svg-container > .main-svg, .tr-plot canvas')].every((n) => n.mine)"
-    )
+    assert view.kept(nodes)
     view.figure("loss").locator(".tr-tool").first.click()  # reset view
     view.page.wait_for_timeout(500)
     assert view.js(state)[0] != before[0]
@@ -376,7 +388,7 @@ def test_updates_replace_nothing_and_keep_zoom_and_camera(view: View) -> None:
 def test_a_rerun_neither_reconnects_nor_rebuilds(view: View) -> None:
     view.open()
     view.drawn()
-    view.js("document.querySelectorAll('.tr-body > *').forEach((node) => { node.mine = true; })")
+    view.mark(".tr-body > *")
     before = view.board("counters.drawn")
     for number_ in range(5):
         view.js(f"window.rerun({{ status: 'slider {number_}' }})")
@@ -396,10 +408,16 @@ def test_cleanup_and_mount_again_keep_the_board(view: View) -> None:
     assert view.board("counters.connections") == 1
     # Streamlit may make a new element for the same component
     view.js(
-        "window.cleanup(), document.getElementById('board').remove(), document.getElementById('theme').prepend(Object.assign(document.createElement('div'), { id: 'board' })), window.rerun()"
+        """() => {
+          window.cleanup();
+          document.getElementById("board").remove();
+          const other = Object.assign(document.createElement("div"), { id: "board" });
+          document.getElementById("theme").prepend(other);
+          window.rerun();
+        }"""
     )
     view.page.wait_for_timeout(1300)
-    assert view.js("document.querySelectorAll('#board .tr-figure').length") == len(ALL)
+    assert view.js("document.querySelectorAll('#board .tr-figure').length") == len(ALL) - 1
     assert view.control("state")["opened"] == 1
     view.js("window.cleanup()")
     view.until("torchroom.boards.length === 0")
@@ -409,12 +427,12 @@ def test_cleanup_and_mount_again_keep_the_board(view: View) -> None:
 def test_a_new_spec_changes_figures_in_place(view: View) -> None:
     view.open()
     view.drawn()
-    view.js("document.querySelectorAll('.tr-figure').forEach((node) => { node.mine = true; })")
+    view.mark(".tr-figure")
     view.js("window.rerun({ spec: '/live/spec/en-changed.json' })")
     expect(view.page.get_by_role("heading", name="Loss by step, again")).to_be_visible()
     view.drawn()
     assert view.figure("filters").count() == 0
-    assert view.js("[...document.querySelectorAll('.tr-figure')].every((node) => node.mine)")
+    assert view.kept(".tr-figure")
     assert view.js("document.querySelectorAll('[data-figure=loss] .scatterlayer .trace').length") == 3
     view.js("window.rerun({ spec: '/live/spec/zh.json' })")
     expect(view.figure("filters")).to_be_visible()
@@ -597,18 +615,18 @@ def test_a_command_to_a_shared_run_moves_to_a_copy(view: View) -> None:
 def test_another_run_keeps_the_figures(view: View) -> None:
     view.open()
     view.drawn()
-    view.js("document.querySelectorAll('.tr-body > *').forEach((node) => { node.mine = true; })")
+    view.mark(".tr-body > *")
     view.js("window.rerun({ run: 'other' })")
     view.until("torchroom.board.head === 80")
     view.drawn()
     assert view.step() == 80
     assert view.js("document.querySelector('[data-figure=loss] .tr-plot').data[0].x.length") == 81
-    assert view.js("[...document.querySelectorAll('.tr-body > *')].every((node) => node.mine)")
+    assert view.kept(".tr-body > *")
     assert [one["op"] for one in view.control("state")["heard"]] == ["watch", "leave", "watch"]
 
 
 def test_words_of_failed_queued_and_refused(view: View) -> None:
-    view.open("failed", language="zh")
+    view.open("failed", spec="zh")
     expect(view.page.locator(".tr-notice")).to_contain_text("第 51 步起损失为无穷大")
     expect(view.page.locator(".tr-chip")).to_have_text("失败")
     expect(view.figure("loss").locator(".tr-reading")).to_have_text("It ran away at step 70.")
@@ -627,7 +645,7 @@ def test_words_of_failed_queued_and_refused(view: View) -> None:
 def test_a_click_anywhere_on_the_contour_chooses(view: View) -> None:
     view.open()
     view.drawn()
-    area = view.figure("contour").locator(".nsewdrag").bounding_box()
+    area = box_of(view.figure("contour").locator(".nsewdrag"))
     view.page.mouse.click(area["x"] + 0.75 * area["width"], area["y"] + 0.25 * area["height"])
     view.until("window.sent.length === 1")
     name, value = view.js("window.sent[0]")
@@ -638,10 +656,7 @@ def test_a_click_anywhere_on_the_contour_chooses(view: View) -> None:
     view.until("window.sent.length === 2")
     assert view.js("window.sent[1][1].n > window.sent[0][1].n")
     # a drag is a zoom, not a choice
-    view.page.mouse.move(area["x"] + 50, area["y"] + 50)
-    view.page.mouse.down()
-    view.page.mouse.move(area["x"] + 150, area["y"] + 150, steps=3)
-    view.page.mouse.up()
+    view.drag(view.figure("contour").locator(".nsewdrag"), (50, 50), (150, 150))
     view.page.wait_for_timeout(200)
     assert view.js("window.sent.length") == 2
     assert view.js("getComputedStyle(document.querySelector('[data-figure=contour] .nsewdrag')).cursor") == "crosshair"
@@ -652,12 +667,12 @@ def test_a_map_answers_mouse_and_keys(view: View) -> None:
     view.drawn()
     confusion = view.figure("confusion")
     plan = view.board("figures.get('confusion').plan")
-    at = {"x": plan["left"] + 3.5 * plan["cell"], "y": plan["top"] + 1.5 * plan["cell"]}
+    at: Position = {"x": plan["left"] + 3.5 * plan["cell"], "y": plan["top"] + 1.5 * plan["cell"]}
     confusion.locator(".tr-canvas").hover(position=at)
     expect(confusion.locator(".tr-tip")).to_have_text("is car · taken for cat: 0")
     confusion.locator(".tr-canvas").click(position=at)
     view.until("document.querySelectorAll('.tr-item').length === 4")
-    box = confusion.locator(".tr-selected").bounding_box()
+    box = box_of(confusion.locator(".tr-selected"))
     assert box["width"] == pytest.approx(plan["cell"], abs=1)
     # the question follows the playhead
     view.board("scrubbed(20)")
@@ -681,9 +696,10 @@ def test_graph_and_strip_answer_mouse_and_keys(view: View) -> None:
     view.open()
     view.drawn()
     view.figure("graph").locator(".tr-node").first.click()
+    view.until("torchroom.board.asks.id === 1 && torchroom.board.asks.flights.size === 0")
     view.page.keyboard.press("ArrowRight")
     view.page.keyboard.press("Enter")
-    view.until("torchroom.board.asks.flights.size === 0")
+    view.until("torchroom.board.asks.id === 2 && torchroom.board.asks.flights.size === 0")
     view.figure("strip").locator(".tr-item").nth(2).click()
     view.until("torchroom.board.figures.get('filters').tiles.n === 1")
     asked = [(one["name"], one["args"]) for one in view.control("state")["heard"] if one["op"] == "ask"]

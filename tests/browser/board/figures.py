@@ -22,7 +22,8 @@ WORDS = {
         "Loss by step",
         "Training blue, validation orange; the gap is where it was not a number.",
         "[diverged] It ran away at step {step}. || Loss fell from {first:loss} to {now:loss|4} by step {step}; "
-        "flat since step {flat:loss}. || Loss fell from {first:loss} to {now:loss|4} by step {step}; lowest: {best:height.}.",
+        "flat since step {flat:loss}. || Loss fell from {first:loss} to {now:loss|4} by step {step}; "
+        "lowest: {best:height.}.",
     ),
     "confusion": ("What is taken for what", "Pick a cell to see its images.", "{say:right|%} of all are right."),
     "filters": ("First-layer filters", "", ""),
@@ -133,12 +134,13 @@ def figures() -> list[Figure]:
     ]
 
 
-def spec(language: str = "en", changed: bool = False) -> dict[str, Any]:
-    """The board spec; `changed`: another title and surface, without the filters, with one more curve."""
+def spec(language: str = "en", solid: bool = False, changed: bool = False) -> dict[str, Any]:
+    """The board spec; `solid`: with the surface, which a browser without a graphics card is slow to start;
+    `changed`: another title, without the filters, with one more curve."""
     listed = []
     for figure in figures():
         title, caption, reading = WORDS[figure.id]
-        if changed and figure.id == "filters":
+        if (changed and figure.id == "filters") or (not solid and figure.id == "relief"):
             continue
         plain = asdict(figure)
         if changed and figure.id == "loss":
@@ -196,7 +198,7 @@ def answer(name: str, args: dict[str, Any], step: int) -> list[Patch]:
     if name == "cell":
         row, column = int(args["truth"]), int(args["guess"])
         n = column + 1
-        images, label = pictures(n)
+        images, _ = pictures(n)
         found = {
             "images": images,
             "label": np.full(n, row),

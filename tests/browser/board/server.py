@@ -95,7 +95,7 @@ class Demo:
                 "seed": 0,
                 "snapshots": [one for one in powers if one <= self.step],
                 "frames": self.frames(),
-            }  # fmt: skip
+            }
         )
 
 
@@ -269,8 +269,8 @@ async def asset(request: Request) -> Response:
 
 
 async def spec(request: Request) -> Response:
-    language, _, changed = request.path_params["name"].partition("-")
-    made = figures.spec(language, bool(changed))
+    language, *more = request.path_params["name"].split("-")
+    made = figures.spec(language, "solid" in more, "changed" in more)
     return Response(orjson.dumps(made, option=orjson.OPT_SERIALIZE_NUMPY), media_type="application/json")
 
 
