@@ -720,7 +720,7 @@ class PlotFigure extends Figure {
     this.base = this.spec.traces.map(({ bind, ...trace }) => themed(trace, theme));
     const line = theme.dark ? "rgba(255,255,255,0.12)" : "rgba(20,40,70,0.10)";
     const zero = theme.dark ? "rgba(255,255,255,0.28)" : "rgba(20,40,70,0.25)";
-    const axis = { gridcolor: line, zerolinecolor: zero, linecolor: zero, tickcolor: zero, automargin: true, tickfont: { size: 11 } };
+    const axis = { gridcolor: line, zerolinecolor: zero, linecolor: zero, tickcolor: zero, tickfont: { size: 11 } };
     const given = themed(this.spec.layout || {}, theme);
     const layout = {
       paper_bgcolor: "rgba(0,0,0,0)",
@@ -730,7 +730,7 @@ class PlotFigure extends Figure {
       hovermode: "closest",
       ...given,
       font: { family: theme.font, size: 12, color: theme.text, ...given.font },
-      margin: { l: 46, r: 10, t: 6, b: 36, ...given.margin },
+      margin: { l: 46, r: 10, t: 6, b: 40, ...given.margin },
       legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, bgcolor: "rgba(0,0,0,0)", font: { size: 11 }, ...given.legend },
     };
     const touch = matchMedia("(pointer: coarse)").matches;
@@ -738,7 +738,8 @@ class PlotFigure extends Figure {
     for (const key of new Set(["xaxis", "yaxis", ...Object.keys(given)])) {
       if (/^[xy]axis\d*$/.test(key) && !(this.solid && !given[key])) {
         const own = given[key] || {};
-        layout[key] = { ...axis, ...own };
+        // room for what varies: numbers beside a y axis, names under an x axis; more of it and plotly goes in circles
+        layout[key] = { ...axis, automargin: key[0] === "y" || own.type === "category", ...own };
         const title = typeof own.title === "string" ? { text: own.title } : own.title;
         if (title) layout[key].title = { standoff: 6, ...title, font: { size: 12, ...title.font } };
       }

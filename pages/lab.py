@@ -8,7 +8,7 @@ from engine.types import ENDED, Problem
 from lessons import text
 from pages.ui import state
 from pages.ui.room import the_room
-from pages.ui.words import say
+from pages.ui.words import as_text, say
 
 NEWEST = 30
 language = state.language()
@@ -41,7 +41,7 @@ def workers_and_runs() -> None:
     rows: list[list[object]] = [
         [
             f"{one['device']} {one.get('name', '')}",
-            one["state"],
+            say(f"worker_{one['state']}", language),
             sum(run.device == one["device"] and run.status == "running" for run in runs),
         ]
         for one in engine.devices()
@@ -49,7 +49,7 @@ def workers_and_runs() -> None:
     st.markdown(f"### {say('workers', language)}\n\n{table(words, rows)}", anchors=False)
     problem = state.get("lab problem")
     if problem:
-        st.warning(problem.say(language), icon=":material/error:")
+        st.warning(as_text(problem.say(language)), icon=":material/error:")
         state.put("lab problem", None)
     if not runs:
         st.info(say("no_runs", language))

@@ -33,6 +33,9 @@ WORDS: dict[str, tuple[str, str]] = {
         "学习进度保存在本页网址中，收藏网址即可保留。",
     ),
     "device": ("computing on", "计算设备"),
+    "worker_ready": ("ready", "就绪"),
+    "worker_starting": ("starting", "启动中"),
+    "worker_restarting": ("restarting after it stopped", "中断后重启中"),
     "no_device": ("the engine is starting", "引擎正在启动"),
     # a lesson's page
     "preset": ("Preset", "预设"),

@@ -17,7 +17,9 @@ from tests.browser.conftest import FLAGS, browser_path
 SIZES = {"wide": (1280, 800), "phone": (390, 844)}
 
 
-def shoot(browser: Browser, url: str, path: Path, theme: str, size: tuple[int, int], whole: bool, language: str) -> None:
+def shoot(
+    browser: Browser, url: str, path: Path, theme: str, size: tuple[int, int], whole: bool, language: str
+) -> None:
     """One picture of one page, after its board has had time to play."""
     context = browser.new_context(
         viewport={"width": size[0], "height": size[1]},
