@@ -746,7 +746,9 @@ class PlotFigure extends Figure {
       if (/^scene\d*$/.test(key)) {
         const scene = (layout[key] = { bgcolor: "rgba(0,0,0,0)", ...given[key] });
         for (const name of ["xaxis", "yaxis", "zaxis"]) {
-          scene[name] = { gridcolor: line, zerolinecolor: zero, linecolor: zero, showbackground: false, color: theme.text, ...scene[name] };
+          // its lines know no transparency
+          const pale = theme.dark ? "#39444f" : "#dde3ea";
+          scene[name] = { gridcolor: pale, zerolinecolor: pale, linecolor: pale, showbackground: false, color: theme.text, ...scene[name] };
         }
       }
     }

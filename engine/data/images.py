@@ -21,10 +21,20 @@ SPLIT_SEED = 0
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """images: uint8 (n, 3, size, size), stored channels last; labels: int64 (n,)."""
+    """framed: uint8 (n, size + 2 border, size + 2 border, 3), each image in a black frame; labels: int64 (n,).
 
-    images: torch.Tensor
+    The frame is what a shifted image shows at its edge; with it in place, to shift is only to copy from elsewhere.
+    """
+
+    framed: torch.Tensor
     labels: torch.Tensor
+    border: int
+
+    @property
+    def images(self) -> torch.Tensor:
+        """The images themselves, uint8 (n, 3, size, size): a view into the frames."""
+        inner = slice(self.border, self.framed.shape[1] - self.border)
+        return self.framed[:, inner, inner].permute(0, 3, 1, 2)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -41,6 +51,15 @@ class Images:
     test: Part
     mean: torch.Tensor
     std: torch.Tensor
+
+
+def framed(pixels: digits.Bytes, labels: digits.Bytes, device: str) -> Part:
+    """Images (n, 3, size, size) and labels (n,) as they are held; the border is an eighth of the size."""
+    count, _, size, _ = pixels.shape
+    border = size // 8
+    stored = np.zeros((count, size + 2 * border, size + 2 * border, 3), np.uint8)
+    stored[:, border : border + size, border : border + size] = pixels.transpose(0, 2, 3, 1)
+    return Part(torch.from_numpy(stored).to(device), torch.from_numpy(labels.astype(np.int64)).to(device), border)
 
 
 @cache
@@ -63,16 +82,12 @@ def held(name: str, device: str) -> Images:
     mean = counts @ values / counts.sum(1)
     std = np.sqrt(counts @ values**2 / counts.sum(1) - mean**2)
 
-    def part(pixels: digits.Bytes, truth: digits.Bytes) -> Part:
-        stored = torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 2, 3, 1))).to(device)
-        return Part(stored.permute(0, 3, 1, 2), torch.from_numpy(truth.astype(np.int64)).to(device))
-
     return Images(
         classes=source.CLASSES,
         size=images.shape[-1],
-        train=part(learnt, labels[train]),
-        validation=part(images[validation], labels[validation]),
-        test=part(test_images, test_labels),
+        train=framed(learnt, labels[train], device),
+        validation=framed(images[validation], labels[validation], device),
+        test=framed(test_images, test_labels, device),
         mean=torch.from_numpy(mean).to(device, torch.float32),
         std=torch.from_numpy(std).to(device, torch.float32),
     )

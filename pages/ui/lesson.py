@@ -296,7 +296,7 @@ def draw_board(visit: state.Visit, words: text.Words) -> None:
             "ticket": room.ticket(state.learner()),
             "asks": asks,
             "recorded": recorded and run is not None,
-            "autoplay": recorded and run is not None,
+            "autoplay": run is not None,
             "status": status,
             "focus": visit.focus,
             "assets": {one: room.assets.url(one) for one in ("live.css", "plotly.min.js")},

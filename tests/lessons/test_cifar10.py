@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 
 from engine.data import cifar10
-from engine.data.images import held
+from engine.data.images import Part, framed, held
 from engine.params import checked
 from engine.types import Job, Problem, Scalars, Snapshot, Step, Tick
 from lessons import board, catalog, text
@@ -448,11 +448,15 @@ def test_frames_become_patches_with_torchs_numbers() -> None:
 # augmentation
 
 
-def images_of(count: int, size: int = 16) -> torch.Tensor:
+def part_of(count: int, size: int = 16) -> Part:
     pixels = torch.randint(
         1, 256, (count, size, size, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1)
     )
-    return pixels.permute(0, 3, 1, 2)
+    return framed(pixels.permute(0, 3, 1, 2).numpy(), np.zeros(count, np.uint8), "cpu")
+
+
+def augmented(part: Part, how: str) -> torch.Tensor:
+    return augment(part, torch.arange(len(part)), how, torch.Generator().manual_seed(0), GREY)
 
 
 GREY = torch.full((3,), 128, dtype=torch.uint8)
@@ -460,21 +464,23 @@ GREY = torch.full((3,), 128, dtype=torch.uint8)
 
 @pytest.mark.parametrize("how", AUGMENTATIONS)
 def test_augmented_images_keep_shape_kind_and_source(how: str) -> None:
-    source = images_of(50)
-    before = source.clone()
-    found = augment(source, how, torch.Generator().manual_seed(0), GREY)
-    assert found.shape == source.shape
+    source = part_of(50)
+    before = source.framed.clone()
+    found = augmented(source, how)
+    assert found.shape == source.images.shape
     assert found.dtype == torch.uint8
     assert found.is_contiguous(memory_format=torch.channels_last)
-    assert torch.equal(source, before)
-    assert torch.equal(found, augment(source, how, torch.Generator().manual_seed(0), GREY))
+    assert torch.equal(source.framed, before)
+    assert torch.equal(found, augmented(source, how))
+    if how == "none":
+        assert torch.equal(found, source.images)
 
 
 def test_a_flip_is_a_mirror_or_nothing_and_both_come() -> None:
-    source = images_of(200)
-    found = augment(source, "flip", torch.Generator().manual_seed(0), GREY)
-    mirrored = [torch.equal(one, other.flip(2)) for one, other in zip(found, source, strict=True)]
-    same = [torch.equal(one, other) for one, other in zip(found, source, strict=True)]
+    source = part_of(200)
+    found = augmented(source, "flip")
+    mirrored = [torch.equal(one, other.flip(2)) for one, other in zip(found, source.images, strict=True)]
+    same = [torch.equal(one, other) for one, other in zip(found, source.images, strict=True)]
     assert all(a != b for a, b in zip(mirrored, same, strict=True))
     assert 70 < sum(mirrored) < 130
 
@@ -482,10 +488,10 @@ def test_a_flip_is_a_mirror_or_nothing_and_both_come() -> None:
 @pytest.mark.parametrize("size", [16, 32])
 def test_a_crop_is_a_shift_with_black_edges(size: int) -> None:
     """Every result is a window of the padded image; all shifts from one end to the other occur."""
-    source = images_of(400, size)
-    found = augment(source, "crop", torch.Generator().manual_seed(0), GREY)
+    source = part_of(400, size)
+    found = augmented(source, "crop")
     pad = size // 8
-    padded = F.pad(source, (pad, pad, pad, pad))
+    padded = F.pad(source.images, (pad, pad, pad, pad))
     places = set()
     for one, whole in zip(found, padded, strict=True):
         hits = [
@@ -500,9 +506,8 @@ def test_a_crop_is_a_shift_with_black_edges(size: int) -> None:
 
 
 def test_cutout_covers_one_square() -> None:
-    source = torch.full((30, 3, 16, 16), 7, dtype=torch.uint8).contiguous(memory_format=torch.channels_last)
-    found = augment(source, "cutout", torch.Generator().manual_seed(0), GREY)
-    assert ((found == 128).sum((1, 2, 3)) == 3 * 4 * 4).all()
+    source = framed(np.full((30, 3, 16, 16), 7, np.uint8), np.zeros(30, np.uint8), "cpu")
+    assert ((augmented(source, "cutout") == 128).sum((1, 2, 3)) == 3 * 4 * 4).all()
 
 
 def test_the_preview_starts_with_the_image_itself() -> None:
