@@ -17,7 +17,7 @@ ICON = (
     "rx='7' fill='%232f86d6'/%3E%3Cpath d='M6 7c3 14 9 17 20 18' fill='none' stroke='white' stroke-width='3.5' "
     "stroke-linecap='round'/%3E%3Ccircle cx='26' cy='25' r='3.5' fill='%23e07b16'/%3E%3C/svg%3E"
 )
-st.set_page_config(layout="wide", initial_sidebar_state=232, page_icon=ICON)
+st.set_page_config(layout="wide", initial_sidebar_state=252, page_icon=ICON)
 language = state.language()
 marks = state.marks()
 ICONS = {"quiz": ":material/check_circle:", "ran": ":material/timelapse:", "seen": ":material/visibility:"}

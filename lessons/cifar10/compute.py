@@ -226,11 +226,15 @@ def restore(
         )
     model.load_state_dict(weights(state))
     own = optimiser.state_dict()
+    trained = [weight for group in optimiser.param_groups for weight in group["params"]]
     found: dict[int, dict[str, torch.Tensor]] = {}
     for name, array in state.items():
         if name.startswith("optim."):
             _, number, buffer = name.split(".")
-            found.setdefault(int(number), {})[buffer] = torch.from_numpy(np.array(array))
+            value, weight = torch.from_numpy(np.array(array)), trained[int(number)]
+            if value.shape == weight.shape:  # fused optimisers walk along memory: laid out as the weight is, then
+                value = torch.empty_like(weight).copy_(value)
+            found.setdefault(int(number), {})[buffer] = value
     wanted = {"adam": {"exp_avg"}, "adamw": {"exp_avg"}, "sgd": set()}.get(p.optimiser, {"momentum_buffer"})
     if all(wanted <= one.keys() for one in found.values()):
         own["state"] = found if wanted else {}

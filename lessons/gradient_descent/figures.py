@@ -162,7 +162,7 @@ def relief(params: Params, land: Surface, words: Words, names: Mapping[str, str]
         "zaxis": {"title": {"text": say["z_log" if land.logarithmic else "z"]}, "range": [low, high]},
         "aspectmode": "manual",
         "aspectratio": {"x": 1.05, "y": 0.75, "z": 0.55},
-        "camera": {"eye": {"x": -1.05, "y": -1.75, "z": 1.35}, "center": {"x": 0, "y": 0, "z": -0.2}},
+        "camera": {"eye": {"x": -1.2, "y": -2.0, "z": 1.5}, "center": {"x": 0, "y": 0, "z": -0.2}},
     }
     flat = {"visible": False}  # there are no flat axes
     layout = {"scene": scene, "xaxis": flat, "yaxis": flat, "margin": {"l": 0, "r": 0, "t": 0, "b": 0}}

@@ -177,7 +177,7 @@ def test_a_snapshot_does_not_change_when_the_run_goes_on() -> None:
 
 
 def test_pictures_and_questions_do_not_change_a_run() -> None:
-    settings = {**FAST, "augment": "crop"}
+    settings: dict[str, Any] = {**FAST, "augment": "crop"}
     watched = []
     for one in compute.run(job(**settings)):
         watched.append(one)
