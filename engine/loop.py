@@ -2,7 +2,9 @@
 
 A run is a generator; pausing it is not calling `next`, stopping it is closing it. Turns are slices of about 20 ms,
 fair by learner and then by run; a single step that takes longer is a slice of its own, so light runs are served
-between any two of those. Everything that leaves is one packed message of engine/wire.py, given to `emit`:
+between any two of those. A run computes on one thread unless its lesson's `threads(job)` says 0, all of them: small
+models are faster on one, and the pages need a processor too. Everything that leaves is one packed message of
+engine/wire.py, given to `emit`:
 
     scalars   run, groups, total, rate, made (wall time of its first step)
     frame     run, step, scalars + arrays
@@ -20,6 +22,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 
 from engine import generators
 from engine.params import Params, checked
@@ -49,6 +52,7 @@ class Active:
     kind: type[Params] | None
     generator: Lesson
     params: Values
+    threads: int = 1
     status: str = "running"
     step: Step | None = None
     changes: Values = field(default_factory=dict)
@@ -81,6 +85,7 @@ class Loop:
         self.device = device
         self.emit = emit
         self.enter = enter
+        self.threads = torch.get_num_threads()  # of a run that asks for all; the others take one
         self.runs: dict[str, Active] = {}
         self._learners: deque[str] = deque()
         self._turns: dict[str, deque[str]] = {}
@@ -119,10 +124,13 @@ class Loop:
             generators.seed(job.seed)
             generators.restore(state)
             own = {key: value for key, value in state.items() if not key.startswith(generators.PREFIX)}
-            lesson = getattr(importlib.import_module(module), name)(job, own or None)
+            code = importlib.import_module(module)
+            lesson = getattr(code, name)(job, own or None)
             now = time.monotonic()
             run = Active(run_id, job, message["learner"], kind, lesson, {**job.params, **message.get("live", {})})
             run.world = generators.capture()
+            if hasattr(code, "threads"):  # the same for equal jobs: sums in another order have other last digits
+                run.threads = code.threads(job) or self.threads
             run.changes = dict(message.get("live", {}))
             run.status = message.get("status", "running")
             run.rate_from = (now, 0)
@@ -375,6 +383,8 @@ class Loop:
 
     def _enter_world(self, run: Active) -> None:
         self.enter(run.id)
+        if torch.get_num_threads() != run.threads:
+            torch.set_num_threads(run.threads)
         if self._world != run.id:
             self._leave_world()
             generators.restore(run.world)

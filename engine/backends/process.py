@@ -54,6 +54,8 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=ROOT,
+            # Threads that wait must sleep: while they spin, and others need a core too, steps take 15 times as long
+            env={"OMP_WAIT_POLICY": "PASSIVE", **os.environ},
             start_new_session=True,  # Ctrl-C is for the server, which then closes us in order
         )
         for work in (self._write, self._read):

@@ -1,0 +1,139 @@
+"""`cnn`: training on CIFAR-10 through the real lesson, worker, engine, server and sockets, beside the plain program.
+
+speedup_same_recipe         our epochs a second over the baseline's: same network, batch, optimiser, learning rate,
+                            augmentation; median of the rounds
+accuracy_same_recipe        test accuracy after three epochs, beside accuracy_plain; medians
+accuracy_at_3_plain_epochs  test accuracy of the fast network, started and finished within the wall time that three
+                            baseline epochs took in the same round; 0 for a run that took longer; median of the seeds
+
+An epoch of the lesson is 45,000 images (the other 5,000 are held out), one of the baseline 50,000; the speedup compares
+images a second, so that both count the same. Our seconds run from pressing Run to the last message, with validation,
+test, pictures and snapshots in them; the baseline's are those of its training loop alone. How many epochs of the fast
+network fit is taken from a run beforehand, by time and nothing else. All other settings are the presets of the lesson,
+which were chosen by validation accuracy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import statistics
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from typing import Any
+
+from websockets.exceptions import ConnectionClosed
+
+from engine.data import cifar10
+from engine.records import groups_of
+from engine.types import Values
+from engine.wire import unpack
+from lessons.cifar10.params import PRESETS
+from pages.ui.state import written
+from tests.bench.server import Server
+from tests.bench.sessions import Session
+from tests.bench.viewers import Viewer
+
+SEEDS = (0, 1, 2)
+EPOCHS = 3
+OURS, THEIRS = 45_000, 50_000
+MARGIN = 0.93  # of the baseline's time: what the run beforehand says may be a little off
+
+
+def plain(workers: int, epochs: int, seed: int) -> dict[str, Any]:
+    """The baseline in a process of its own."""
+    folder = str(cifar10.folder())
+    command = [sys.executable, "-m", "tests.bench.plain", folder, str(workers), str(epochs), str(seed)]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True)
+    found: dict[str, Any] = json.loads(answer.stdout.splitlines()[-1])
+    return found
+
+
+async def trained(port: int, settings: Values) -> dict[str, float]:
+    """A learner opens the lesson by a link and presses Run: the run's last scalars, and the seconds it took."""
+    query = "&".join(f"{name}={written(value)}" for name, value in settings.items())
+    session = Session(port, "cifar10", query)
+    await session.join()
+    began = time.perf_counter()
+    await session.press("run.cifar10")
+    if session.errors or not session.board.get("run"):
+        raise RuntimeError(f"the page did not start a run: {session.errors or session.board}")
+    viewer = Viewer(port, session.board["ticket"], session.board["run"])
+    await viewer.join()
+    assert viewer.ws is not None
+    scalars: dict[str, float] = {}
+    status = ""
+    with suppress(ConnectionClosed):
+        async for message in viewer.ws:
+            assert isinstance(message, bytes)
+            header, arrays = unpack(message)
+            if header["type"] == "scalars":
+                for group in groups_of(header, arrays):
+                    scalars.update(zip(group.names, group.values[-1].tolist(), strict=True))
+                    scalars["step"] = float(group.steps[-1])
+            elif header["type"] == "run":
+                status = header["status"]
+                if status in ("failed", "stopped"):
+                    raise RuntimeError(f"the run {status}: {header['error']}")
+            if status == "done" and "test_accuracy" in scalars:
+                break
+    seconds = time.perf_counter() - began
+    await viewer.close()
+    await session.close()
+    return {**scalars, "seconds": seconds}
+
+
+def measure(port: int) -> dict[str, Any]:
+    """All rounds; in each, the baseline and ours one after the other."""
+    same = {**PRESETS["tutorial"], "epochs": EPOCHS}
+    fast = PRESETS["fast"]
+    per_epoch = asyncio.run(trained(port, {**fast, "epochs": 1, "seed": 99}))  # also brings the data to the worker
+    per_epoch = asyncio.run(trained(port, {**fast, "epochs": 2, "seed": 98}))
+    workers = min((0, 2), key=lambda count: plain(count, 1, 99)["seconds"][0])
+    rounds = []
+    for seed in SEEDS:
+        base = plain(workers, EPOCHS, seed)
+        budget = sum(base["seconds"])
+        epochs = max(1, int(MARGIN * budget / (per_epoch["seconds"] / 2)))
+        ours = asyncio.run(trained(port, {**same, "seed": seed}))
+        best = asyncio.run(trained(port, {**fast, "epochs": epochs, "seed": seed}))
+        rounds.append(
+            {
+                "plain_s": budget,
+                "same_s": ours["seconds"],
+                "speedup": (EPOCHS * OURS / ours["seconds"]) / (EPOCHS * THEIRS / budget),
+                "plain_accuracy": base["test_accuracy"],
+                "same_accuracy": ours["test_accuracy"],
+                "fast_s": best["seconds"],
+                "fast_epochs": epochs,
+                "fast_accuracy": best["test_accuracy"] if best["seconds"] <= budget else 0.0,
+                "fast_validation": best["val_accuracy"],
+            }
+        )
+        print(json.dumps(rounds[-1]), file=sys.stderr, flush=True)
+
+    def middle(name: str, digits: int) -> float:
+        return round(float(statistics.median(one[name] for one in rounds)), digits)
+
+    return {
+        "speedup_same_recipe": middle("speedup", 2),
+        "accuracy_same_recipe": middle("same_accuracy", 4),
+        "accuracy_plain": middle("plain_accuracy", 4),
+        "accuracy_at_3_plain_epochs": middle("fast_accuracy", 4),
+        "plain_3_epochs_s": middle("plain_s", 1),
+        "fast_s": middle("fast_s", 1),
+        "fast_epochs": middle("fast_epochs", 0),
+        "plain_workers": workers,
+        "same_precision": same["precision"],
+        "rounds": [{name: round(value, 4) for name, value in one.items()} for one in rounds],
+    }
+
+
+def main() -> dict[str, Any]:
+    if not cifar10.available():
+        sys.exit("cnn needs CIFAR-10: name a folder in TORCHROOM_CIFAR10, or fetch the data on the lesson's page.")
+    with Server() as server:
+        server.wait()
+        return measure(server.port)
