@@ -8,6 +8,7 @@ when nobody has watched them for a minute.
 from __future__ import annotations
 
 import itertools
+import logging
 import secrets
 import shutil
 import threading
@@ -23,6 +24,8 @@ from engine.blobs import Blobs
 from engine.data.picture import decode
 from engine.records import Record, groups_of, plain
 from engine.types import ENDED, Arrays, Job, Problem, Snapshot, Values
+
+LOG = logging.getLogger("torchroom.engine")
 
 ACTIVE = 64  # runs at once in the workers; the others wait in the queue
 PER_LEARNER = 8  # runs at once of one learner
@@ -378,26 +381,35 @@ class Engine:
 
     def _say(self, run: Run, event: Values | None = None, arrays: Arrays | None = None, message: bytes = b"") -> None:
         for listener in self._listeners:
-            listener(run.id, event or {"type": "run"}, arrays or {}, message)
+            try:
+                listener(run.id, event or {"type": "run"}, arrays or {}, message)
+            except Exception:  # one that fails must not silence the others, nor the engine
+                LOG.exception("a listener failed on run %s", run.id)
 
     # What workers say
 
     def _follow(self) -> None:
         for header, arrays, message in self.backend.events():
-            kind = header["type"]
             with self._lock:
                 if self._closed.is_set():
                     return
-                if kind == "ready":
-                    self._devices[header["device"]] = {**header, "state": "ready"}
-                elif kind == "died":
-                    self._died(header)
-                elif kind == "answer":
-                    self._answered(header, arrays)
-                elif header["run"] in self._runs:
-                    run = self._runs[header["run"]]
-                    if not run.ended or kind == "snapshot":
-                        getattr(self, f"_on_{kind}")(run, header, arrays, message)
+                try:
+                    self._heed(header, arrays, message)
+                except Exception:  # an event that cannot be used costs itself, not all runs
+                    LOG.exception("event %r of run %r failed", header.get("type"), header.get("run"))
+
+    def _heed(self, header: Values, arrays: Arrays, message: bytes) -> None:
+        kind = header["type"]
+        if kind == "ready":
+            self._devices[header["device"]] = {**header, "state": "ready"}
+        elif kind == "died":
+            self._died(header)
+        elif kind == "answer":
+            self._answered(header, arrays)
+        elif header["run"] in self._runs:
+            run = self._runs[header["run"]]
+            if not run.ended or kind == "snapshot":
+                getattr(self, f"_on_{kind}")(run, header, arrays, message)
 
     def _on_scalars(self, run: Run, header: Values, arrays: Arrays, message: bytes) -> None:
         run.record.add_scalars(groups_of(header, arrays), header["total"])

@@ -71,12 +71,12 @@ def read() -> tuple[Bytes, Bytes, Bytes, Bytes]:
             raise Problem(
                 f"CIFAR-10 is not in {named} (TORCHROOM_CIFAR10): it should hold {FOLDER} with {', '.join(TRAIN)} and "
                 f"{TEST}. Correct the folder, or choose the digits.",
-                f"{named}(TORCHROOM_CIFAR10)里没有 CIFAR-10:其中应有 {FOLDER},内含 {'、'.join(TRAIN)} 和 {TEST}。"
-                "请改正这个文件夹,或先用手写数字。",
+                f"{named}（TORCHROOM_CIFAR10）里没有 CIFAR-10:其中应有 {FOLDER}，内含 {'、'.join(TRAIN)} 和 {TEST}。"
+                "请改正这个文件夹，或先用手写数字。",
             )
         raise Problem(
             "CIFAR-10 is not on this machine yet. Press Download, or choose the digits, which need no network.",
-            "这台机器上还没有 CIFAR-10。请点“下载”,或先用不需要网络的手写数字。",
+            "这台机器上还没有 CIFAR-10。请点“下载”，或先用不需要网络的手写数字。",
         )
     train = [rows(place / name) for name in TRAIN]
     test = rows(place / TEST)
@@ -94,13 +94,13 @@ def rows(path: Path) -> Bytes:
     except OSError as error:
         raise Problem(
             f"{path} cannot be read ({error.strerror or error}). Check the file and its permissions.",
-            f"无法读取 {path}({error.strerror or error})。请检查文件及其权限。",
+            f"无法读取 {path}（{error.strerror or error}）。请检查文件及其权限。",
         ) from error
     if data is None or data.size != count * ROW:
         raise Problem(
             f"{path} has {size:,} bytes; a CIFAR-10 binary file has {count * ROW:,} ({count:,} rows of {ROW:,}). "
             "Delete it and fetch the data again.",
-            f"{path} 有 {size:,} 字节,而 CIFAR-10 的二进制文件应为 {count * ROW:,} 字节({count:,} 行 × {ROW:,})。"
+            f"{path} 有 {size:,} 字节，而 CIFAR-10 的二进制文件应为 {count * ROW:,} 字节（{count:,} 行 × {ROW:,}）。"
             "请删除它并重新下载。",
         )
     table = data.reshape(count, ROW)
@@ -108,7 +108,7 @@ def rows(path: Path) -> Bytes:
     if highest > 9:
         raise Problem(
             f"{path} holds the label {highest}; CIFAR-10 has labels 0 to 9. Delete it and fetch the data again.",
-            f"{path} 中出现了标签 {highest},而 CIFAR-10 的标签只有 0 到 9。请删除它并重新下载。",
+            f"{path} 中出现了标签 {highest}，而 CIFAR-10 的标签只有 0 到 9。请删除它并重新下载。",
         )
     return table
 
@@ -165,7 +165,7 @@ def fetch(scratch: Path, sha256: str, progress: Progress | None) -> Path:
         raise Problem(
             f"{address()} could not be fetched ({reason(error)}). Check the network and try again; or name a mirror in "
             "TORCHROOM_MIRROR, or a folder that has the data in TORCHROOM_CIFAR10. The digits need no network.",
-            f"无法下载 {address()}({reason(error)})。请检查网络后重试;也可以用 TORCHROOM_MIRROR 指定镜像,"
+            f"无法下载 {address()}({reason(error)})。请检查网络后重试；也可以用 TORCHROOM_MIRROR 指定镜像，"
             "或用 TORCHROOM_CIFAR10 指定已有数据的文件夹。手写数字不需要网络。",
         ) from error
     digest = pooch.file_hash(str(found))
@@ -174,8 +174,8 @@ def fetch(scratch: Path, sha256: str, progress: Progress | None) -> Path:
         raise Problem(
             f"What {address()} sent is not the CIFAR-10 archive: {size:,} bytes with SHA-256 {digest[:12]}…, expected "
             f"{sha256[:12]}…. It was thrown away. Try again, then another mirror (TORCHROOM_MIRROR).",
-            f"{address()} 返回的不是 CIFAR-10 压缩包:{size:,} 字节,SHA-256 为 {digest[:12]}…,应为 {sha256[:12]}…。"
-            "文件已丢弃,请重试;若仍如此,请换一个镜像(TORCHROOM_MIRROR)。",
+            f"{address()} 返回的不是 CIFAR-10 压缩包：{size:,} 字节，SHA-256 为 {digest[:12]}…，应为 {sha256[:12]}…。"
+            "文件已丢弃，请重试；若仍如此，请换一个镜像（TORCHROOM_MIRROR）。",
         )
     return found
 
@@ -224,13 +224,13 @@ def unpack(archive: Path, into: Path) -> Path:
             raise
         raise Problem(
             f"{ARCHIVE} cannot be unpacked ({error}). It was thrown away; try again.",
-            f"无法解压 {ARCHIVE}({error})。文件已丢弃,请重试。",
+            f"无法解压 {ARCHIVE}（{error}）。文件已丢弃，请重试。",
         ) from error
     for name in (*TRAIN, TEST):
         if not (into / name).is_file():
             raise Problem(
                 f"{ARCHIVE} does not hold {name}. It was thrown away; try another mirror (TORCHROOM_MIRROR).",
-                f"{ARCHIVE} 中没有 {name}。文件已丢弃,请换一个镜像(TORCHROOM_MIRROR)。",
+                f"{ARCHIVE} 中没有 {name}。文件已丢弃，请换一个镜像（TORCHROOM_MIRROR）。",
             )
         rows(into / name)
     return into
@@ -254,12 +254,12 @@ def explained(place: Path) -> Any:
             raise Problem(
                 f"The disk with {place.resolve()} is full: unpacking CIFAR-10 takes {need} MB. Make room, or name "
                 "another folder in TORCHROOM_DATA, then try again. Nothing half-written was kept.",
-                f"{place.resolve()} 所在的磁盘已满:解压 CIFAR-10 时需要 {need} MB。请腾出空间,"
-                "或用 TORCHROOM_DATA 指定别的文件夹,然后重试。没有留下任何不完整的文件。",
+                f"{place.resolve()} 所在的磁盘已满：解压 CIFAR-10 时需要 {need} MB。请腾出空间，"
+                "或用 TORCHROOM_DATA 指定别的文件夹，然后重试。没有留下任何不完整的文件。",
             ) from error
         raise Problem(
             f"{place.resolve()} cannot be written ({error.strerror}). Name another folder in TORCHROOM_DATA.",
-            f"无法写入 {place.resolve()}({error.strerror})。请用 TORCHROOM_DATA 指定别的文件夹。",
+            f"无法写入 {place.resolve()}（{error.strerror}）。请用 TORCHROOM_DATA 指定别的文件夹。",
         ) from error
 
 

@@ -15,7 +15,7 @@ import torch
 from engine.data import cifar10, digits
 from engine.types import Problem
 
-VALIDATION = {"cifar10": 5000, "digits": 300}
+SETS = ("cifar10", "digits")
 SPLIT_SEED = 0
 
 
@@ -42,7 +42,10 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Images:
-    """A set in three parts; `mean` and `std` (3,) float32 are those of the training pixels, in 0..1."""
+    """A set in three parts.
+
+    `mean` and `std` (3,) float32, in 0..1, are those of all official training pixels, held out or not.
+    """
 
     classes: tuple[str, ...]
     size: int
@@ -62,32 +65,40 @@ def framed(pixels: digits.Bytes, labels: digits.Bytes, device: str) -> Part:
     return Part(torch.from_numpy(stored).to(device), torch.from_numpy(labels.astype(np.int64)).to(device), border)
 
 
+def held(name: str, device: str, held_out: int) -> Images:
+    """The set `name` ("cifar10" or "digits") on `device`, with `held_out` percent of the training images kept back.
+
+    The bytes are put there once, in one fixed order drawn with SPLIT_SEED; a split is a view of them, its last
+    images being the validation images. Raises Problem if the set is not to be had.
+    """
+    every, test, mean, std, classes = stored(name, device)
+    kept = len(every) - round(len(every) * held_out / 100)
+    train = Part(every.framed[:kept], every.labels[:kept], every.border)
+    validation = Part(every.framed[kept:], every.labels[kept:], every.border)
+    return Images(classes, every.framed.shape[1] - 2 * every.border, train, validation, test, mean, std)
+
+
 @cache
-def held(name: str, device: str) -> Images:
-    """The set `name` ("cifar10" or "digits") on `device`, put there once. Raises Problem if it is not to be had."""
-    if name not in VALIDATION:
+def stored(name: str, device: str) -> tuple[Part, Part, torch.Tensor, torch.Tensor, tuple[str, ...]]:
+    """All training images in the fixed order, the test images, mean, std and the names of the classes."""
+    if name not in SETS:
         raise Problem(
-            f"There is no image set {name!r:.40}; there are {', '.join(VALIDATION)}.",
-            f"没有名为 {name!r:.40} 的图像数据集,可用的有 {'、'.join(VALIDATION)}。",
+            f"There is no image set {name!r:.40}; there are {', '.join(SETS)}.",
+            f"没有名为 {name!r:.40} 的图像数据集，可用的有 {'、'.join(SETS)}。",
         )
     source = cifar10 if name == "cifar10" else digits
     images, labels, test_images, test_labels = source.read()
-    order = np.random.RandomState(SPLIT_SEED).permutation(len(images))
-    train, validation = order[: -VALIDATION[name]], order[-VALIDATION[name] :]
-    learnt = images[train]
+    order = np.random.RandomState(SPLIT_SEED).permutation(len(images))  # noqa: NPY002 - its stream never changes
     counts = np.zeros((3, 256))
-    for some in np.array_split(learnt, 1 + len(learnt) // 1000):  # bincount makes eight bytes of each
+    for some in np.array_split(images, 1 + len(images) // 1000):  # bincount makes eight bytes of each
         counts += [np.bincount(some[:, channel].ravel(), minlength=256) for channel in range(3)]
     values = np.arange(256) / 255
     mean = counts @ values / counts.sum(1)
     std = np.sqrt(counts @ values**2 / counts.sum(1) - mean**2)
-
-    return Images(
-        classes=source.CLASSES,
-        size=images.shape[-1],
-        train=framed(learnt, labels[train], device),
-        validation=framed(images[validation], labels[validation], device),
-        test=framed(test_images, test_labels, device),
-        mean=torch.from_numpy(mean).to(device, torch.float32),
-        std=torch.from_numpy(std).to(device, torch.float32),
+    return (
+        framed(images[order], labels[order], device),
+        framed(test_images, test_labels, device),
+        torch.from_numpy(mean).to(device, torch.float32),
+        torch.from_numpy(std).to(device, torch.float32),
+        source.CLASSES,
     )

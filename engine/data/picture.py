@@ -28,7 +28,7 @@ def decode(data: bytes) -> npt.NDArray[np.uint8]:
         raise Problem(
             f"This file has {len(data) / 1e6:.0f} MB; at most {MOST_BYTES // 1_000_000} MB are taken. Save the picture "
             "smaller and try again.",
-            f"这个文件有 {len(data) / 1e6:.0f} MB,最多接受 {MOST_BYTES // 1_000_000} MB。请把图片存小一些再试。",
+            f"这个文件有 {len(data) / 1e6:.0f} MB，最多接受 {MOST_BYTES // 1_000_000} MB。请把图片存小一些再试。",
         )
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # Pillow only warns of pictures that may be decompression bombs
@@ -47,7 +47,7 @@ def decode(data: bytes) -> npt.NDArray[np.uint8]:
         if max(width, height) > 50 * min(width, height):
             raise Problem(
                 f"This picture is {width} × {height}: too narrow to be seen in a square. Crop it and try again.",
-                f"这张图片是 {width} × {height},太过狭长,缩成正方形后什么也看不见。请裁剪后再试。",
+                f"这张图片是 {width} × {height}，太过狭长，缩成正方形后什么也看不见。请裁剪后再试。",
             )
         try:
             image.draft("RGB", (SIDE, SIDE))  # a JPEG can be decoded at a fraction of its size
@@ -57,7 +57,7 @@ def decode(data: bytes) -> npt.NDArray[np.uint8]:
             raise Problem(
                 f"This {image.format} file says it is {width} × {height} but breaks off or is damaged. "
                 "Send it again, or save it anew.",
-                f"这个 {image.format} 文件标明是 {width} × {height},但数据不完整或已损坏。请重新上传,或另存一份再试。",
+                f"这个 {image.format} 文件标明是 {width} × {height}，但数据不完整或已损坏。请重新上传，或另存一份再试。",
             ) from error
     upright.thumbnail((SIDE, SIDE))
     white = Image.new("RGBA", upright.size, "white")
@@ -70,5 +70,5 @@ def too_large(size: str = "") -> Problem:
     limit = MOST_PIXELS // 1_000_000
     return Problem(
         f"This picture{size} has more than {limit} million pixels. Save it smaller: the network looks at 32 × 32.",
-        f"这张图片{size}超过 {limit}00 万像素。请存小一些再试:网络只看 32 × 32。",
+        f"这张图片{size}超过 {limit}00 万像素。请存小一些再试：网络只看 32 × 32。",
     )

@@ -136,6 +136,6 @@ def known(network: str, layer: object) -> str:
     if layer not in names:
         raise Problem(
             f"Layer {layer!r:.40} has no maps to show. Layers with maps: {', '.join(names)}.",
-            f"层 {layer!r:.40} 没有可以显示的特征图。可选的层:{'、'.join(names)}。",
+            f"层 {layer!r:.40} 没有可以显示的特征图。可选的层：{'、'.join(names)}。",
         )
     return str(layer)

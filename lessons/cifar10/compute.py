@@ -41,7 +41,7 @@ def run(job: Job, state: Snapshot | None = None) -> Generator[Step, Values | Non
     """
     p = checked(Params, job.params)
     device = place(job.device)
-    data = held(p.data, str(device))
+    data = held(p.data, str(device), p.held_out)
     train, fill = data.train, (data.mean * 255).round().to(torch.uint8)
     bf16 = p.precision == "bfloat16" and has_bfloat16(device)
     live = {name: float(getattr(p, name)) for name in LIVE}
@@ -56,7 +56,7 @@ def run(job: Job, state: Snapshot | None = None) -> Generator[Step, Values | Non
     order = torch.empty(0, dtype=torch.int64)
     said = np.zeros(0, np.uint8)  # guesses for the validation images at the last check
     if state is not None:
-        step, epoch, at, order, said = restore(state, p, model, optimiser, generator)
+        step, epoch, at, order, said = restore(state, p, data.validation, model, optimiser, generator)
         live.update({name: float(state[f"live.{name}"]) for name in LIVE if f"live.{name}" in state})
     moved = {name for name in LIVE if state is not None and f"live.{name}" in state}
 
@@ -195,9 +195,9 @@ def diverged(step: int, lr: float, p: Params) -> Problem:
         f"At step {step} the loss stopped being a finite number: with a learning rate of {lr:.3g} the steps were so "
         f"large that the weights overflowed. Try a learning rate of {p.lr / 10:.2g}"
         + ("." if p.network == "fast" else ", or the fast network, whose batch norm stands larger steps."),
-        f"第 {step} 步时损失不再是有限的数:学习率 {lr:.3g} 让每一步都太大,权重溢出了。"
+        f"第 {step} 步时损失不再是有限的数：学习率 {lr:.3g} 让每一步都太大，权重溢出了。"
         f"请试试学习率 {p.lr / 10:.2g}"
-        + ("。" if p.network == "fast" else ",或换用带批归一化、更能承受大步长的快速网络。"),
+        + ("。" if p.network == "fast" else "，或换用带批归一化、更能承受大步长的快速网络。"),
     )
 
 
@@ -216,7 +216,12 @@ def optimiser_state(optimiser: torch.optim.Optimizer) -> Snapshot:
 
 
 def restore(
-    state: Snapshot, p: Params, model: nn.Module, optimiser: torch.optim.Optimizer, generator: torch.Generator
+    state: Snapshot,
+    p: Params,
+    validation: Part,
+    model: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    generator: torch.Generator,
 ) -> tuple[int, int, int, torch.Tensor, Bytes]:
     """Puts a snapshot back; returns step, epoch, image, order and the guesses of the last check.
 
@@ -227,7 +232,13 @@ def restore(
         raise Problem(
             "A run can be continued with other settings, but not with another network or other data: its weights "
             "would not fit. Start a new run.",
-            "可以换设置接着训练,但不能换网络或数据:原来的权重对不上。请重新开始一次训练。",
+            "可以换设置接着训练，但不能换网络或数据：原来的权重对不上。请重新开始一次训练。",
+        )
+    if len(state["at.guesses"]) != len(validation):
+        raise Problem(
+            "A run cannot be continued with another part held out: it has learnt from images that would then be "
+            "validation images. Start a new run.",
+            "不能换一个留出比例接着训练：有些图像已经学过，不能再用来验证。请重新开始一次训练。",
         )
     model.load_state_dict(weights(state))
     own = optimiser.state_dict()
@@ -312,7 +323,7 @@ def look(job: Job, state: Snapshot | None, name: str, args: Values) -> Arrays:
     Raises Problem for arguments that are not of that form.
     """
     p = checked(Params, job.params)
-    data = held(p.data, str(place(job.device)))
+    data = held(p.data, str(place(job.device)), p.held_out)
     if name == "augment":
         return copies(p, data, whole(args, "image", 0, len(data.train) - 1))
     if name not in ("cell", "maps", "image", "classify"):

@@ -120,7 +120,7 @@ def load(snapshot: Snapshot) -> nn.Sequential:
     except (KeyError, IndexError, RuntimeError) as error:
         raise Problem(
             "This kept network is not one of the CIFAR-10 lesson's, or of another version of it. Train one anew.",
-            "这个保存的网络不是 CIFAR-10 课训练的,或出自另一个版本。请重新训练一个。",
+            "这个保存的网络不是 CIFAR-10 课训练的，或出自另一个版本。请重新训练一个。",
         ) from error
     return model.eval()
 

@@ -15,7 +15,10 @@ SCHEDULES = ("constant", "cosine", "onecycle")
 
 
 class Params(engine.params.Params):
-    """What is trained on what, and how. `bfloat16` falls back to float32 where the processor has none."""
+    """What is trained on what, and how.
+
+    `held_out` is in percent of the training images; `bfloat16` falls back to float32 where the processor has none.
+    """
 
     data: Annotated[str, Choice(DATA, row=True)] = "digits"
     network: Annotated[str, Choice(NETWORKS, row=True)] = "tutorial"
@@ -27,6 +30,7 @@ class Params(engine.params.Params):
     augment: Annotated[str, Choice(AUGMENTATIONS)] = "none"
     smoothing: Annotated[float, Slider(0.0, 0.4, step=0.05)] = 0.0
     epochs: Annotated[int, Slider(1, 60, step=1)] = 16
+    held_out: Annotated[int, Slider(2, 50, step=1)] = 20
     precision: Annotated[str, Choice(("float32", "bfloat16"), row=True)] = "float32"
     pace: Annotated[float, Slider(0.0, 200.0, step=5.0, live=True)] = 50.0
     picture: Annotated[str, Picture()] = ""
@@ -49,6 +53,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     "tutorial": {
         "data": "cifar10",
+        "held_out": 10,
         "batch": 128,
         "augment": "crop_flip",
         "epochs": 3,
@@ -57,6 +62,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     "vgg": {
         "data": "cifar10",
+        "held_out": 10,
         "network": "vgg",
         "batch": 128,
         "lr": 0.02,
@@ -68,6 +74,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     "fast": {
         "data": "cifar10",
+        "held_out": 10,
         "network": "fast",
         "optimiser": "nesterov",
         "lr": 0.3,

@@ -28,11 +28,10 @@ BATCH = 32
 AUGMENT = "none"  # none, flip, crop, crop_flip, cutout
 SMOOTHING = 0.0
 EPOCHS = 16
+HELD_OUT = 20  # percent of the training images
 PRECISION = "float32"  # float32, bfloat16
 SEED = 0
 # end of settings
-
-HELD_OUT = {"digits": 300, "cifar10": 5000}
 
 
 def read_digits() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -184,7 +183,8 @@ def accuracy(model: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> fl
 def main() -> None:
     pixels, truth, test_pixels, test_truth = read_digits() if DATA == "digits" else read_cifar10()
     order = np.random.RandomState(0).permutation(len(pixels))  # the same images are held out, whatever the seed
-    learnt, held_out = order[: -HELD_OUT[DATA]], order[-HELD_OUT[DATA] :]
+    kept = len(order) - round(len(order) * HELD_OUT / 100)
+    learnt, held_out = order[:kept], order[kept:]
 
     def tensors(some_pixels: np.ndarray, some_truth: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         stored = torch.from_numpy(np.ascontiguousarray(some_pixels))
@@ -193,7 +193,7 @@ def main() -> None:
     images, labels = tensors(pixels[learnt], truth[learnt])
     validation = tensors(pixels[held_out], truth[held_out])
     test = tensors(test_pixels, test_truth)
-    values = pixels[learnt].transpose(1, 0, 2, 3).reshape(3, -1) / 255
+    values = pixels.transpose(1, 0, 2, 3).reshape(3, -1) / 255
     mean, std = (torch.tensor(one, dtype=torch.float32) for one in (values.mean(1), values.std(1)))
     fill = (mean * 255).round().to(torch.uint8)
 

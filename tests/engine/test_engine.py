@@ -301,7 +301,9 @@ def test_a_killed_worker_is_back_within_five_seconds_and_every_run_goes_on(worke
     runs = [workers.submit(job(n, steps=3000, pace=300), f"learner {n}") for n in range(3)]
     wait_until(lambda: all(run.step > 20 for run in runs), what="all going")
     rewinds: list[int] = []
-    workers.listen(lambda run, event, arrays, message: rewinds.extend([event["step"]] * (event["type"] == "rewind")))
+    workers.listen(
+        lambda run, event, arrays, message: rewinds.extend([event.get("step", -1)] * (event["type"] == "rewind"))
+    )
     kill(workers)
     began = time.monotonic()
     wait_until(lambda: len(rewinds) == 3, 1.0, "the death being noticed")

@@ -114,7 +114,7 @@ def test_the_baseline_of_the_benchmark_is_the_same_network() -> None:
 
 def test_whitened_filters_whiten() -> None:
     """On the patches they were made from, the first half of the filters gives uncorrelated numbers of equal size."""
-    data = held("digits", "cpu")
+    data = held("digits", "cpu", 20)
     model = build("fast", "digits", data.mean, data.std)
     whiten(model, data.train.images[:1000])
     filters = first_filters(model)
@@ -207,11 +207,13 @@ def test_a_fork_may_change_batch_optimiser_and_epochs_but_not_the_network() -> N
     kept = at(7).state()
     done = 7 * 64
     forked = steps(kept, batch=128, optimiser="adam", lr=0.001, epochs=2)
-    train = len(held("digits", "cpu").train)
+    train = len(held("digits", "cpu", 20).train)
     expected = 7 + math.ceil((train - done) / 128) + math.ceil(train / 128)
     assert forked[-1].step == forked[-1].total == expected
     with pytest.raises(Problem, match="another network"):
         steps(kept, network="vgg")
+    with pytest.raises(Problem, match="another part held out"):
+        steps(kept, held_out=30)
 
 
 def test_schedules_begin_and_end_where_they_should() -> None:
@@ -231,7 +233,7 @@ def test_its_step_is_torchs_own() -> None:
     """The first step recomputed by hand: the same minibatch, SGD with momentum 0.9 and weight decay 0.01."""
     settings: dict[str, Any] = {"optimiser": "momentum", "weight_decay": 0.01, "smoothing": 0.1}
     before, after = at(0, **settings).state(), at(1, **settings)
-    data = held("digits", "cpu")
+    data = held("digits", "cpu", 20)
     generator = torch.Generator().manual_seed(0)
     chosen = torch.randperm(len(data.train), generator=generator)[:64]
     model = load(before).train()
@@ -275,15 +277,15 @@ def test_test_images_are_looked_at_once() -> None:
 
 def test_a_validation_pass_is_recomputed() -> None:
     end = last(**FAST)
-    data = held("digits", "cpu")
+    data = held("digits", "cpu", 20)
     scores = load(end.state())(data.validation.images)
     guess = scores.argmax(1)
     counts = end.frame()["counts"]
-    assert counts.sum() == len(data.validation) == 300
+    assert counts.sum() == len(data.validation) == 299
     assert (counts.sum(1) == np.bincount(data.validation.labels.numpy(), minlength=10)).all()
     for true, said in ((0, 0), (3, 5), (9, 9)):
         assert counts[true, said] == ((data.validation.labels == true) & (guess == said)).sum()
-    assert end.scalars["val_accuracy"] == pytest.approx(np.trace(counts) / 300)
+    assert end.scalars["val_accuracy"] == pytest.approx(np.trace(counts) / 299)
     assert end.scalars["val_loss"] == pytest.approx(F.cross_entropy(scores, data.validation.labels).item(), abs=1e-5)
     tests = load(end.state())(data.test.images).argmax(1)
     assert end.scalars["test_accuracy"] == pytest.approx((tests == data.test.labels).float().mean().item())
@@ -293,7 +295,7 @@ def test_every_cell_holds_the_images_that_were_counted() -> None:
     settings = {"epochs": 4, "batch": 32, "lr": 0.03}
     end = last(**settings)
     kept, counts = end.state(), end.frame()["counts"]
-    data = held("digits", "cpu")
+    data = held("digits", "cpu", 20)
     scores = load(kept)(data.validation.images).softmax(1).detach()
     for true in range(10):
         for guess in range(10):
@@ -313,7 +315,7 @@ def test_activation_maps_are_recomputed_with_hooks(network: str) -> None:
     settings = {"network": network, "lr": 0.01}
     kept = at(5, **settings).state()
     model = load(kept)
-    image = held("digits", "cpu").validation.images[7:8]
+    image = held("digits", "cpu", 20).validation.images[7:8]
     for number, layer in enumerate(shown(network)):
         seen: list[torch.Tensor] = []
         handle = model.get_submodule(layer).register_forward_hook(lambda _m, _i, out, seen=seen: seen.append(out))
@@ -332,7 +334,7 @@ def test_activation_maps_are_recomputed_with_hooks(network: str) -> None:
 def test_a_map_is_a_convolution_written_out() -> None:
     """One number of the first map: the sum over a 5 x 5 window and three channels, plus the bias, and ReLU."""
     kept = at(3).state()
-    data = held("digits", "cpu")
+    data = held("digits", "cpu", 20)
     x = ((data.validation.images[2].numpy() / 255 - data.mean[:, None, None].numpy()).T / data.std.numpy()).T
     maps = compute.look(job(), kept, "maps", {"image": 2, "layer": "conv1"})["maps"]
     weight, bias = kept["model.conv1.0.weight"], kept["model.conv1.0.bias"]
@@ -356,7 +358,7 @@ def test_filters_are_drawn_around_grey() -> None:
 def test_the_strip_of_held_out_images_is_what_the_network_says() -> None:
     step = at(4)
     frame = step.frame()
-    data = held("digits", "cpu")
+    data = held("digits", "cpu", 20)
     images = data.validation.images[frame["index"]]
     assert (frame["images"] == images.permute(0, 2, 3, 1).numpy()).all()
     assert (frame["labels"] == data.validation.labels[frame["index"]].numpy()).all()
@@ -370,7 +372,7 @@ def test_frames_are_small() -> None:
 
 def test_a_picture_is_cropped_in_the_middle_and_classified() -> None:
     kept = last(**FAST).state()
-    data = held("digits", "cpu")
+    data = held("digits", "cpu", 20)
     digit = data.validation.images[0].permute(1, 2, 0).numpy()
     large = digit.repeat(8, axis=0).repeat(8, axis=1)
     wide = np.concatenate([np.full((128, 50, 3), 99, np.uint8), large, np.full((128, 50, 3), 7, np.uint8)], axis=1)
@@ -389,7 +391,7 @@ def test_a_picture_is_cropped_in_the_middle_and_classified() -> None:
         ("cell", {"true": True, "guess": 0}),
         ("cell", {"true": float("nan"), "guess": 0}),
         ("maps", {"image": -1}),
-        ("maps", {"image": 300}),
+        ("maps", {"image": 299}),
         ("maps", {"layer": "fc1"}),
         ("maps", {"layer": "__class__"}),
         ("maps", {"layer": ["conv1"]}),
@@ -440,7 +442,7 @@ def test_frames_become_patches_with_torchs_numbers() -> None:
     frame = end.frame()
     patches = {one.figure: one.data for one in figures.update(TINY, Tick(end.step, end.scalars, frame))}
     assert (patches["confusion"]["tiles"][0] == frame["counts"]).all()
-    assert patches["confusion"]["say"]["right"] == round(end.scalars["val_accuracy"] * 300)
+    assert patches["confusion"]["say"]["right"] == round(end.scalars["val_accuracy"] * 299)
     assert (patches["held"]["guess"] == frame["chances"].argmax(1)).all()
     assert figures.update(TINY, Tick(0, {})) == []
 
@@ -513,7 +515,7 @@ def test_cutout_covers_one_square() -> None:
 def test_the_preview_starts_with_the_image_itself() -> None:
     found = compute.look(job(augment="crop"), None, "augment", {"image": 3})["images"]
     assert found.shape == (compute.COPIES, 16, 16, 3)
-    assert (found[0] == held("digits", "cpu").train.images[3].permute(1, 2, 0).numpy()).all()
+    assert (found[0] == held("digits", "cpu", 20).train.images[3].permute(1, 2, 0).numpy()).all()
     assert len({one.tobytes() for one in found}) > 3
 
 
@@ -525,7 +527,7 @@ def test_a_kept_network_answers_as_it_did() -> None:
     model = load(end.state())
     assert not model.training
     frame = end.frame()
-    images = held("digits", "cpu").validation.images[frame["index"]]
+    images = held("digits", "cpu", 20).validation.images[frame["index"]]
     assert np.allclose(model(images).softmax(1).detach().numpy(), frame["chances"], atol=1e-5)
     with pytest.raises(Problem):
         load({"model.w": np.zeros(3)})
@@ -603,7 +605,7 @@ def test_cifar_has_five_thousand_training_images_of_each_class() -> None:
     _, labels, _, test_labels = cifar10.read()
     assert np.bincount(labels).tolist() == [5000] * 10
     assert np.bincount(test_labels).tolist() == [1000] * 10
-    data = held("cifar10", "cpu")
+    data = held("cifar10", "cpu", 10)
     assert np.allclose(data.mean, [0.4914, 0.4822, 0.4465], atol=0.004)  # the channel means everybody uses
     assert np.allclose(data.std, [0.2470, 0.2435, 0.2616], atol=0.004)
 
@@ -612,7 +614,12 @@ def test_cifar_has_five_thousand_training_images_of_each_class() -> None:
 @pytest.mark.slow
 @needs_cifar
 def test_the_script_agrees_on_cifar(tmp_path: Path) -> None:
-    agree(checked(Params, {"data": "cifar10", "epochs": 1, "batch": 512, "augment": "crop_flip", "pace": 0}), tmp_path)
+    agree(
+        checked(
+            Params, {"data": "cifar10", "held_out": 10, "epochs": 1, "batch": 512, "augment": "crop_flip", "pace": 0}
+        ),
+        tmp_path,
+    )
 
 
 @pytest.mark.cifar
