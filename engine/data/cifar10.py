@@ -71,7 +71,7 @@ def read() -> tuple[Bytes, Bytes, Bytes, Bytes]:
             raise Problem(
                 f"CIFAR-10 is not in {named} (TORCHROOM_CIFAR10): it should hold {FOLDER} with {', '.join(TRAIN)} and "
                 f"{TEST}. Correct the folder, or choose the digits.",
-                f"{named}（TORCHROOM_CIFAR10）里没有 CIFAR-10:其中应有 {FOLDER}，内含 {'、'.join(TRAIN)} 和 {TEST}。"
+                f"{named}（TORCHROOM_CIFAR10）里没有 CIFAR-10：其中应有 {FOLDER}，内含 {'、'.join(TRAIN)} 和 {TEST}。"
                 "请改正这个文件夹，或先用手写数字。",
             )
         raise Problem(
@@ -165,7 +165,7 @@ def fetch(scratch: Path, sha256: str, progress: Progress | None) -> Path:
         raise Problem(
             f"{address()} could not be fetched ({reason(error)}). Check the network and try again; or name a mirror in "
             "TORCHROOM_MIRROR, or a folder that has the data in TORCHROOM_CIFAR10. The digits need no network.",
-            f"无法下载 {address()}({reason(error)})。请检查网络后重试；也可以用 TORCHROOM_MIRROR 指定镜像，"
+            f"无法下载 {address()}（{reason(error)}）。请检查网络后重试；也可以用 TORCHROOM_MIRROR 指定镜像，"
             "或用 TORCHROOM_CIFAR10 指定已有数据的文件夹。手写数字不需要网络。",
         ) from error
     digest = pooch.file_hash(str(found))

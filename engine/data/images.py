@@ -88,7 +88,7 @@ def stored(name: str, device: str) -> tuple[Part, Part, torch.Tensor, torch.Tens
         )
     source = cifar10 if name == "cifar10" else digits
     images, labels, test_images, test_labels = source.read()
-    order = np.random.RandomState(SPLIT_SEED).permutation(len(images))  # noqa: NPY002 - its stream never changes
+    order = np.random.RandomState(SPLIT_SEED).permutation(len(images))  # its stream never changes
     counts = np.zeros((3, 256))
     for some in np.array_split(images, 1 + len(images) // 1000):  # bincount makes eight bytes of each
         counts += [np.bincount(some[:, channel].ravel(), minlength=256) for channel in range(3)]

@@ -57,7 +57,7 @@ def decode(data: bytes) -> npt.NDArray[np.uint8]:
             raise Problem(
                 f"This {image.format} file says it is {width} × {height} but breaks off or is damaged. "
                 "Send it again, or save it anew.",
-                f"这个 {image.format} 文件标明是 {width} × {height}，但数据不完整或已损坏。请重新上传，或另存一份再试。",
+                f"这个 {image.format} 文件标明是 {width} × {height}，但数据不完整或已损坏。请重新上传或另存再试。",
             ) from error
     upright.thumbnail((SIDE, SIDE))
     white = Image.new("RGBA", upright.size, "white")

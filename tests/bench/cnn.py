@@ -7,10 +7,10 @@ accuracy_at_3_plain_epochs  test accuracy of the fast network, started and finis
                             baseline epochs took in the same round; 0 for a run that took longer; median of the seeds
 
 The lesson keeps 2 % of the training images back here, the least it can, so that an epoch of it is 49,000 images; one of
-the baseline is 50,000. The speedup compares images a second, so that both count the same. Our seconds run from pressing Run to the last message, with validation,
-test, pictures and snapshots in them; the baseline's are those of its training loop alone. How many epochs of the fast
-network fit is taken from a run beforehand, by time and nothing else. All other settings are the presets of the lesson,
-which were chosen by validation accuracy.
+the baseline is 50,000. The speedup compares images a second, so that both count the same. Our seconds run from pressing
+Run to the last message, with validation, test, pictures and snapshots in them; the baseline's are those of its training
+loop alone. How many epochs of the fast network fit is taken from a run beforehand, by time and nothing else. All other
+settings are the presets of the lesson, which were chosen by validation accuracy.
 """
 
 from __future__ import annotations
