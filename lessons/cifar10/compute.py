@@ -76,9 +76,9 @@ def run(job: Job, state: Snapshot | None = None) -> Generator[Step, Values | Non
         rest = math.ceil((len(train) - at) / p.batch) if at else 0
         return step + rest + max(0, p.epochs - epoch - bool(at)) * per_epoch
 
-    picture = partial(frame, model, data, bf16)
+    picture = partial(frame, model, data, bf16, mirrors(p))
     if state is None:
-        check, said = validate(model, data.validation, bf16)
+        check, said = validate(model, data.validation, bf16, mirrors(p))
         yield Step(0, {**check, "lr": lr_at(p, live["lr"], 0.0)}, total(), partial(picture, said), snapshot)
 
     rate = 0.0
@@ -114,10 +114,10 @@ def run(job: Job, state: Snapshot | None = None) -> Generator[Step, Values | Non
         scalars["images_per_s"] = rate
         if at >= len(train):
             epoch, at = epoch + 1, 0
-            check, said = validate(model, data.validation, bf16)
+            check, said = validate(model, data.validation, bf16, mirrors(p))
             scalars |= check
             if epoch >= p.epochs:
-                final, _ = validate(model, data.test, bf16)
+                final, _ = validate(model, data.test, bf16, mirrors(p))
                 scalars |= {name.replace("val_", "test_"): value for name, value in final.items()}
         changes = yield Step(step, scalars, total(), partial(picture, said), snapshot)
         for name in LIVE:
@@ -173,18 +173,29 @@ def choose_optimiser(model: nn.Module, p: Params) -> torch.optim.Optimizer:
     return torch.optim.SGD(groups, p.lr, momentum, nesterov=p.optimiser == "nesterov", fused=True)
 
 
+def mirrors(p: Params) -> bool:
+    """Whether an image is looked at twice: the fast network's trick, where mirrored images were trained on too."""
+    return p.network == "fast" and p.augment in ("flip", "crop_flip", "cutout")
+
+
+def scores(model: nn.Module, images: torch.Tensor, mirror: bool) -> torch.Tensor:
+    """The ten scores (n, 10) of each image; with `mirror` the mean of those of the image and of its mirror image."""
+    found: torch.Tensor = model(images).float()
+    return (found + model(images.flip(3)).float()) / 2 if mirror else found
+
+
 @torch.no_grad()
-def validate(model: nn.Module, part: Part, bf16: bool) -> tuple[Scalars, Bytes]:
+def validate(model: nn.Module, part: Part, bf16: bool, mirror: bool = False) -> tuple[Scalars, Bytes]:
     """Mean loss and accuracy on `part`, and the guessed class of each image, uint8 (n,)."""
     model.eval()
     device = part.labels.device
     guesses = []
     for at in range(0, len(part), 500):
         with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-            guesses.append(model(part.images[at : at + 500]).float())
-    scores = torch.cat(guesses)
-    loss = F.cross_entropy(scores, part.labels).item()
-    best = scores.argmax(1)
+            guesses.append(scores(model, part.images[at : at + 500], mirror))
+    every = torch.cat(guesses)
+    loss = F.cross_entropy(every, part.labels).item()
+    best = every.argmax(1)
     right = (best == part.labels).float().mean().item()
     return {"val_loss": loss, "val_accuracy": right}, best.to(torch.uint8).cpu().numpy()
 
@@ -265,7 +276,7 @@ def restore(
 
 
 @torch.no_grad()
-def frame(model: nn.Sequential, data: Images, bf16: bool, said: Bytes) -> Arrays:
+def frame(model: nn.Sequential, data: Images, bf16: bool, mirror: bool, said: Bytes) -> Arrays:
     """First-layer filters, maps of one image at the first layer, confusion counts, and twelve held-out images.
 
     The counts (10, 10), row = true class, column = guess, are those of the last check.
@@ -273,7 +284,7 @@ def frame(model: nn.Sequential, data: Images, bf16: bool, said: Bytes) -> Arrays
     model.eval()
     images, labels = data.validation.images[:HELD_OUT], data.validation.labels[:HELD_OUT]
     with torch.autocast(images.device.type, torch.bfloat16, enabled=bf16):
-        chances = model(images).float().softmax(1)
+        chances = scores(model, images, mirror).softmax(1)
     pairs = data.validation.labels.cpu().numpy() * 10 + said
     return {
         "filters": visible(first_filters(model)),
@@ -335,9 +346,9 @@ def look(job: Job, state: Snapshot | None, name: str, args: Values) -> Arrays:
         )
     model = load(state).to(data.train.labels.device)
     if name == "cell":
-        return cell(model, data, state["at.guesses"], whole(args, "true", 0, 9), whole(args, "guess", 0, 9))
+        return cell(model, data, mirrors(p), state["at.guesses"], whole(args, "true", 0, 9), whole(args, "guess", 0, 9))
     if name == "classify":
-        return classify(model, data, args.get("picture"))
+        return classify(model, data, mirrors(p), args.get("picture"))
     index = whole(args, "image", 0, len(data.validation) - 1)
     image = data.validation.images[index : index + 1]
     if name == "maps":
@@ -351,7 +362,7 @@ def look(job: Job, state: Snapshot | None, name: str, args: Values) -> Arrays:
     return {
         "images": pixels(image),
         "labels": data.validation.labels[index : index + 1].cpu().numpy(),
-        "chances": model(image).softmax(1).cpu().numpy(),
+        "chances": scores(model, image, mirrors(p)).softmax(1).cpu().numpy(),
         "index": np.array([index]),
     }
 
@@ -367,14 +378,14 @@ def whole(args: Values, name: str, low: int, high: int) -> int:
     return int(value)
 
 
-def cell(model: nn.Module, data: Images, said: Bytes, true: int, guess: int) -> Arrays:
+def cell(model: nn.Module, data: Images, mirror: bool, said: Bytes, true: int, guess: int) -> Arrays:
     """The validation images of class `true` that the last check took for `guess`: at most twelve, the surest first.
 
     `chances` are the network's now, which may have changed its mind since that check.
     """
     inside = ((data.validation.labels.cpu() == true) & torch.from_numpy(said == guess)).nonzero()[:, 0]
     parts = torch.split(data.validation.images[inside.to(data.validation.labels.device)], 500)
-    chances = torch.cat([model(part) for part in parts]).softmax(1).cpu()
+    chances = torch.cat([scores(model, part, mirror) for part in parts]).softmax(1).cpu()
     surest = chances[:, guess].argsort(descending=True, stable=True)[:CELL]
     chosen = inside[surest]
     return {
@@ -387,7 +398,7 @@ def cell(model: nn.Module, data: Images, said: Bytes, true: int, guess: int) -> 
     }
 
 
-def classify(model: nn.Module, data: Images, picture: Any) -> Arrays:
+def classify(model: nn.Module, data: Images, mirror: bool, picture: Any) -> Arrays:
     """Probabilities for a learner's picture, uint8 (h, w, 3), and the small square the network saw of it."""
     if not isinstance(picture, np.ndarray) or picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
         raise Problem(
@@ -402,7 +413,7 @@ def classify(model: nn.Module, data: Images, picture: Any) -> Arrays:
     seen = small.round().clamp(0, 255).to(torch.uint8).contiguous(memory_format=torch.channels_last)
     return {
         "images": pixels(seen),
-        "chances": model(seen.to(data.train.labels.device)).softmax(1).cpu().numpy(),
+        "chances": scores(model, seen.to(data.train.labels.device), mirror).softmax(1).cpu().numpy(),
     }
 
 

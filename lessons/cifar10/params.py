@@ -83,7 +83,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "batch": 128,
         "augment": "flip",
         "smoothing": 0.1,
-        "epochs": 5,
+        "epochs": 4,
         "precision": "bfloat16",
         "pace": 0.0,
     },

@@ -549,7 +549,7 @@ def test_the_script_ends_with_the_runs_loss(settings: dict[str, Any], tmp_path: 
     agree(TINY.model_copy(update=settings), tmp_path)
 
 
-def agree(settings: Params, tmp_path: Path) -> None:
+def agree(settings: Params, tmp_path: Path, within: float = 1e-5) -> None:
     (tmp_path / "script.py").write_text(catalog.script("cifar10", settings), "utf-8")
     found = subprocess.run(
         [sys.executable, "script.py"],
@@ -562,10 +562,10 @@ def agree(settings: Params, tmp_path: Path) -> None:
     )
     *_, end = compute.run(Job(catalog.lesson("cifar10").entry, settings.model_dump(mode="json"), settings.seed, "cpu"))
     assert float(found.stdout.splitlines()[-1].removeprefix("final loss ")) == pytest.approx(
-        end.scalars["loss"], abs=1e-5
+        end.scalars["loss"], abs=within
     )
     *_, said = (line for line in found.stdout.splitlines() if line.startswith("test accuracy "))
-    assert float(said.split()[-1]) == pytest.approx(end.scalars["test_accuracy"], abs=1e-4)
+    assert float(said.split()[-1]) == pytest.approx(end.scalars["test_accuracy"], abs=max(1e-4, within))
 
 
 def test_the_worked_example_is_right() -> None:
@@ -614,11 +614,13 @@ def test_cifar_has_five_thousand_training_images_of_each_class() -> None:
 @pytest.mark.slow
 @needs_cifar
 def test_the_script_agrees_on_cifar(tmp_path: Path) -> None:
+    """Within 1e-3: the last bits of 88 larger steps (fused optimiser, padded channels) have had time to grow."""
     agree(
         checked(
             Params, {"data": "cifar10", "held_out": 10, "epochs": 1, "batch": 512, "augment": "crop_flip", "pace": 0}
         ),
         tmp_path,
+        1e-3,
     )
 
 
