@@ -54,7 +54,7 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=ROOT,
-            # Threads that wait must soon sleep: while they spin, and others need a core too, steps take 15 times as long.
+            # Threads that wait must soon sleep: while they spin and others need a core, steps take 15 times as long.
             # Asleep at once (OMP_WAIT_POLICY=PASSIVE) they wake too late: a third slower on a machine that is free.
             env={"GOMP_SPINCOUNT": "1000", **os.environ},
             start_new_session=True,  # Ctrl-C is for the server, which then closes us in order
