@@ -2429,7 +2429,7 @@ class Board {
     if (!this.data.autoplay || still() || replayed.has(run.id)) return;
     replayed.add(run.id);
     if (run.ended) this.playhead.play(run.history.first);
-    else if (!run.rate || run.total / run.rate < 4) this.playhead.pace(performance.now());
+    else if (run.total / (run.rate || run.params?.pace || Infinity) < 4) this.playhead.pace(performance.now());
   }
 
   movedTo({ from, run: id }) {
