@@ -621,7 +621,7 @@ class Figure {
     if ("sets" in picks) {
       if (Object.keys(wanted).length) this.board.choose(wanted);
     } else {
-      this.board.asks.ask(`${this.spec.id}/${picks.name}`, picks.name, wanted, picks.follow !== false);
+      this.board.asks.picked(picks.name, wanted, picks.follow !== false);
     }
   }
 
@@ -1825,6 +1825,12 @@ class Asks {
     this.standing.set(key, { name, args, follow, asked: null, at: known?.at ?? -1e9, flight: known?.flight ?? 0 });
     this.board.moved = true;
     this.board.schedule();
+  }
+
+  /** A gesture asks: the same question as before, with what it says anew (a layer here, an image there). */
+  picked(name, args, follow) {
+    const key = `pick/${name}`;
+    this.ask(key, name, { ...this.standing.get(key)?.args, ...args }, follow);
   }
 
   /** Sends what is due; returns in how many ms something will be. */

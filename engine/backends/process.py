@@ -55,8 +55,8 @@ class Worker:
             stdout=subprocess.PIPE,
             cwd=ROOT,
             # Threads that wait must soon sleep: while they spin and others need a core, steps take 15 times as long.
-            # Asleep at once (OMP_WAIT_POLICY=PASSIVE) they wake too late: a third slower on a machine that is free.
-            env={"GOMP_SPINCOUNT": "1000", **os.environ},
+            # Asleep at once (OMP_WAIT_POLICY=PASSIVE) they wake too late: a third slower on a free machine.
+            env={"GOMP_SPINCOUNT": "10000", **os.environ},
             start_new_session=True,  # Ctrl-C is for the server, which then closes us in order
         )
         for work in (self._write, self._read):

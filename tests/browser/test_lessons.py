@@ -67,7 +67,7 @@ def test_pause_step_scrub_and_go_on(tab: Tab, lesson: str) -> None:
     tab.until(f"board.playhead.step === {at}")
     tab.page.keyboard.press("Home")
     tab.until("board.playhead.step === 0")
-    assert "0 /" in player.locator(".tr-count").inner_text()
+    expect(player.locator(".tr-count")).to_contain_text("step 0 /")
     tab.page.keyboard.press("End")
     tab.until(f"board.playhead.step === {at} + 1")
     tab.page.keyboard.press("Space")
