@@ -21,12 +21,15 @@ def augment(part: Part, chosen: torch.Tensor, how: str, generator: torch.Generat
     if how in ("crop", "crop_flip", "cutout"):
         shift = torch.randint(0, 2 * border + 1, (2, count), generator=generator)
     down, across = shift.to(device)
-    # Every place of the window in every frame at once, as a view: (images, places down, places across, size, 3 size).
-    windows = part.framed.flatten(2).unfold(1, size, 1).unfold(2, 3 * size, 3)
-    pixels = windows[chosen.to(device), down, across].reshape(count, size, size, 3)
+    # Each line of an image is a run of bytes that starts at a pixel. Taken from a view in which every pixel of the set
+    # starts one (they overlap), it is copied in one piece: a tenth of the time that indexing by image and place takes.
+    lines = part.framed.as_strided((part.framed.numel() // 3 - size + 1, 3 * size), (3, 1))
+    first = (chosen.to(device) * whole + down) * whole + across
+    starts = first[:, None] + torch.arange(size, device=device) * whole
+    pixels = lines.index_select(0, starts.view(-1)).view(count, size, size, 3)
     if how in ("flip", "crop_flip", "cutout"):
         mirrored = (torch.rand(count, generator=generator) < 0.5).nonzero()[:, 0].to(device)
-        pixels[mirrored] = pixels[mirrored].flip(2)
+        pixels.index_copy_(0, mirrored, pixels.index_select(0, mirrored).flip(2))
     if how == "cutout":
         side = size // 4
         corner = torch.randint(0, size - side + 1, (2, count), generator=generator).to(device)

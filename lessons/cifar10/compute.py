@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from engine.data.images import Images, Part, held
+from engine.nn.muon import Muon
 from engine.params import checked
 from engine.types import Arrays, Job, Problem, Scalars, Snapshot, Step, Values
 from lessons.cifar10.architecture import known, shown
@@ -28,6 +29,7 @@ CELL = 12
 COPIES = 10
 PATCHED = 2000
 LIVE = ("lr", "weight_decay")
+MUON_MOMENTUM = 0.8
 
 Bytes: TypeAlias = npt.NDArray[np.uint8]
 
@@ -93,7 +95,8 @@ def run(job: Job, state: Snapshot | None = None) -> Generator[Step, Values | Non
             group["lr"] = lr_at(p, live["lr"], (epoch + at / len(train)) / p.epochs)
             group["weight_decay"] = live["weight_decay"] if group["decays"] else 0.0
 
-        model.train()
+        if not model.training:  # pictures and checks leave it in the other mode; switching takes its time
+            model.train()
         with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
             guesses = model(images)
         loss = F.cross_entropy(guesses.float(), labels, label_smoothing=p.smoothing)
@@ -161,10 +164,17 @@ def lr_at(p: Params, peak: float, done: float) -> float:
 
 
 def choose_optimiser(model: nn.Module, p: Params) -> torch.optim.Optimizer:
-    """One of torch's optimisers. Biases and batch norm's numbers do not decay: they do not make a function wilder."""
-    matrices = [weight for weight in model.parameters() if weight.requires_grad and weight.ndim > 1]
-    vectors = [weight for weight in model.parameters() if weight.requires_grad and weight.ndim <= 1]
-    groups = [{"params": matrices, "decays": True}, {"params": vectors, "decays": False}]
+    """One of torch's optimisers, or Muon, for convolutions and the linear layers before the last, with Adam for others.
+
+    Biases and batch norm's numbers do not decay: they do not make a function wilder.
+    """
+    learnt = [weight for weight in model.parameters() if weight.requires_grad]
+    matrices = [weight for weight in learnt if weight.ndim > 1]
+    vectors = [weight for weight in learnt if weight.ndim <= 1]
+    if p.optimiser == "muon":
+        hidden, last = {"params": matrices[:-1], "hidden": True, "decays": True}, {"params": matrices[-1:], "decays": True}
+        return Muon([hidden, last, {"params": vectors, "decays": False}], p.lr, MUON_MOMENTUM)
+    groups: list[dict[str, Any]] = [{"params": matrices, "decays": True}, {"params": vectors, "decays": False}]
     if p.optimiser == "adam":
         return torch.optim.Adam(groups, p.lr, fused=True)
     if p.optimiser == "adamw":
@@ -262,9 +272,14 @@ def restore(
             if value.shape == weight.shape:  # fused optimisers walk along memory: laid out as the weight is, then
                 value = torch.empty_like(weight).copy_(value)
             found.setdefault(int(number), {})[buffer] = value
-    wanted = {"adam": {"exp_avg"}, "adamw": {"exp_avg"}, "sgd": set()}.get(p.optimiser, {"momentum_buffer"})
-    if all(wanted <= one.keys() for one in found.values()):
-        own["state"] = found if wanted else {}
+    kept = {"adam": "exp_avg", "adamw": "exp_avg", "sgd": None}.get(p.optimiser, "momentum_buffer")
+    wanted = [
+        "exp_avg" if p.optimiser == "muon" and not group["hidden"] else kept
+        for group in optimiser.param_groups
+        for _ in group["params"]
+    ]
+    if all(wanted[number] in (None, *buffers) for number, buffers in found.items()):
+        own["state"] = found if kept else {}
         optimiser.load_state_dict(own)
     generator.set_state(torch.from_numpy(np.array(state["rng.own"])))
     torch.set_rng_state(torch.from_numpy(np.array(state["rng.torch"])))
@@ -309,14 +324,17 @@ def visible(filters: torch.Tensor) -> Bytes:
 
 
 def maps_of(model: nn.Sequential, image: torch.Tensor, layer: str) -> npt.NDArray[np.float16]:
-    """What comes out of `layer` for one image (1, 3, size, size): (channels, rows, columns), the first 16 channels."""
+    """What comes out of `layer` for one image (1, 3, size, size): (channels, rows, columns), the first 16 channels.
+
+    The ReLU of a layer that a pool follows stands behind that pool (see networks.py); here it is where it belongs.
+    """
     x, width = image, 0
     for name, part in model.named_children():
         x = part(x)
         width = next((one.out_channels for one in part.modules() if isinstance(one, nn.Conv2d)), width)
         if name == layer:
             break
-    return x[0, : min(width, MAPS)].cpu().numpy().astype(np.float16)
+    return x[0, : min(width, MAPS)].relu().float().cpu().numpy().astype(np.float16)
 
 
 # --- questions ----------------------------------------------------------------------------------------------------

@@ -48,20 +48,26 @@ def build(network: str, data: str, mean: torch.Tensor, std: torch.Tensor) -> nn.
     """
     chain: OrderedDict[str, nn.Module] = OrderedDict(normalise=Normalise(mean, std))
     shape: Shape = (3, SIZES[data], SIZES[data])
-    for layer in ARCHITECTURES[network]:
-        chain[layer.name] = module(layer, shape)
+    waiting: list[nn.Module] = []  # a ReLU that goes behind the pool that follows: the same numbers, of fewer
+    layers = ARCHITECTURES[network]
+    for layer, follower in zip(layers, (*layers[1:], None), strict=True):
+        parts = [*module(layer, shape), *waiting]
+        waiting = []
+        if layer.act and follower is not None and follower.kind in ("pool", "max"):
+            waiting = [parts.pop()]
+        chain[layer.name] = nn.Sequential(*parts)
         shape = out(layer, shape)
     model = nn.Sequential(chain)
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # the stubs do not know it
     return model
 
 
-def module(layer: Layer, shape: Shape) -> nn.Module:
-    """One layer that takes arrays of `shape` (and a batch dimension in front)."""
+def module(layer: Layer, shape: Shape) -> list[nn.Module]:
+    """The operations of one layer that takes arrays of `shape` (and a batch dimension in front), in order."""
     if layer.kind == "pool":
-        return nn.MaxPool2d(layer.kernel, layer.stride)
+        return [nn.MaxPool2d(layer.kernel, layer.stride)]
     if layer.kind == "max":
-        return nn.Sequential(nn.AdaptiveMaxPool2d(1), nn.Flatten())
+        return [nn.AdaptiveMaxPool2d(1), nn.Flatten()]
     parts: list[nn.Module] = []
     if layer.kind == "linear":
         if len(shape) == 3:
@@ -74,7 +80,7 @@ def module(layer: Layer, shape: Shape) -> nn.Module:
         parts.append(nn.BatchNorm2d(layer.width))
     if layer.act:
         parts.append(nn.ReLU(inplace=True))
-    return nn.Sequential(*parts)
+    return parts
 
 
 def first_filters(model: nn.Sequential) -> torch.Tensor:

@@ -10,7 +10,7 @@ from engine.params import Choice, Number, Picture, Slider
 AUGMENTATIONS = ("none", "flip", "crop", "crop_flip", "cutout")
 DATA = ("digits", "cifar10")
 NETWORKS = ("tutorial", "vgg", "fast")
-OPTIMISERS = ("sgd", "momentum", "nesterov", "adam", "adamw")
+OPTIMISERS = ("sgd", "momentum", "nesterov", "adam", "adamw", "muon")
 SCHEDULES = ("constant", "cosine", "onecycle")
 
 
@@ -76,11 +76,11 @@ PRESETS: dict[str, dict[str, Any]] = {
         "data": "cifar10",
         "held_out": 10,
         "network": "fast",
-        "optimiser": "nesterov",
-        "lr": 0.3,
+        "optimiser": "muon",
+        "lr": 0.02,
         "schedule": "onecycle",
-        "weight_decay": 0.0005,
-        "batch": 128,
+        "weight_decay": 0.02,
+        "batch": 256,
         "augment": "flip",
         "smoothing": 0.1,
         "epochs": 4,

@@ -20,7 +20,7 @@ from torch import nn
 # settings
 DATA = "digits"  # digits, cifar10
 NETWORK = "tutorial"  # tutorial, vgg, fast
-OPTIMISER = "momentum"  # sgd, momentum, nesterov, adam, adamw
+OPTIMISER = "momentum"  # sgd, momentum, nesterov, adam, adamw, muon
 LR = 0.02
 SCHEDULE = "constant"  # constant, cosine, onecycle
 WEIGHT_DECAY = 0.0
@@ -103,13 +103,13 @@ def fast(size: int) -> list[nn.Module]:
     """A whitened first layer, then batch norm after every convolution, and one linear layer at the end."""
     return [
         nn.Sequential(nn.Conv2d(3, 32, 4, 2, 1, bias=False), nn.ReLU(inplace=True)),
-        block(32, 48, stride=2),
-        block(48, 48),
+        block(32, 32, stride=2),
+        block(32, 64),
         nn.MaxPool2d(2),
-        block(48, 96),
-        block(96, 96),
+        block(64, 128),
+        block(128, 128),
         nn.Sequential(nn.AdaptiveMaxPool2d(1), nn.Flatten()),
-        nn.Linear(96, 10),
+        nn.Linear(128, 10),
     ]
 
 
@@ -158,6 +158,32 @@ def lr_at(done: float) -> float:
     return LR
 
 
+class Muon(torch.optim.AdamW):
+    """Hidden weights step by the orthogonal part of their averaged gradient, all others by AdamW."""
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups[:1]:
+            for weight in group["params"]:
+                average = self.state[weight].setdefault("average", torch.zeros_like(weight))
+                average.lerp_(weight.grad, 1 - 0.8)
+                ahead = weight.grad.lerp(average, 0.8).movedim(1, -1)
+                x = ahead.reshape(len(ahead), -1)
+                tall = len(x) > x.shape[1]
+                x = x.T if tall else x
+                x = x / x.norm().clamp_min(1e-7)
+                gram, whole = x @ x.T, torch.eye(len(x))
+                for _ in range(5):  # singular values towards one, by the polynomial 3.4445 s - 4.7750 s^3 + 2.0315 s^5
+                    factor = 3.4445 * torch.eye(len(x)) - 4.7750 * gram + 2.0315 * gram @ gram
+                    whole, gram = whole @ factor, gram @ factor @ factor
+                x = whole @ x
+                x = x.T if tall else x
+                weight.mul_(1 - group["lr"] * group["weight_decay"])
+                weight.sub_(0.2 * max(x.shape) ** 0.5 * group["lr"] * x.view(ahead.shape).movedim(-1, 1))
+                weight.grad = None  # done; AdamW leaves it alone
+        super().step()
+
+
 def choose_optimiser(model: nn.Module) -> torch.optim.Optimizer:
     """Biases and batch norm's numbers do not decay."""
     learnt = [weight for weight in model.parameters() if weight.requires_grad]
@@ -165,6 +191,9 @@ def choose_optimiser(model: nn.Module) -> torch.optim.Optimizer:
         {"params": [weight for weight in learnt if weight.ndim > 1], "weight_decay": WEIGHT_DECAY},
         {"params": [weight for weight in learnt if weight.ndim <= 1], "weight_decay": 0.0},
     ]
+    if OPTIMISER == "muon":
+        hidden = {**groups[0], "params": groups[0]["params"][:-1]}
+        return Muon([hidden, {**groups[0], "params": groups[0]["params"][-1:]}, groups[1]], LR, (0.9, 0.95))
     if OPTIMISER == "adam":
         return torch.optim.Adam(groups, LR)
     if OPTIMISER == "adamw":

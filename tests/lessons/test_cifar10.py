@@ -149,6 +149,7 @@ def test_the_same_seed_is_the_same_run_and_another_is_not() -> None:
         {"optimiser": "adamw", "lr": 0.001, "schedule": "cosine", "network": "vgg"},
         {**FAST, "augment": "crop_flip", "smoothing": 0.1, "epochs": 2},
         {**FAST, "precision": "bfloat16", "batch": 128},
+        {**FAST, "optimiser": "muon", "lr": 0.01},
     ],
 )
 @pytest.mark.parametrize("place", [0, 4, 19])
@@ -323,7 +324,8 @@ def test_activation_maps_are_recomputed_with_hooks(network: str) -> None:
         handle.remove()
         found = compute.look(job(**settings), kept, "maps", {"image": 7, "layer": layer})
         width = next(shape[0] for one, shape, _ in table(network, "digits") if one.name == layer)
-        wanted = seen[0][0, : min(width, compute.MAPS)].detach().numpy()
+        # a ReLU before a pool is computed behind it; the map is what the layer gives, so with the ReLU
+        wanted = seen[0][0, : min(width, compute.MAPS)].detach().numpy().clip(0)
         assert int(found["layer"]) == number
         assert np.allclose(found["maps"], wanted, rtol=1e-3, atol=1e-3)  # they travel as float16
     frame = at(5, **settings).frame()
@@ -543,6 +545,8 @@ def test_a_kept_network_answers_as_it_did() -> None:
         {"network": "vgg", "augment": "cutout", "optimiser": "adam", "lr": 0.001},
         {**FAST, "augment": "crop_flip", "smoothing": 0.1, "epochs": 2, "seed": 3},
         {"optimiser": "adamw", "lr": 0.001, "weight_decay": 0.01, "schedule": "cosine", "augment": "flip"},
+        # few steps: Muon makes weak directions as strong as the others, those of rounding errors included
+        {**FAST, "optimiser": "muon", "lr": 0.01, "augment": "flip", "batch": 400},
     ],
 )
 def test_the_script_ends_with_the_runs_loss(settings: dict[str, Any], tmp_path: Path) -> None:

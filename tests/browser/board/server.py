@@ -108,7 +108,7 @@ def runs() -> dict[str, Demo]:
         Demo("quick", "recorded", step=120),
         Demo("other", "done", step=80, total=80),
         Demo("live", "running", 400, 0, 25.0),
-        Demo("fast", "running", 120, 0, None),
+        Demo("fast", "running", 120, 60, None),  # already past what a page must see in its first second
         Demo("shared", "running", 400, 40, 25.0),
         Demo("copy", "paused", 400, 40, 25.0),
         Demo("failed", "failed", 120, 70, error=broken),
