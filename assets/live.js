@@ -1083,7 +1083,7 @@ class MapFigure extends Figure {
       if (spec.column_title) top += 16;
     }
     const caption = spec.tiles.length && !spec.whole ? 14 : 0;
-    const gap = single ? 0 : Math.max(3, Math.min(8, width / (spec.across ? 120 : 60)));
+    const gap = single ? 0 : Math.max(3, Math.min(8, width / (spec.across ? 140 : 60)));
     let found = { cell: 0, across: 1 };
     const fit = (top) => {
       found = { cell: 0, across: 1 };
@@ -1105,7 +1105,9 @@ class MapFigure extends Figure {
     }
     let { cell } = found;
     const { across } = found;
-    if (cell * ratio >= 1) cell = Math.floor(cell * ratio) / ratio; // whole pixels: crisp edges
+    // whole pixels, crisp edges: of a cell, or of a tile where that is what counts
+    const unit = spec.whole ? tiles.columns : 1;
+    if (cell * unit * ratio >= 1) cell = Math.floor(cell * unit * ratio) / ratio / unit;
     const down = Math.ceil(tiles.n / across);
     const used = left + across * cell * tiles.columns + gap * (across - 1);
     const tall = top + legend + down * (caption + cell * tiles.rows) + gap * (down - 1);
@@ -1232,7 +1234,8 @@ class MapFigure extends Figure {
     });
     context.globalAlpha = 0.75;
     context.textAlign = "center";
-    if (spec.column_title) context.fillText(spec.column_title, x + allX / 2, 8);
+    const above = names.length ? (this.steep ? Math.min(y - 24, Math.max(0, ...names.map((word) => context.measureText(word).width))) + 6 : 16) : 2;
+    if (spec.column_title) context.fillText(spec.column_title, x + allX / 2, Math.max(8, y - above - 8));
     if (spec.row_title) {
       context.save();
       context.translate(Math.max(8, x - 5 - Math.max(0, ...rows.map((word) => context.measureText(word).width)) - 12), y + allY / 2);
@@ -2650,6 +2653,7 @@ class Board {
     const run = this.runs.get(header.run);
     if (header.type === "refused") this.refused(header);
     else if (header.type === "moved") this.movedTo(header);
+    else if (header.type === "next") this.run?.id === header.from && this.show(header.run); // the page will say the same
     else if (header.type === "answer") this.answered(header, arrays);
     else if (run) {
       if (header.type === "run") {

@@ -33,7 +33,7 @@ def draw(params: Params, words: Words) -> dict[str, Figure]:
             row_title=say["heads"]["layer"],
             column_title=say["heads"]["head"],
             size="hero",
-            height=330,
+            height=300,
             picks=Choose({"head": "name"}),
             **grid,
         ),
@@ -42,7 +42,7 @@ def draw(params: Params, words: Words) -> dict[str, Figure]:
             left_title=say["lines"]["from"],
             right_title=say["lines"]["to"],
             size="half",
-            height=330,
+            height=300,
             picks=Choose({"token": "from", "to": "to"}),
         ),
         Table(
@@ -102,7 +102,7 @@ def draw(params: Params, words: Words) -> dict[str, Figure]:
             [{"title": say["attribution"]["received"], "bar": "most"}, {"title": say["attribution"]["given"], "bar": "most"}],
             head=say["attribution"]["token"],
             size="full",
-            height=330,
+            height=420,
         ),
     ]
     return {figure.id: figure for figure in figures}

@@ -43,7 +43,7 @@ def in_a_row(labels: Iterable[str]) -> bool:
 def draw(visit: state.Visit, words: Words, changed: Changed) -> None:
     """The settings that matter now: the first FEW in sight, the rest folded, the seed last."""
     shown = [(name, control) for name, control in type(visit.params).controls() if applies(control, visit.params)]
-    drawn = [(name, control) for name, control in shown if has_widget(control)]
+    drawn = [(name, control) for name, control in shown if has_widget(control) and not is_ahead(control)]
     for name, control in drawn[:FEW]:
         one(visit, name, control, words, changed)
     picked = [name for name, control in shown if isinstance(control, Number) and control.drawn and name != "seed"]
@@ -65,6 +65,18 @@ def draw(visit: state.Visit, words: Words, changed: Changed) -> None:
 def has_widget(control: Control) -> bool:
     """Whether a setting is moved in the settings' column, and not by a figure."""
     return not isinstance(control, Number) and not (isinstance(control, Text) and not control.drawn)
+
+
+def is_ahead(control: Control) -> bool:
+    """Whether a setting stands above the Run button."""
+    return isinstance(control, Text) and control.ahead
+
+
+def draw_ahead(visit: state.Visit, words: Words, changed: Changed) -> None:
+    """The settings that a run is about."""
+    for name, control in type(visit.params).controls():
+        if is_ahead(control):
+            one(visit, name, control, words, changed)
 
 
 def applies(control: Control, params: Params) -> bool:

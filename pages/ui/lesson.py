@@ -100,11 +100,13 @@ def submit(name: str) -> None:
         again = visit.applied == values and visit.run is not None and room.engine.get(visit.run).status in ENDED
     except Problem:
         again = False
+    before = visit.run or room.first(name)
     try:
         visit.run = room.engine.submit(job, state.learner(), again=again).id
     except Problem as problem:
         visit.problems = [problem]
         return
+    room.hub.turn(state.learner(), before, visit.run)
     visit.applied = values
     visit.problems = []
     visit.gone = False
@@ -246,6 +248,7 @@ def start(visit: state.Visit, words: text.Words) -> None:
             args=(name,),
             label_visibility="collapsed",
         )
+    controls.draw_ahead(visit, words, changed)
     with st.container(horizontal=True, gap="small"):
         st.button(
             say("run", language),
