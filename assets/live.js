@@ -2617,8 +2617,14 @@ class Board {
 
   // runs
 
+  /** The page is about to show another run; the server has made this board its viewer already. */
+  next({ from, run: id }) {
+    if (this.run?.id === from) this.show(id, false, true);
+    else if (!this.runs.has(id)) this.link.send({ op: "leave", run: id });
+  }
+
   /** Leaves the run on the board and watches another. */
-  show(id, keepPlace = false) {
+  show(id, keepPlace = false, watched = false) {
     for (const run of this.runs.values()) this.link.leave(run);
     this.runs.clear();
     this.run = id === null ? null : new Run(id);
@@ -2631,7 +2637,7 @@ class Board {
     }
     if (this.run) {
       this.runs.set(id, this.run);
-      this.link.watch(this.run);
+      if (!watched) this.link.watch(this.run);
     }
     // what is on screen stays until the new run has something to show
     this.holding = this.run !== null;
@@ -2653,7 +2659,7 @@ class Board {
     const run = this.runs.get(header.run);
     if (header.type === "refused") this.refused(header);
     else if (header.type === "moved") this.movedTo(header);
-    else if (header.type === "next") this.run?.id === header.from && this.show(header.run); // the page will say the same
+    else if (header.type === "next") this.next(header);
     else if (header.type === "answer") this.answered(header, arrays);
     else if (run) {
       if (header.type === "run") {
@@ -2681,7 +2687,7 @@ class Board {
 
   /** What a run says about itself in words. */
   describe(run) {
-    if (run.status === "queued" || run.ended) this.holding = false;
+    if ((run.status === "queued" && run.place) || run.ended) this.holding = false;
     if (run.error) this.dock.notice("error", this.both(run.error), "error");
     else this.dock.dismiss("error");
     if (run.note) this.dock.notice("note", this.both(run.note));

@@ -550,6 +550,8 @@ class Hub:
         elif kind == "frame":
             channel.frame_due = True
             channel.news = True
+            if not channel.making:
+                self.spawn(channel.make_frame())
         elif kind == "rewind":
             channel.blocks.clear()
             channel.pending.append(step)
@@ -583,7 +585,7 @@ class Hub:
             return
 
     def turn(self, learner: str, run: str | None, to: str) -> None:
-        """Tells a learner's boards that show `run` to show `to`: sooner than the page that is being drawn for it can.
+        """Makes a learner's boards that show `run` viewers of `to`: sooner than the page that is being drawn for it can.
 
         May be called from any thread.
         """
@@ -591,7 +593,8 @@ class Hub:
         def tell() -> None:
             for socket in self.sockets:
                 if socket.learner == learner and run in socket.places:
-                    socket.post(wire.pack({"type": "next", "from": run, "run": to}))
+                    first = self.join(socket, to, -1)
+                    socket.post(wire.pack({"type": "next", "from": run, "run": to}), *first)
 
         if self.loop is not None and run is not None and run != to:
             self.loop.call_soon_threadsafe(tell)
