@@ -123,7 +123,8 @@ class Toggle:
 class Text:
     """At most `longest` characters that match `pattern`, if one is given; drawn as a box of so many `lines`.
 
-    `ahead`: it is what a run is about, and stands above the Run button. Not `drawn`: it has no widget of its own, a figure sets it, the URL keeps it.
+    `ahead`: it is what a run is about, and stands above the Run button. Not `drawn`: it has no widget of its own, a
+    figure sets it, the URL keeps it.
     """
 
     longest: int = 200

@@ -39,7 +39,8 @@ class Ask:
     """A click asks `compute.look(job, state, name, args)`; the answer's patches come back over the live socket.
 
     `args` maps argument names to fields of the event: a plot gives x, y, z, index, trace; a map row, col, tile,
-    value; a graph node; a strip index; links from, to; a table row, name. With `follow` the question is asked again as the playhead moves.
+    value; a graph node; a strip index; links from, to; a table row, name. With `follow` the question is asked again
+    as the playhead moves.
     """
 
     name: str
@@ -150,7 +151,8 @@ class Links:
     """Two columns of words and a line from each on the left to each on the right, as strong as its weight.
 
     Patch data: left (n,) and right (m,), lists of words; weights (n, m) from 0 to 1; optionally `select` [from, to].
-    A word that is pointed at shows its own lines alone. A click on a word gives `from` or `to`, its place in its column.
+    A word that is pointed at shows its own lines alone. A click on a word gives `from` or `to`, its place in its
+    column.
     """
 
     id: str

@@ -196,7 +196,9 @@ def head(p: Params, chosen: str, token: int, to: int, device: str) -> Arrays:
     token, to = min(token, len(ids) - 1), min(to, len(ids) - 1)
     layer, number = (int(part) - 1 for part in chosen.split("."))
     seen = encoder(device).attend(layer, read(ids, p.heads_off, device).inputs[layer])
-    q, k, v, scores, weights, out = (part[0, number] for part in (seen.q, seen.k, seen.v, seen.scores, seen.weights, seen.out))
+    q, k, v, scores, weights, out = (
+        part[0, number] for part in (seen.q, seen.k, seen.v, seen.scores, seen.weights, seen.out)
+    )
     scaled = scores[token] / math.sqrt(WIDTH)
     way = torch.stack([scores[token], scaled, (scaled - scaled.max()).exp(), weights[token]], 1)
     order = weights[token].argsort(descending=True, stable=True)

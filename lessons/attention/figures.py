@@ -99,7 +99,10 @@ def draw(params: Params, words: Words) -> dict[str, Figure]:
         Map("parts", colours="diverging", columns=DIMENSIONS, size="full", height=300),
         Table(
             "attribution",
-            [{"title": say["attribution"]["received"], "bar": "most"}, {"title": say["attribution"]["given"], "bar": "most"}],
+            [
+                {"title": say["attribution"]["received"], "bar": "most"},
+                {"title": say["attribution"]["given"], "bar": "most"},
+            ],
             head=say["attribution"]["token"],
             size="full",
             height=420,
@@ -123,8 +126,8 @@ def remarks(params: Params) -> list[Problem]:
     if found.unknown:
         said.append(
             Problem(
-                f"{len(found.unknown)} of the {len(found.pieces)} tokens are [UNK]: the encoder's vocabulary is English "
-                "and has no piece for these signs (emoji, most Chinese characters). It cannot tell them apart. Write "
+                f"{len(found.unknown)} of the {len(found.pieces)} tokens are [UNK]: the encoder's vocabulary is "
+                "English and has no piece for these signs (emoji, most Chinese characters). It cannot tell them apart. Write "
                 "them in English words to have them understood.",
                 f"{len(found.pieces)} 个词元中有 {len(found.unknown)} 个是 [UNK]：编码器的词表是英文的，没有这些符号"
                 "（表情、大多数汉字），也分不清它们。请改用英文单词来写。",
@@ -190,7 +193,12 @@ def head(params: Params, arrays: Arrays) -> list[Patch]:
     layer, number, token, to = (int(one) for one in arrays["at"])
     weights, way = arrays["weights"], arrays["way"]
     most = int(weights[token].argmax())
-    names: Values = {"name": f"{layer + 1}.{number + 1}", "token": pieces[token], "to": pieces[to], "most": pieces[most]}
+    names: Values = {
+        "name": f"{layer + 1}.{number + 1}",
+        "token": pieces[token],
+        "to": pieces[to],
+        "most": pieces[most],
+    }
     say = {
         **names,
         "weight": float(weights[token, most]),
@@ -206,7 +214,9 @@ def head(params: Params, arrays: Arrays) -> list[Patch]:
     rows = [f"+ {rest}" if one < 0 else f"{weights[token, one]:.2f} · {pieces[one]}" for one in arrays["which"]]
     return [
         Patch("lines", {"left": pieces, "right": pieces, "weights": weights, "select": [token, to], "say": say}),
-        Patch("weights", {"tiles": weights[None], "rows": pieces, "columns": pieces, "select": [0, token, to], "say": say}),
+        Patch(
+            "weights", {"tiles": weights[None], "rows": pieces, "columns": pieces, "select": [0, token, to], "say": say}
+        ),
         Patch("way", {"names": pieces, "values": way, "select": to, "say": say}),
         Patch("pair", {"tiles": arrays["pair"][None], "say": say}),
         Patch("parts", {"tiles": parts[None], "rows": [*rows, "="], "say": {**say, "rest": rest}}),

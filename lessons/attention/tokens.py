@@ -118,6 +118,10 @@ def is_cjk(char: str) -> bool:
 
 def is_punctuation(char: str) -> bool:
     """All of ASCII's signs, and what Unicode calls punctuation."""
-    return "!" <= char <= "/" or ":" <= char <= "@" or "[" <= char <= "`" or "{" <= char <= "~" or unicodedata.category(
-        char
-    ).startswith("P")
+    return (
+        "!" <= char <= "/"
+        or ":" <= char <= "@"
+        or "[" <= char <= "`"
+        or "{" <= char <= "~"
+        or unicodedata.category(char).startswith("P")
+    )

@@ -585,7 +585,7 @@ class Hub:
             return
 
     def turn(self, learner: str, run: str | None, to: str) -> None:
-        """Makes a learner's boards that show `run` viewers of `to`: sooner than the page that is being drawn for it can.
+        """Makes a learner's boards that show `run` viewers of `to`: sooner than the page being drawn for it can.
 
         May be called from any thread.
         """
