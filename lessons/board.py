@@ -104,11 +104,11 @@ class Map:
     row_title: str = ""
     column_title: str = ""
     numbers: bool = False
-    across: int = 0
-    whole: bool = False
     size: Size = "half"
     height: int = 300
     picks: Pick | None = None
+    across: int = 0
+    whole: bool = False
     kind: Literal["map"] = "map"
 
 

@@ -68,7 +68,8 @@ class Encoder:
         name = f"encoder.layer.{layer}.attention.self"
 
         def heads(part: str) -> Tensor:
-            return self.linear(f"{name}.{part}", x).unflatten(-1, (HEADS, WIDTH)).transpose(-2, -3)
+            found = self.linear(f"{name}.{part}", x)
+            return found.view(*found.shape[:-1], HEADS, WIDTH).transpose(-2, -3)
 
         q, k, v = heads("query"), heads("key"), heads("value")
         scores = q @ k.transpose(-1, -2)

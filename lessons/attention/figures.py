@@ -127,8 +127,8 @@ def remarks(params: Params) -> list[Problem]:
         said.append(
             Problem(
                 f"{len(found.unknown)} of the {len(found.pieces)} tokens are [UNK]: the encoder's vocabulary is "
-                "English and has no piece for these signs (emoji, most Chinese characters). It cannot tell them apart. Write "
-                "them in English words to have them understood.",
+                "English and has no piece for these signs (emoji, most Chinese characters). It cannot tell them apart. "
+                "Write them in English words to have them understood.",
                 f"{len(found.pieces)} 个词元中有 {len(found.unknown)} 个是 [UNK]：编码器的词表是英文的，没有这些符号"
                 "（表情、大多数汉字），也分不清它们。请改用英文单词来写。",
             )

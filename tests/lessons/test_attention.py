@@ -26,7 +26,7 @@ from lessons.attention.params import NAMES, PRESETS, TEXT, TINY, Params
 from lessons.attention.tokens import LONGEST, PACKAGE, tokens
 
 MODEL = str(files(PACKAGE) / "model")
-NEAR = {"rtol": 1e-5, "atol": 1e-5}
+NEAR: dict[str, Any] = {"rtol": 1e-5, "atol": 1e-5}
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +43,8 @@ def bert() -> Any:
     """transformers' own encoder from the same files."""
     from transformers import BertModel
 
-    return BertModel.from_pretrained(MODEL, attn_implementation="eager", local_files_only=True).eval()
+    found: Any = BertModel.from_pretrained(MODEL, attn_implementation="eager", local_files_only=True)
+    return found.eval()
 
 
 @pytest.fixture(scope="module")
@@ -133,8 +134,8 @@ def test_attention_is_that_of_transformers(bert: Any, sentence: str) -> None:
         torch.testing.assert_close(ours.weights, other, **NEAR)
         torch.testing.assert_close(ours.weights.sum(-1), torch.ones_like(ours.weights[..., 0]), **NEAR)
         torch.testing.assert_close(ours.out, F.scaled_dot_product_attention(ours.q, ours.k, ours.v), **NEAR)
-    for ours, other in zip(inputs, theirs.hidden_states, strict=True):
-        torch.testing.assert_close(ours, other, rtol=1e-4, atol=2e-5)
+    for mine, other in zip(inputs, theirs.hidden_states, strict=True):
+        torch.testing.assert_close(mine, other, rtol=1e-4, atol=2e-5)
 
 
 def test_what_is_masked_is_exactly_zero_and_changes_nothing() -> None:
@@ -204,11 +205,11 @@ def test_every_number_of_a_head_comes_from_the_weights(bert: Any, sentence: str,
         q, k, v = (x @ one.weight[rows].T + one.bias[rows] for one in (part.query, part.key, part.value))
     scores = (q @ k.T).double()
     weights = (scores / math.sqrt(32)).softmax(-1)
-    close = {"rtol": 1e-5, "atol": 1e-5}
+    close: dict[str, Any] = {"rtol": 1e-5, "atol": 1e-5}
     np.testing.assert_allclose(answer["weights"], weights, **close)
     np.testing.assert_allclose(answer["weights"].sum(1), 1, **close)
     way = answer["way"]
-    loose = {"rtol": 1e-5, "atol": 2e-4}  # a score is a sum of 32 products of up to 20
+    loose: dict[str, Any] = {"rtol": 1e-5, "atol": 2e-4}  # a score is a sum of 32 products of up to 20
     np.testing.assert_allclose(way[:, 0], scores[token], **loose)
     np.testing.assert_allclose(way[:, 1], way[:, 0] / math.sqrt(32), **close)
     np.testing.assert_allclose(way[:, 2], np.exp(way[:, 1] - way[:, 1].max()), **close)
@@ -313,7 +314,7 @@ def test_attributions_add_up_and_agree_with_finite_differences() -> None:
 def test_the_attention_a_token_gets_is_the_mean_over_all_heads(bert: Any) -> None:
     answer = compute.look(job(), None, "attribution", {"other": 0})
     weights = torch.cat([one[0] for one in outputs(bert, TEXT).attentions])
-    np.testing.assert_allclose(answer["rows"][:, 0], weights.mean((0, 1)), **NEAR)
+    np.testing.assert_allclose(answer["rows"][:, 0], weights.mean((0, 1)).numpy(), **NEAR)
     assert answer["rows"][:, 0].sum() == pytest.approx(1, abs=1e-5)
 
 
@@ -420,14 +421,15 @@ def test_other_sentences_are_checked_too(found: str, named: str) -> None:
 
 
 def test_a_question_of_a_wrong_form_is_named() -> None:
-    for name, args in [
+    asked: list[tuple[str, dict[str, Any]]] = [
         ("head", {"head": "7.1"}),
         ("head", {"head": 3}),
         ("head", {"token": -1}),
         ("head", {"token": True}),
         ("attribution", {"other": "x"}),
         ("open", {}),
-    ]:
+    ]
+    for name, args in asked:
         with pytest.raises(Problem):
             compute.look(job(), None, name, args)
 
