@@ -2,7 +2,7 @@
 
    It is an ES module without libraries, but for plotly, which is loaded when a plot first needs it. What a board
    shows comes as a spec (lessons/board.py); what moves it comes over one websocket (engine/wire.py). From top to
-   bottom: the wire, history, readings, colours, the figures and their four kinds, frames, the connection, the
+   bottom: the wire, history, readings, colours, the figures and their six kinds, frames, the connection, the
    playhead, the dock with the player, and the board that holds them together. */
 
 const ENDED = new Set(["done", "stopped", "failed", "recorded"]);
@@ -335,7 +335,7 @@ function fill(word, name, form, past, names, say) {
   }
   if (word === "say") {
     if (!(name in say)) throw MISSING;
-    return number(flat(say[name])[0], form);
+    return typeof say[name] === "string" ? say[name] : number(flat(say[name])[0], form);
   }
   const series = past.series(name);
   if (!series || !(word in WORDS)) throw MISSING;
@@ -441,6 +441,7 @@ const RAMPS = {
 
 const css = (table, index) => `rgb(${table[3 * index]},${table[3 * index + 1]},${table[3 * index + 2]})`;
 const gradient = (table) => `linear-gradient(90deg,${[0, 32, 64, 96, 128, 160, 192, 224, 255].map((i) => css(table, i))})`;
+const RED = "#d1495b"; // what is struck out
 const light = (r, g, b) => 0.299 * r + 0.587 * g + 0.114 * b > 140;
 
 /** Where a value lies on a ramp, 0 to 255. */
@@ -482,7 +483,7 @@ function themed(value, theme) {
 
 // ------------------------------------------------------------------------------------------------------- figures
 
-/** One figure: heading, body of a fixed height, reading, caption. The four kinds fill the body. */
+/** One figure: heading, body of a fixed height, reading, caption. The six kinds fill the body. */
 class Figure {
   constructor(board, spec) {
     this.board = board;
@@ -1003,6 +1004,15 @@ class MapFigure extends Figure {
     return n && rows && columns ? { values: tiles.values, n, rows, columns, depth } : null;
   }
 
+  /** Names of the rows and columns: those that came with the tiles, else the figure's own. */
+  get rows() {
+    return this.data.rows ?? this.spec.rows;
+  }
+
+  get columns() {
+    return this.data.columns ?? this.spec.columns;
+  }
+
   /** Lowest and highest value of tile `index`'s colours. */
   limits(tiles, index) {
     const { limits, colours } = this.spec;
@@ -1048,6 +1058,7 @@ class MapFigure extends Figure {
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.imageSmoothingEnabled = false;
     for (let index = 0; index < tiles.n; index++) this.tile(context, tiles, index);
+    for (const index of flat(this.data.crossed)) if (index < tiles.n) this.cross(context, tiles, Number(index));
     this.labels(context, tiles);
     this.legend(tiles);
     this.mark();
@@ -1060,22 +1071,23 @@ class MapFigure extends Figure {
     const { spec } = this;
     context.font = this.font(11);
     const widest = (words) => Math.max(0, ...words.map((word) => context.measureText(word).width));
+    const { rows, columns: names } = this;
     const single = tiles.n === 1;
-    const legend = spec.colours === "rgb" || spec.limits === "each" ? 0 : 20;
+    const legend = this.ranged ? 20 : 0;
     let left = 0;
     let top = 0;
-    if (single) {
-      if (spec.rows.length) left = Math.min(widest(spec.rows) + 8, 0.34 * width);
+    if (single || spec.whole) {
+      if (rows.length) left = Math.min(widest(rows) + 8, 0.34 * width);
       if (spec.row_title) left += 16;
-      if (spec.columns.length) top = 16;
+      if (names.length) top = 16;
       if (spec.column_title) top += 16;
     }
-    const caption = spec.tiles.length ? 14 : 0;
-    const gap = single ? 0 : Math.max(3, Math.min(8, width / 60));
+    const caption = spec.tiles.length && !spec.whole ? 14 : 0;
+    const gap = single ? 0 : Math.max(3, Math.min(8, width / (spec.across ? 140 : 60)));
     let found = { cell: 0, across: 1 };
     const fit = (top) => {
       found = { cell: 0, across: 1 };
-      for (let across = 1; across <= tiles.n; across++) {
+      for (let across = spec.across || 1; across <= (spec.across || tiles.n); across++) {
         const down = Math.ceil(tiles.n / across);
         const cell = Math.min(
           (width - left - gap * (across - 1)) / (across * tiles.columns),
@@ -1086,14 +1098,16 @@ class MapFigure extends Figure {
     };
     fit(top);
     this.steep = false;
-    if (single && spec.columns.length && widest(spec.columns) > found.cell - 2) {
+    if (single && names.length && widest(names) > found.cell - 2) {
       this.steep = true; // names of columns that do not fit beside each other stand upright
-      top += Math.min(widest(spec.columns), 0.22 * height) - 8;
+      top += Math.min(widest(names), 0.22 * height) - 8;
       fit(top);
     }
     let { cell } = found;
     const { across } = found;
-    if (cell * ratio >= 1) cell = Math.floor(cell * ratio) / ratio; // whole pixels: crisp edges
+    // whole pixels, crisp edges: of a cell, or of a tile where that is what counts
+    const unit = spec.whole ? tiles.columns : 1;
+    if (cell * unit * ratio >= 1) cell = Math.floor(cell * unit * ratio) / ratio / unit;
     const down = Math.ceil(tiles.n / across);
     const used = left + across * cell * tiles.columns + gap * (across - 1);
     const tall = top + legend + down * (caption + cell * tiles.rows) + gap * (down - 1);
@@ -1159,7 +1173,7 @@ class MapFigure extends Figure {
         context.fillText(texts[i], x + ((i % columns) + 0.5) * cell, y + (Math.floor(i / columns) + 0.5) * cell);
       }
     }
-    if (this.spec.tiles[index]) {
+    if (this.spec.tiles[index] && !this.spec.whole) {
       context.font = this.font(10.5);
       context.textAlign = "left";
       context.textBaseline = "alphabetic";
@@ -1168,36 +1182,63 @@ class MapFigure extends Figure {
     }
   }
 
+  /** Strikes a tile out. */
+  cross(context, tiles, index) {
+    const { cell } = this.plan;
+    const [x, y] = this.corner(index);
+    const [wide, tall] = [cell * tiles.columns, cell * tiles.rows];
+    context.fillStyle = this.board.theme.background;
+    context.globalAlpha = 0.55;
+    context.fillRect(x, y, wide, tall);
+    context.globalAlpha = 1;
+    context.strokeStyle = RED;
+    context.lineWidth = 2;
+    context.beginPath();
+    context.moveTo(x + 2, y + 2);
+    context.lineTo(x + wide - 2, y + tall - 2);
+    context.moveTo(x + wide - 2, y + 2);
+    context.lineTo(x + 2, y + tall - 2);
+    context.stroke();
+  }
+
   labels(context, tiles) {
-    if (tiles.n !== 1) return;
-    const { spec, plan } = this;
+    if (tiles.n !== 1 && !this.spec.whole) return;
+    const { spec, plan, rows, columns: names } = this;
     const [x, y] = this.corner(0);
-    const { cell } = plan;
+    // what the names stand beside: cells, or whole tiles and the gaps between them
+    const wide = spec.whole ? plan.cell * tiles.columns : plan.cell;
+    const tall = spec.whole ? plan.cell * tiles.rows : plan.cell;
+    const [stepX, stepY] = spec.whole ? [wide + plan.gap, tall + plan.gap] : [wide, tall];
+    const down = spec.whole ? Math.ceil(tiles.n / plan.across) : tiles.rows;
+    const over = spec.whole ? Math.min(plan.across, tiles.n) : tiles.columns;
+    const [allX, allY] = [(over - 1) * stepX + wide, (down - 1) * stepY + tall];
     context.font = this.font(11);
     context.fillStyle = this.board.theme.text;
     context.textBaseline = "middle";
-    const every = Math.max(1, Math.ceil(12 / cell)); // where rows are thin, not every one is named
+    const every = Math.max(1, Math.ceil(12 / stepY)); // where rows are thin, not every one is named
+    const each = Math.max(1, Math.ceil((this.steep ? 12 : 16) / stepX));
     context.textAlign = "right";
     const room = x - (spec.row_title ? 16 : 0) - 4;
-    spec.rows.forEach((word, row) => {
-      if (row < tiles.rows && row % every === 0) context.fillText(fitted(context, word, room), x - 5, y + (row + 0.5) * cell);
+    rows.forEach((word, row) => {
+      if (row < down && row % every === 0) context.fillText(fitted(context, word, room), x - 5, y + row * stepY + tall / 2);
     });
-    spec.columns.forEach((word, column) => {
-      if (column >= tiles.columns || column % every) return;
+    names.forEach((word, column) => {
+      if (column >= over || column % each) return;
       context.save();
-      context.translate(x + (column + 0.5) * cell, y - 4);
+      context.translate(x + column * stepX + wide / 2, y - 4);
       if (this.steep) context.rotate(-Math.PI / 2);
       context.textAlign = this.steep ? "left" : "center";
       context.textBaseline = this.steep ? "middle" : "alphabetic";
-      context.fillText(fitted(context, word, this.steep ? y - 8 - (spec.column_title ? 16 : 0) : cell + 2), 0, 0);
+      context.fillText(fitted(context, word, this.steep ? y - 8 - (spec.column_title ? 16 : 0) : each * stepX + 2), 0, 0);
       context.restore();
     });
     context.globalAlpha = 0.75;
     context.textAlign = "center";
-    if (spec.column_title) context.fillText(spec.column_title, x + (tiles.columns * cell) / 2, 8);
+    const above = names.length ? (this.steep ? Math.min(y - 24, Math.max(0, ...names.map((word) => context.measureText(word).width))) + 6 : 16) : 2;
+    if (spec.column_title) context.fillText(spec.column_title, x + allX / 2, Math.max(8, y - above - 8));
     if (spec.row_title) {
       context.save();
-      context.translate(Math.max(8, x - 5 - Math.max(0, ...spec.rows.map((word) => context.measureText(word).width)) - 12), y + (tiles.rows * cell) / 2);
+      context.translate(Math.max(8, x - 5 - Math.max(0, ...rows.map((word) => context.measureText(word).width)) - 12), y + allY / 2);
       context.rotate(-Math.PI / 2);
       context.fillText(spec.row_title, 0, 0);
       context.restore();
@@ -1205,8 +1246,15 @@ class MapFigure extends Figure {
     context.globalAlpha = 1;
   }
 
+  /** Whether one range of values holds for all there is to see, so that it can be said. */
+  get ranged() {
+    const { colours, limits, whole } = this.spec;
+    const pictures = whole && this.tiles && this.tiles.rows * this.tiles.columns > 1;
+    return colours !== "rgb" && limits !== "each" && !pictures;
+  }
+
   legend(tiles) {
-    const show = this.spec.colours !== "rgb" && this.spec.limits !== "each" && tiles.depth === 1;
+    const show = this.ranged && tiles.depth === 1;
     this.scale.hidden = !show;
     if (!show) return;
     const [low, high] = this.limits(tiles, 0);
@@ -1223,7 +1271,8 @@ class MapFigure extends Figure {
       const [x, y] = this.corner(index);
       const column = Math.floor((event.clientX - box.left - x) / cell);
       const row = Math.floor((event.clientY - box.top - y) / cell);
-      if (row >= 0 && row < this.shown.rows && column >= 0 && column < this.shown.columns) return [index, row, column];
+      const inside = row >= 0 && row < this.shown.rows && column >= 0 && column < this.shown.columns;
+      if (inside) return this.spec.whole ? [index, 0, 0] : [index, row, column];
     }
     return null;
   }
@@ -1245,15 +1294,19 @@ class MapFigure extends Figure {
     const names = [];
     if (spec.tiles[tile]) names.push(spec.tiles[tile]);
     else if (this.shown.n > 1) names.push(`#${tile}`);
-    names.push(`${spec.row_title ? `${spec.row_title} ` : ""}${spec.rows[row] ?? row}`);
-    names.push(`${spec.column_title ? `${spec.column_title} ` : ""}${spec.columns[column] ?? column}`);
-    write(this.tip, `${names.join(" · ")}: ${Array.isArray(value) ? value.join(", ") : exact(value)}`);
+    if (!spec.whole) {
+      names.push(`${spec.row_title ? `${spec.row_title} ` : ""}${this.rows[row] ?? row}`);
+      names.push(`${spec.column_title ? `${spec.column_title} ` : ""}${this.columns[column] ?? column}`);
+    }
+    const single = !spec.whole || this.shown.rows * this.shown.columns === 1;
+    write(this.tip, names.join(" · ") + (single ? `: ${Array.isArray(value) ? value.join(", ") : exact(value)}` : ""));
     this.tip.hidden = false;
     this.frameCell(this.cursor, at);
     const [x, y] = this.corner(tile);
-    const middle = x + (column + 0.5) * this.plan.cell;
-    const above = y + row * this.plan.cell > 34;
-    this.tip.style.top = `${above ? y + row * this.plan.cell - 6 : y + (row + 1) * this.plan.cell + 6}px`;
+    const [, tall] = this.extent;
+    const middle = x + (column + 0.5) * this.extent[0];
+    const above = y + row * tall > 34;
+    this.tip.style.top = `${above ? y + row * tall - 6 : y + (row + 1) * tall + 6}px`;
     this.tip.style.transform = `translate(-50%, ${above ? "-100%" : "0"})`;
     const half = this.tip.offsetWidth / 2;
     this.tip.style.left = `${clamp(middle, half, Math.max(half, this.body.clientWidth - half))}px`;
@@ -1266,11 +1319,17 @@ class MapFigure extends Figure {
     this.tip.hidden = true;
   }
 
-  frameCell(element, [tile, row, column]) {
+  /** Width and height of what is pointed at. */
+  get extent() {
     const { cell } = this.plan;
+    return this.spec.whole ? [cell * this.shown.columns, cell * this.shown.rows] : [cell, cell];
+  }
+
+  frameCell(element, [tile, row, column]) {
+    const [wide, tall] = this.extent;
     const [x, y] = this.corner(tile);
     element.hidden = false;
-    element.style.cssText = `left:${x + column * cell}px;top:${y + row * cell}px;width:${cell}px;height:${cell}px`;
+    element.style.cssText = `left:${x + column * wide}px;top:${y + row * tall}px;width:${wide}px;height:${tall}px`;
   }
 
   /** Frames the chosen cell: what a patch selects, else what was picked last. */
@@ -1287,7 +1346,7 @@ class MapFigure extends Figure {
     this.mark();
     const [tile, row, col] = at;
     const value = this.value(at);
-    this.pick({ tile, row, col, value: Array.isArray(value) ? undefined : value, x: col, y: row });
+    this.pick({ tile, row, col, value: Array.isArray(value) ? undefined : value, x: col, y: row, name: this.spec.tiles[tile] });
   }
 
   key(event) {
@@ -1303,7 +1362,8 @@ class MapFigure extends Figure {
     let [tile, row, column] = this.at || this.picked || [0, 0, 0];
     const fresh = !this.at && !this.picked;
     if (!fresh) {
-      const { n, rows, columns } = this.shown;
+      const { n } = this.shown;
+      const { rows, columns } = this.spec.whole ? { rows: 1, columns: 1 } : this.shown;
       const { across } = this.plan;
       row += move[0];
       column += move[1];
@@ -1559,7 +1619,205 @@ class StripFigure extends Figure {
   }
 }
 
-const KINDS = { plot: PlotFigure, map: MapFigure, graph: GraphFigure, strip: StripFigure };
+// --------------------------------------------------------------------------------------------------------- links
+
+const FAINT = 0.004; // a line weaker than this cannot be seen
+
+class LinksFigure extends Figure {
+  setup() {
+    this.heads = make("div", "tr-ends", { "aria-hidden": "true" }, make("span"), make("span"));
+    this.scroll = make("div", "tr-links");
+    this.sheet = make("div", "tr-sheet");
+    this.canvas = make("canvas", "tr-canvas", { "aria-hidden": "true" });
+    this.sides = [make("div", "tr-side", { role: "group" }), make("div", "tr-side tr-right", { role: "group" })];
+    this.sheet.append(this.canvas, ...this.sides);
+    this.scroll.append(this.heads, this.sheet);
+    this.empty = make("p", "tr-empty");
+    this.body.append(this.scroll, this.empty);
+    this.ends = [[], []]; // the words' elements, left and right
+    this.hot = null; // [side, index] of the word pointed at
+  }
+
+  respec(spec) {
+    super.respec(spec);
+    write(this.heads.children[0], spec.left_title || "");
+    write(this.heads.children[1], spec.right_title || "");
+    this.heads.hidden = !spec.left_title && !spec.right_title;
+    this.sides.forEach((side, i) => attribute(side, "aria-label", (i ? spec.right_title : spec.left_title) || spec.title || ""));
+  }
+
+  newWord(side, index) {
+    const word = make("button", "tr-word", { type: "button" }, make("i"), make("span"));
+    const heat = (on) => () => {
+      const same = this.hot && this.hot[0] === side && this.hot[1] === index;
+      if (on === !!same) return;
+      this.hot = on ? [side, index] : null;
+      this.paint();
+    };
+    word.addEventListener("pointerenter", heat(true));
+    word.addEventListener("pointerleave", heat(false));
+    word.addEventListener("focus", heat(true));
+    word.addEventListener("blur", heat(false));
+    word.addEventListener("click", () => this.pick({ [side ? "to" : "from"]: index }));
+    word.addEventListener("keydown", (event) => {
+      const move = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+      const over = { ArrowLeft: 0, ArrowRight: 1 }[event.key];
+      if (move === undefined && over === undefined) return;
+      event.preventDefault();
+      event.stopPropagation();
+      const list = this.ends[over ?? side];
+      list[clamp(index + (move || 0), 0, list.length - 1)]?.focus();
+    });
+    this.sides[side].append(word);
+    return word;
+  }
+
+  draw() {
+    const width = this.body.clientWidth;
+    if (!width) return false;
+    const { left, right, weights } = this.data;
+    this.shown = isArray(weights) ? { left, right, weights } : null;
+    write(this.empty, this.shown ? "" : this.board.say("no_data"));
+    this.scroll.hidden = !this.shown;
+    if (!this.shown) return true;
+    const most = Math.max(left.length, right.length);
+    const room = this.body.clientHeight - (this.heads.hidden ? 0 : 20) - 2;
+    this.row = clamp(Math.floor(room / most), 17, 30);
+    this.sheet.style.height = `${this.row * most}px`;
+    [left, right].forEach((list, side) => {
+      const words = this.ends[side];
+      while (words.length > list.length) words.pop().remove();
+      while (words.length < list.length) words.push(this.newWord(side, words.length));
+      list.forEach((text, i) => {
+        write(words[i].lastChild, text);
+        words[i].style.height = `${this.row}px`;
+      });
+    });
+    this.paint();
+    return true;
+  }
+
+  /** The lines, and beside the words the weights of the one pointed at. Only what lies in sight is drawn. */
+  paint() {
+    if (!this.shown) return;
+    const { left, right, weights } = this.shown;
+    const [n, m] = [left.length, right.length];
+    const select = flat(this.data.select).map(Number);
+    const hot = this.hot && this.hot[1] < (this.hot[0] ? m : n) ? this.hot : null;
+    this.ends.forEach((words, side) => {
+      words.forEach((word, i) => {
+        let share = 0;
+        if (hot && hot[0] !== side) share = weights.values[side ? hot[1] * m + i : i * m + hot[1]];
+        word.firstChild.style.opacity = String(clamp(share, 0, 1));
+        attribute(word, "aria-pressed", select[side] === i);
+        attribute(word, "data-hot", !!hot && hot[0] === side && hot[1] === i);
+        attribute(word, "title", hot && hot[0] !== side ? `${word.textContent}: ${exact(share)}` : word.textContent);
+      });
+    });
+    const ratio = window.devicePixelRatio || 1;
+    const width = this.sheet.clientWidth;
+    const side = this.sides[0].offsetWidth;
+    const tall = this.row * Math.max(n, m);
+    const height = Math.min(tall, 8000); // a canvas has its limits
+    this.canvas.width = Math.round(width * ratio);
+    this.canvas.height = Math.round(height * ratio);
+    this.canvas.style.cssText = `width:${width}px;height:${height}px`;
+    const context = this.canvas.getContext("2d");
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    context.clearRect(0, 0, width, height);
+    context.strokeStyle = this.board.theme.dark ? "#6db4f2" : "#1c6fc0";
+    const [x0, x1] = [side + 4, width - side - 4];
+    for (let i = 0; i < n; i++) {
+      for (let j = 0; j < m; j++) {
+        if (hot && (hot[0] ? hot[1] !== j : hot[1] !== i)) continue;
+        const weight = weights.values[i * m + j];
+        if (!(weight > FAINT)) continue;
+        context.globalAlpha = Math.min(1, weight);
+        context.lineWidth = 1 + 2 * weight;
+        context.beginPath();
+        context.moveTo(x0, (i + 0.5) * this.row);
+        context.lineTo(x1, (j + 0.5) * this.row);
+        context.stroke();
+      }
+    }
+    context.globalAlpha = 1;
+  }
+}
+
+// --------------------------------------------------------------------------------------------------------- table
+
+class TableFigure extends Figure {
+  setup() {
+    this.scroll = make("div", "tr-rows", { tabindex: "0" });
+    this.table = make("table", "tr-table");
+    this.top = make("tr");
+    this.rows = make("tbody");
+    this.table.append(make("thead", "", {}, this.top), this.rows);
+    this.scroll.append(this.table);
+    this.empty = make("p", "tr-empty");
+    this.body.append(this.scroll, this.empty);
+  }
+
+  respec(spec) {
+    super.respec(spec);
+    const heads = [spec.head || "", ...spec.columns.map((column) => column.title)];
+    this.top.replaceChildren(...heads.map((text) => make("th", "", { scope: "col" }, text)));
+    attribute(this.table, "aria-label", spec.alt || spec.title || spec.id);
+  }
+
+  newRow(index) {
+    const row = make("tr", "", {}, make("th", "", { scope: "row" }));
+    const press = () => {
+      if (this.spec.picks) this.pick({ row: index, name: row.firstChild.textContent });
+    };
+    row.addEventListener("click", press);
+    row.addEventListener("keydown", (event) => {
+      const move = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+      if (event.key === "Enter" || event.key === " ") press();
+      else if (move) this.rows.children[clamp(index + move, 0, this.rows.children.length - 1)].focus();
+      else return;
+      event.preventDefault();
+      event.stopPropagation();
+    });
+    return row;
+  }
+
+  draw() {
+    if (!this.body.clientWidth) return false;
+    const { names = [], values, select } = this.data;
+    const shown = isArray(values);
+    write(this.empty, shown ? "" : this.board.say("no_data"));
+    this.scroll.hidden = !shown;
+    if (!shown) return true;
+    const { columns } = this.spec;
+    const width = columns.length;
+    while (this.rows.children.length > names.length) this.rows.lastChild.remove();
+    while (this.rows.children.length < names.length) this.rows.append(this.newRow(this.rows.children.length));
+    const most = columns.map((_, c) => Math.max(1e-12, ...names.map((_, r) => Math.abs(values.values[r * width + c]) || 0)));
+    names.forEach((name, r) => {
+      const row = this.rows.children[r];
+      while (row.children.length > 1 + width) row.lastChild.remove();
+      while (row.children.length < 1 + width) row.append(make("td", "", {}, make("i"), make("span")));
+      write(row.firstChild, name);
+      columns.forEach(({ bar }, c) => {
+        const value = values.values[r * width + c];
+        const cell = row.children[1 + c];
+        write(cell.lastChild, Number.isNaN(value) ? "–" : number(value, "4").replace("-", "−"));
+        attribute(cell, "title", Number.isNaN(value) ? "" : exact(value));
+        attribute(cell, "data-bar", bar || "");
+        if (bar) {
+          cell.firstChild.style.width = `${clamp((100 * Math.abs(value)) / (bar === "most" ? most[c] : 1), 0, 100) || 0}%`;
+          attribute(cell, "data-sign", value < 0 ? "minus" : "plus");
+        }
+      });
+      attribute(row, "aria-selected", Number(select) === r);
+      if (this.spec.picks) attribute(row, "tabindex", 0);
+    });
+    return true;
+  }
+}
+
+const KINDS = { plot: PlotFigure, map: MapFigure, graph: GraphFigure, strip: StripFigure, links: LinksFigure, table: TableFigure };
 
 // ------------------------------------------------------------------------------------------------ a run's record
 
@@ -1803,11 +2061,12 @@ class Asks {
   /** The page's standing questions. */
   page(list) {
     const keys = new Set();
-    (list || []).forEach(({ name, args }, index) => {
+    (list || []).forEach(({ name, args, follow }, index) => {
       const key = `page/${name}/${index}`;
       keys.add(key);
       const known = this.standing.get(key);
-      if (!known || JSON.stringify(known.args) !== JSON.stringify(args || {})) this.ask(key, name, args || {}, true);
+      // one that does not follow is asked once of each run
+      if (!known || JSON.stringify(known.args) !== JSON.stringify(args || {})) this.ask(key, name, args || {}, follow !== false);
     });
     for (const key of [...this.standing.keys()]) {
       if (key.startsWith("page/") && !keys.has(key)) this.drop(key);
@@ -1867,12 +2126,12 @@ class Asks {
     return one ? key : null;
   }
 
-  /** Another run: questions that follow are asked of it too, the others were about the old one. */
+  /** Another run: the page's questions and those that follow are asked of it too, the others were about the old one. */
   left() {
     for (const [key, one] of [...this.standing]) {
       one.asked = null;
       one.flight = 0;
-      if (!one.follow) this.drop(key);
+      if (!one.follow && !key.startsWith("page/")) this.drop(key);
     }
     this.flights.clear();
   }
@@ -2358,8 +2617,14 @@ class Board {
 
   // runs
 
+  /** The page is about to show another run; the server has made this board its viewer already. */
+  next({ from, run: id }) {
+    if (this.run?.id === from) this.show(id, false, true);
+    else if (!this.runs.has(id)) this.link.send({ op: "leave", run: id });
+  }
+
   /** Leaves the run on the board and watches another. */
-  show(id, keepPlace = false) {
+  show(id, keepPlace = false, watched = false) {
     for (const run of this.runs.values()) this.link.leave(run);
     this.runs.clear();
     this.run = id === null ? null : new Run(id);
@@ -2372,7 +2637,7 @@ class Board {
     }
     if (this.run) {
       this.runs.set(id, this.run);
-      this.link.watch(this.run);
+      if (!watched) this.link.watch(this.run);
     }
     // what is on screen stays until the new run has something to show
     this.holding = this.run !== null;
@@ -2394,6 +2659,7 @@ class Board {
     const run = this.runs.get(header.run);
     if (header.type === "refused") this.refused(header);
     else if (header.type === "moved") this.movedTo(header);
+    else if (header.type === "next") this.next(header);
     else if (header.type === "answer") this.answered(header, arrays);
     else if (run) {
       if (header.type === "run") {
@@ -2421,7 +2687,7 @@ class Board {
 
   /** What a run says about itself in words. */
   describe(run) {
-    if (run.status === "queued" || run.ended) this.holding = false;
+    if ((run.status === "queued" && run.place) || run.ended) this.holding = false;
     if (run.error) this.dock.notice("error", this.both(run.error), "error");
     else this.dock.dismiss("error");
     if (run.note) this.dock.notice("note", this.both(run.note));

@@ -190,13 +190,20 @@ class Engine:
         return run
 
     def leave(self, run_id: str, viewer: str) -> None:
-        """`viewer` is gone; a run nobody has watched for a minute pauses, later it stops."""
+        """`viewer` is gone; a run nobody has watched for a minute pauses, later it stops.
+
+        It pauses at once where its learner has begun another since: that one is what they look at now.
+        """
         with self._lock:
             run = self._runs.get(run_id)
             if run is None or viewer not in run.viewers:
                 return
             del run.viewers[viewer]
             run.left = time.monotonic()
+            if not run.viewers and run.began and run.status == "running":
+                mine = (one for one in self._runs.values() if one.learner == run.learner and not one.ended)
+                if any(one.born > run.born for one in mine):
+                    self._rest(run)
         self._say(run)
 
     def tell(self, run_id: str, learner: str, command: str, values: Mapping[str, Any] | None = None) -> str:
@@ -498,6 +505,12 @@ class Engine:
             self._say(run, {"type": "rewind", "run": run.id, "step": step})
             self._begin(run, state, "paused" if paused else "running")
 
+    def _rest(self, run: Run) -> None:
+        """Pauses a run until somebody watches it again."""
+        run.idle = True
+        run.note = Problem("Paused: nobody was watching.", "已暂停：没有人在看。")
+        self.backend.tell(run.id, "pause", {})
+
     def _tidy(self) -> None:
         """Runs nobody watches pause, then stop; the oldest ended ones are forgotten."""
         while not self._closed.wait(1.0):
@@ -507,9 +520,7 @@ class Engine:
                     if run.viewers or run.ended or not run.began:
                         continue
                     if run.status == "running" and now - run.left > UNWATCHED_PAUSE_S:
-                        run.idle = True
-                        run.note = Problem("Paused: nobody was watching.", "已暂停：没有人在看。")
-                        self.backend.tell(run.id, "pause", {})
+                        self._rest(run)
                     elif now - run.left > UNWATCHED_STOP_S:
                         self.backend.tell(run.id, "stop", {})
                 ended = [run for run in self._runs.values() if run.ended and run.status != "recorded"]

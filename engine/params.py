@@ -24,6 +24,7 @@ When: TypeAlias = Mapping[str, tuple[Any, ...]]
 # `when` draws a control only while another setting has one of the named values: {"surface": ("formula",)}.
 # `live` settings may change while the run goes on: the loop receives them from `yield`.
 # `view` settings change only what is drawn or asked of a run: they are no part of its job.
+# `runs` settings start a run of their own as soon as their value is another.
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class Choice:
 
     def check(self, name: str, value: Any) -> None:
         if value not in self.options:
-            known = ", ".join(self.options)
+            known = listed(self.options)
             raise Problem(
                 f"{name} = {value!r:.60} is not known. Choose one of: {known}.",
                 f"{name} = {value!r:.60} 不存在，可选：{known}。",
@@ -73,10 +74,15 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Several:
-    """Some of `options`, at least `least`; "sgd,adam" in a URL."""
+    """Some of `options`, at least `least`; "sgd,adam" in a URL.
+
+    `many`: a list to search in, of options that need no other words than their own.
+    """
 
     options: tuple[str, ...]
     least: int = 1
+    many: bool = False
+    runs: bool = False
     live: bool = False
     view: bool = False
     when: When | None = None
@@ -89,9 +95,13 @@ class Several:
             Choice(self.options).check(name, one)
         if len(value) < self.least or len(set(value)) < len(value):
             raise Problem(
-                f"{name} needs at least {self.least} of {', '.join(self.options)}, each once; it has {len(value)}.",
-                f"{name} 至少要选 {self.least} 项({', '.join(self.options)})，且不重复；现在有 {len(value)} 项。",
+                f"{name} needs at least {self.least} of {listed(self.options)}, each once; it has {len(value)}.",
+                f"{name} 至少要选 {self.least} 项({listed(self.options)})，且不重复；现在有 {len(value)} 项。",
             )
+
+    def toggled(self, value: tuple[str, ...], one: str) -> tuple[str, ...]:
+        """`value` with `one` put in, or taken out if it was there: what a click on a figure does."""
+        return tuple(other for other in value if other != one) if one in value else (*value, one)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +121,18 @@ class Toggle:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A line of at most `longest` characters that matches `pattern`, if one is given."""
+    """At most `longest` characters that match `pattern`, if one is given; drawn as a box of so many `lines`.
+
+    `ahead`: it is what a run is about, and stands above the Run button. Not `drawn`: it has no widget of its own, a
+    figure sets it, the URL keeps it.
+    """
 
     longest: int = 200
     pattern: str = ""
+    lines: int = 1
+    ahead: bool = False
+    drawn: bool = True
+    runs: bool = False
     live: bool = False
     view: bool = False
     when: When | None = None
@@ -137,10 +155,14 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A number with no widget of its own: a figure sets it (a start point, a chosen image), the URL keeps it."""
+    """A number with no widget of its own: a figure sets it (a start point, a chosen image), the URL keeps it.
+
+    Not `drawn`: the figure shows it as well, so the settings need not.
+    """
 
     low: float
     high: float
+    drawn: bool = True
     live: bool = False
     view: bool = False
     when: When | None = None
@@ -165,6 +187,11 @@ class Picture:
 
     def check(self, name: str, value: Any) -> None:
         Text(64, "([0-9a-f]{64})?").check(name, value)
+
+
+def listed(options: tuple[str, ...]) -> str:
+    """Options as a message names them: all, or the first and the last of very many."""
+    return ", ".join(options) if len(options) <= 20 else f"{', '.join(options[:3])}, …, {options[-1]}"
 
 
 Control: TypeAlias = Slider | Choice | Several | Toggle | Text | Number | Picture

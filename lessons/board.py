@@ -1,4 +1,4 @@
-"""What a lesson puts on the board: four kinds of figure, the patches that move them, and what a gesture means.
+"""What a lesson puts on the board: six kinds of figure, the patches that move them, and what a gesture means.
 
 Everything here is plain data. `draw(params, words)` makes the figures once; after that
 
@@ -39,7 +39,8 @@ class Ask:
     """A click asks `compute.look(job, state, name, args)`; the answer's patches come back over the live socket.
 
     `args` maps argument names to fields of the event: a plot gives x, y, z, index, trace; a map row, col, tile,
-    value; a graph node; a strip index. With `follow` the question is asked again as the playhead moves.
+    value; a graph node; a strip index; links from, to; a table row, name. With `follow` the question is asked again
+    as the playhead moves.
     """
 
     name: str
@@ -49,7 +50,11 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Choose:
-    """A click (or the release of a drag) sets settings: {"start_x": "x"} puts the event's x into start_x."""
+    """A click (or the release of a drag) sets settings: {"start_x": "x"} puts the event's x into start_x.
+
+    A setting of several names takes or loses the one that was clicked on. Settings that only change the view do not
+    start a run.
+    """
 
     sets: Mapping[str, str]
 
@@ -83,8 +88,11 @@ class Map:
     """Tiles of cells on a canvas: filters, activation maps, a confusion matrix, a decision boundary.
 
     Patch data: tiles, numbers (n, rows, columns), or uint8 (n, rows, columns, 3) for `colours` "rgb"; optionally
-    `select` [tile, row, column]. `limits`: "each" (a tile's own range), "all" (one range for all), or [low, high].
+    `select` [tile, row, column], `crossed` [tile, …], and `rows` and `columns`, names instead of the figure's own.
+    `limits`: "each" (a tile's own range), "all" (one range for all), or [low, high].
     "diverging" puts white at zero, blue above, orange below. `numbers` writes each cell's value into it.
+    `across` tiles stand beside each other (0: as many as fit best). `whole`: a tile is one thing to point at, `rows`
+    and `columns` name the rows and columns of tiles, and a click also gives `name`, the tile's.
     """
 
     id: str
@@ -99,6 +107,8 @@ class Map:
     size: Size = "half"
     height: int = 300
     picks: Pick | None = None
+    across: int = 0
+    whole: bool = False
     kind: Literal["map"] = "map"
 
 
@@ -136,7 +146,43 @@ class Strip:
     kind: Literal["strip"] = "strip"
 
 
-Figure: TypeAlias = Plot | Map | Graph | Strip
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Two columns of words and a line from each on the left to each on the right, as strong as its weight.
+
+    Patch data: left (n,) and right (m,), lists of words; weights (n, m) from 0 to 1; optionally `select` [from, to].
+    A word that is pointed at shows its own lines alone. A click on a word gives `from` or `to`, its place in its
+    column.
+    """
+
+    id: str
+    left_title: str = ""
+    right_title: str = ""
+    size: Size = "half"
+    height: int = 300
+    picks: Pick | None = None
+    kind: Literal["links"] = "links"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of numbers under headings, each row with a name.
+
+    columns: {"title", "bar"}; bar "share" (0 to 1), "most" (the column's largest size is full) or "signed" (-1 to 1)
+    draws the number as a bar too, blue above zero, orange below. Patch data: names (n,), a list of words; values
+    (n, columns), NaN for none; optionally `select`, a row. A click on a row gives `row`, and `name`.
+    """
+
+    id: str
+    columns: list[dict[str, str]]
+    head: str = ""
+    size: Size = "half"
+    height: int = 300
+    picks: Pick | None = None
+    kind: Literal["table"] = "table"
+
+
+Figure: TypeAlias = Plot | Map | Graph | Strip | Links | Table
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ The browser does the same with the same templates; here it is what tests and exp
     {step} {now:loss} {first:loss} {min:loss} {max:loss}     values; {at_min:loss} is the step of the minimum
     {flat:loss}      first step from which the value stays within 2 % of its total change of its last value
     {best:height.}   label of the scalar with that prefix that is lowest now
-    {say:right}      a number that came with a patch
+    {say:right}      a number that came with a patch, or a word
     {now:accuracy|%}  percent; {now:loss|2} two significant digits (three unless told)
 
 Alternatives stand between " || ", each with a condition before it or none: `[diverged] It ran away. || All is well.`
@@ -33,7 +33,7 @@ class Missing(Exception):
 def reading(
     template: str,
     history: History,
-    say: Mapping[str, float] | None = None,
+    say: Mapping[str, float | str] | None = None,
     names: Mapping[str, str] | None = None,
 ) -> str:
     """The sentence that holds after `history`, (step, scalars) with steps ascending; "" when none does."""
@@ -57,7 +57,7 @@ def parts(template: str) -> list[tuple[str, str, str]]:
     return found + [(word, name, form) for word, name, form in PART.findall(template)]
 
 
-def fill(part: re.Match[str], history: History, say: Mapping[str, float], names: Mapping[str, str]) -> str:
+def fill(part: re.Match[str], history: History, say: Mapping[str, float | str], names: Mapping[str, str]) -> str:
     word, name, form = part[1], part[2] or "", part[3] or ""
     if word == "best":
         return best(name, history, names)
@@ -68,7 +68,8 @@ def fill(part: re.Match[str], history: History, say: Mapping[str, float], names:
     if word == "say":
         if name not in say:
             raise Missing(name)
-        return number(say[name], form)
+        said = say[name]
+        return said if isinstance(said, str) else number(said, form)
     series = [(step, scalars[name]) for step, scalars in history if name in scalars]
     if not series or word not in WORDS:
         raise Missing(name)

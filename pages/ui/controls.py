@@ -43,10 +43,10 @@ def in_a_row(labels: Iterable[str]) -> bool:
 def draw(visit: state.Visit, words: Words, changed: Changed) -> None:
     """The settings that matter now: the first FEW in sight, the rest folded, the seed last."""
     shown = [(name, control) for name, control in type(visit.params).controls() if applies(control, visit.params)]
-    drawn = [(name, control) for name, control in shown if not isinstance(control, Number)]
+    drawn = [(name, control) for name, control in shown if has_widget(control) and not is_ahead(control)]
     for name, control in drawn[:FEW]:
         one(visit, name, control, words, changed)
-    picked = [name for name, control in shown if isinstance(control, Number) and name != "seed"]
+    picked = [name for name, control in shown if isinstance(control, Number) and control.drawn and name != "seed"]
     if picked:
         values = " · ".join(
             f"{label(words, name).label} **{shown_number(getattr(visit.params, name))}**" for name in picked
@@ -60,6 +60,23 @@ def draw(visit: state.Visit, words: Words, changed: Changed) -> None:
             for name, control in drawn[FEW:]:
                 one(visit, name, control, words, changed)
             seed_row(visit, words, changed)
+
+
+def has_widget(control: Control) -> bool:
+    """Whether a setting is moved in the settings' column, and not by a figure."""
+    return not isinstance(control, Number) and not (isinstance(control, Text) and not control.drawn)
+
+
+def is_ahead(control: Control) -> bool:
+    """Whether a setting stands above the Run button."""
+    return isinstance(control, Text) and control.ahead
+
+
+def draw_ahead(visit: state.Visit, words: Words, changed: Changed) -> None:
+    """The settings that a run is about."""
+    for name, control in type(visit.params).controls():
+        if is_ahead(control):
+            one(visit, name, control, words, changed)
 
 
 def applies(control: Control, params: Params) -> bool:
@@ -112,6 +129,9 @@ def one(visit: state.Visit, name: str, control: Control, words: Words, changed: 
             common["key"] = worded(key, words.language)
             state.seed(common["key"], value)
             st.selectbox(said.label, control.options, format_func=lambda option: options.get(option, option), **common)
+        case Several(many=True):
+            state.seed(key, list(value))
+            st.multiselect(said.label, control.options, placeholder=say("search", words.language), **common)
         case Several():
             state.seed(key, list(value))
             st.pills(
@@ -124,6 +144,10 @@ def one(visit: state.Visit, name: str, control: Control, words: Words, changed: 
         case Toggle():
             state.seed(key, value)
             st.toggle(said.label, **common)
+        case Text() if control.lines > 1:
+            # no max_chars: the browser would refuse a text that is too long without a word
+            state.seed(key, value)
+            st.text_area(said.label, height=24 * control.lines + 20, **common)
         case Text():
             state.seed(key, value)
             st.text_input(said.label, max_chars=control.longest, **common)

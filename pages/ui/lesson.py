@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import streamlit as st
 
-from engine.params import Params, Picture
+from engine.params import Params, Picture, Several
 from engine.types import ENDED, Job, Problem, Values
 from lessons import board, catalog, text
 from pages.ui import controls, data, quiz, state
@@ -55,6 +55,10 @@ def workbench(name: str) -> None:
     visit = state.visit(name)
     for problem in filter(None, [state.language_problem(), *visit.problems]):
         st.warning(as_text(problem.say(language)), icon=":material/error:")
+    figures = catalog.part(name, "figures")
+    if hasattr(figures, "remarks"):
+        for remark in figures.remarks(visit.params):
+            st.info(as_text(remark.say(language)), icon=":material/info:")
     left, right = st.columns([1, 3], gap="medium")
     with left:
         with st.container(key="start", gap="small"):
@@ -96,11 +100,13 @@ def submit(name: str) -> None:
         again = visit.applied == values and visit.run is not None and room.engine.get(visit.run).status in ENDED
     except Problem:
         again = False
+    before = visit.run or room.first(name)
     try:
         visit.run = room.engine.submit(job, state.learner(), again=again).id
     except Problem as problem:
         visit.problems = [problem]
         return
+    room.hub.turn(state.learner(), before, visit.run)
     visit.applied = values
     visit.problems = []
     visit.gone = False
@@ -119,8 +125,12 @@ def changed(name: str, setting: str) -> None:
         value = upload(visit, value)
         if value is None:
             return
-    if visit.take({setting: value}) and control.live and not control.view:
+    if not visit.take({setting: value}):
+        return
+    if control.live and not control.view:
         tell(visit, setting)
+    if getattr(control, "runs", False) and visit.applied != visit.job_values():
+        submit(name)
 
 
 def upload(visit: state.Visit, file: Any) -> str | None:
@@ -187,13 +197,18 @@ def reset(name: str) -> None:
 
 
 def chosen(name: str) -> None:
-    """A gesture on a figure chose settings ("choose"): they are taken and run at once."""
+    """A gesture on a figure chose settings ("choose"): they are taken, and run at once if they make another run."""
     picked = dict(state.component(f"board.{name}", "choose") or {})
     picked.pop("n", None)
-    fields = type(state.visit(name).params).model_fields
-    picked = {field: value for field, value in picked.items() if field in fields}
+    now = state.visit(name).params
+    known = dict(type(now).controls())
+    picked = {field: value for field, value in picked.items() if field in known}
+    for field, value in picked.items():
+        control = known[field]
+        if isinstance(control, Several) and isinstance(value, str):
+            picked[field] = control.toggled(getattr(now, field), value)
     if picked:
-        adopt(name, picked, fresh=False, go=True)
+        adopt(name, picked, fresh=False, go=any(not known[field].view for field in picked))
 
 
 def moved(name: str) -> None:
@@ -233,6 +248,7 @@ def start(visit: state.Visit, words: text.Words) -> None:
             args=(name,),
             label_visibility="collapsed",
         )
+    controls.draw_ahead(visit, words, changed)
     with st.container(horizontal=True, gap="small"):
         st.button(
             say("run", language),

@@ -184,7 +184,6 @@ class Channel:
             self.flush_handle.cancel()
             self.flush_handle = None
         now = self.hub.loop.time()
-        self.flush_at = now + PERIOD
         before = self.number
         for step in self.pending:
             self.step = min(self.step, step)
@@ -204,6 +203,7 @@ class Channel:
         blocks, self.blocks = self.blocks, []
         groups = [group for block, _ in blocks for group in block]
         if groups:
+            self.flush_at = self.hub.loop.time() + PERIOD
             first = min(int(group.steps[0]) for group in groups)
             last = max(int(group.steps[-1]) for group in groups)
             if first == self.step + 1:
@@ -550,6 +550,8 @@ class Hub:
         elif kind == "frame":
             channel.frame_due = True
             channel.news = True
+            if not channel.making:
+                self.spawn(channel.make_frame())
         elif kind == "rewind":
             channel.blocks.clear()
             channel.pending.append(step)
@@ -581,6 +583,21 @@ class Hub:
             self.engine.leave(run, socket.id)
         except Problem:
             return
+
+    def turn(self, learner: str, run: str | None, to: str) -> None:
+        """Makes a learner's boards that show `run` viewers of `to`: sooner than the page being drawn for it can.
+
+        May be called from any thread.
+        """
+
+        def tell() -> None:
+            for socket in self.sockets:
+                if socket.learner == learner and run in socket.places:
+                    first = self.join(socket, to, -1)
+                    socket.post(wire.pack({"type": "next", "from": run, "run": to}), *first)
+
+        if self.loop is not None and run is not None and run != to:
+            self.loop.call_soon_threadsafe(tell)
 
     # frames and answers
 

@@ -526,7 +526,7 @@ def test_a_fast_run_is_replayed_from_its_start(view: View) -> None:
 def test_live_run_pause_step_resume_stop(view: View) -> None:
     view.open("live")
     view.until("torchroom.board.head > 6")
-    expect(view.page.locator(".tr-chip")).to_have_text("Training")
+    expect(view.page.locator(".tr-chip")).to_have_text("Running")
     expect(view.page.locator(".tr-progress")).to_contain_text("25 steps/s")
     view.until("torchroom.board.playhead.step === torchroom.board.head")
     view.button("play").click()
@@ -578,7 +578,7 @@ def test_reconnects_with_the_last_step_it_has(view: View) -> None:
     view.control("up")
     last = view.board("head")
     view.until(f"torchroom.board.head > {last + 4}", 20)
-    expect(view.page.locator(".tr-chip")).to_have_text("Training")
+    expect(view.page.locator(".tr-chip")).to_have_text("Running")
     watched = [one["from"] for one in view.control("state")["heard"] if one["op"] == "watch"]
     assert watched == [-1, last]
     rows = view.board("run.history.rows.steps.slice(0, torchroom.board.run.history.rows.n)")

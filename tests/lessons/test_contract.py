@@ -124,7 +124,7 @@ def test_its_settings_are_documented(name: str) -> None:
                 continue  # the interface has words for it
             said = words.controls[field]
             assert said.label
-            if isinstance(control, Choice | Several):
+            if isinstance(control, Choice | Several) and not getattr(control, "many", False):
                 assert list(said.options) == list(control.options), field
         assert set(words.controls) <= set(module.Params.model_fields)
         assert list(words.presets) == list(module.PRESETS)
@@ -207,7 +207,7 @@ def test_a_tiny_run_counts_its_steps_and_its_frames_fit_the_figures(name: str) -
     assert [step for step, _ in history] == list(range(total + 1))
     drawn = figures(name, settings)
     update = catalog.part(name, "figures").update
-    said: dict[str, dict[str, float]] = {}
+    said: dict[str, dict[str, float | str]] = {}
     for tick in (ticks[0], ticks[len(ticks) // 2], ticks[-1]):
         patches = update(settings, tick)
         for patch in patches:
@@ -234,14 +234,22 @@ def fits(figure: board.Figure, folded: dict[str, Any]) -> None:
     if isinstance(figure, board.Map) and "tiles" in data:
         tiles = np.asarray(data["tiles"])
         assert tiles.ndim == (4 if figure.colours == "rgb" else 3), figure.id
-        if figure.rows:
-            assert tiles.shape[1:3] == (len(figure.rows), len(figure.columns)), figure.id
+        rows, columns = data.get("rows", figure.rows), data.get("columns", figure.columns)
+        if figure.whole:
+            assert len(tiles) == len(figure.tiles) == len(rows) * len(columns), figure.id
+        else:
+            assert len(rows) in (0, tiles.shape[1]), figure.id
+            assert len(columns) in (0, tiles.shape[2]), figure.id
     elif isinstance(figure, board.Strip) and "images" in data:
         images = np.asarray(data["images"])
         assert images.ndim == 4, figure.id
         assert images.shape[3] == 3, figure.id
         for key in ("label", "guess", "index", "probabilities"):
             assert len(data.get(key, images)) == len(images), (figure.id, key)
+    elif isinstance(figure, board.Links):
+        assert np.shape(data["weights"]) == (len(data["left"]), len(data["right"])), figure.id
+    elif isinstance(figure, board.Table):
+        assert np.shape(data["values"]) == (len(data["names"]), len(figure.columns)), figure.id
     elif isinstance(figure, board.Graph):
         assert len(data.get("nodes", figure.nodes)) == len(figure.nodes), figure.id
         assert len(data.get("edges", figure.edges)) == len(figure.edges), figure.id
@@ -265,7 +273,7 @@ def readings(
     name: str,
     drawn: dict[str, board.Figure],
     history: list[tuple[int, Scalars]],
-    said: dict[str, dict[str, float]],
+    said: dict[str, dict[str, float | str]],
     names: set[str],
 ) -> None:
     """Every figure says something at the start and at the end, in both languages, with no part left unfilled."""
