@@ -994,13 +994,51 @@ class MapFigure extends Figure {
     this.bar.style.background = spec.colours === "rgb" ? "" : gradient(RAMPS[spec.colours]);
   }
 
+  /** The map whose picked tile this one shows in full, if it is one that does. */
+  get source() {
+    return this.spec.shows ? this.board.figures.get(this.spec.shows) : null;
+  }
+
+  /** The maps that show a tile of this one in full. */
+  get shadows() {
+    return [...this.board.figures.values()].filter((figure) => figure.spec.shows === this.spec.id);
+  }
+
+  /** The tile picked last, the first until then. */
+  get chosen() {
+    return Math.min(this.picked?.[0] ?? 0, (this.tiles?.n ?? 1) - 1);
+  }
+
+  /** What the tiles are called. */
+  get names() {
+    return this.source ? [this.source.spec.tiles[this.source.chosen] ?? ""] : this.spec.tiles;
+  }
+
   /** The tiles as {values, n, rows, columns, depth}, or null. */
   get tiles() {
+    if (this.source) {
+      const all = this.source.tiles;
+      if (!all) return null;
+      const size = all.rows * all.columns * all.depth;
+      const index = this.source.chosen;
+      return { ...all, n: 1, values: all.values.subarray(index * size, (index + 1) * size) };
+    }
     const tiles = this.data.tiles;
     if (!isArray(tiles)) return null;
     const shape = tiles.shape.length === 2 ? [1, ...tiles.shape] : tiles.shape;
     const [n, rows, columns, depth = 1] = shape;
     return n && rows && columns ? { values: tiles.values, n, rows, columns, depth } : null;
+  }
+
+  patched() {
+    super.patched();
+    this.follow();
+  }
+
+  /** Whoever shows a tile of this map in full has another one to show. */
+  follow() {
+    for (const figure of this.shadows) figure.dirty = true;
+    this.board.schedule();
   }
 
   /** Lowest and highest value of tile `index`'s colours. */
@@ -1051,6 +1089,7 @@ class MapFigure extends Figure {
     this.labels(context, tiles);
     this.legend(tiles);
     this.mark();
+    if (this.source) write(this.title, [this.spec.title, this.names[0]].filter(Boolean).join(" · "));
     if (this.at) this.point(this.at);
     return true;
   }
@@ -1243,7 +1282,7 @@ class MapFigure extends Figure {
     const { spec } = this;
     const value = this.value(at);
     const names = [];
-    if (spec.tiles[tile]) names.push(spec.tiles[tile]);
+    if (this.names[tile]) names.push(this.names[tile]);
     else if (this.shown.n > 1) names.push(`#${tile}`);
     names.push(`${spec.row_title ? `${spec.row_title} ` : ""}${spec.rows[row] ?? row}`);
     names.push(`${spec.column_title ? `${spec.column_title} ` : ""}${spec.columns[column] ?? column}`);
@@ -1266,15 +1305,19 @@ class MapFigure extends Figure {
     this.tip.hidden = true;
   }
 
-  frameCell(element, [tile, row, column]) {
+  frameCell(element, [tile, row, column], rows = 1, columns = 1) {
     const { cell } = this.plan;
     const [x, y] = this.corner(tile);
     element.hidden = false;
-    element.style.cssText = `left:${x + column * cell}px;top:${y + row * cell}px;width:${cell}px;height:${cell}px`;
+    element.style.cssText = `left:${x + column * cell}px;top:${y + row * cell}px;width:${columns * cell}px;height:${rows * cell}px`;
   }
 
-  /** Frames the chosen cell: what a patch selects, else what was picked last. */
+  /** Frames the chosen cell: what a patch selects, else what was picked last; the tile, if it is shown in full. */
   mark() {
+    if (this.shadows.length) {
+      this.frameCell(this.selected, [this.chosen, 0, 0], this.shown.rows, this.shown.columns);
+      return;
+    }
     const given = this.data.select;
     const at = given ? Array.from(flat(given), Number) : this.picked;
     if (!at || at[0] >= this.shown.n || at[1] >= this.shown.rows || at[2] >= this.shown.columns) this.selected.hidden = true;
@@ -1285,7 +1328,9 @@ class MapFigure extends Figure {
     if (!this.spec.picks) return;
     this.picked = at;
     this.mark();
-    const [tile, row, col] = at;
+    this.follow();
+    const [, row, col] = at;
+    const tile = this.source ? this.source.chosen : at[0];
     const value = this.value(at);
     this.pick({ tile, row, col, value: Array.isArray(value) ? undefined : value, x: col, y: row });
   }

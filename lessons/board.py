@@ -85,6 +85,8 @@ class Map:
     Patch data: tiles, numbers (n, rows, columns), or uint8 (n, rows, columns, 3) for `colours` "rgb"; optionally
     `select` [tile, row, column]. `limits`: "each" (a tile's own range), "all" (one range for all), or [low, high].
     "diverging" puts white at zero, blue above, orange below. `numbers` writes each cell's value into it.
+    `shows` is the id of another map: this one shows the tile picked there (the first, until one is) in full, with
+    the names of rows and columns, and gets no patches of its own; in its picks "tile" is that tile.
     """
 
     id: str
@@ -96,6 +98,7 @@ class Map:
     row_title: str = ""
     column_title: str = ""
     numbers: bool = False
+    shows: str = ""
     size: Size = "half"
     height: int = 300
     picks: Pick | None = None
@@ -178,6 +181,9 @@ def fold(
             target = drawn.setdefault("data", {})
         for attribute, value in patch.data.items():
             put(target, attribute, value)
+    for drawn in out.values():
+        if tiles := out.get(drawn.get("shows", ""), {}).get("data", {}).get("tiles"):
+            drawn["data"] = {"tiles": tiles[:1]}
     return out
 
 

@@ -48,6 +48,11 @@ class Chapter:
 CHAPTERS = (
     Chapter("Learning is descending", "学习就是下山", (Lesson("gradient_descent", 12, icon=":material/landscape:"),)),
     Chapter("Seeing", "看懂图像", (Lesson("cifar10", 20, ("gradient_descent",), icon=":material/image_search:"),)),
+    Chapter(
+        "Attention",
+        "注意力",
+        (Lesson("attention_learned", 15, ("gradient_descent",), icon=":material/visibility:"),),
+    ),
 )
 
 

@@ -1,0 +1,240 @@
+"""The board of the lesson in which attention is learned. A head is called "layer.head", as in "2.1"."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from engine.types import Array, Arrays, Problem, Tick, Values
+from lessons.attention_learned.params import Params
+from lessons.attention_learned.task import LETTERS, held_out, read, solution, spelled, tokens
+from lessons.board import CATEGORIES, TRAIN, VALIDATION, Ask, Figure, Map, Patch, Plot
+from lessons.text import FigureWords, Words
+
+GREY = "#7a7a7a"
+DASHES = ("solid", "dash", "dot")  # one for each layer
+SHOWN = 6  # held-out sequences written out with and without a head
+
+
+def draw(params: Params, words: Words) -> dict[str, Figure]:
+    """The figures in order of importance."""
+    kept = held_out(params)
+    along = tokens(params.task, kept[0])
+    wanted = [spelled(one) for one in solution(params.task, kept[:SHOWN])]
+    heads = named(params)
+
+    def say(figure: str) -> FigureWords:
+        return words.figures[figure]
+
+    def attention(figure: str, **other: Any) -> Map:
+        labels = say(figure).labels
+        titles = {"row_title": labels["row"], "column_title": labels["column"]}
+        return Map(figure, limits=(0.0, 1.0), **{"rows": along, "columns": along, **titles, **other})
+
+    figures: list[Figure] = [
+        attention("heads", tiles=heads, size="hero", height=380, picks=Ask("without", {"head": "tile"})),
+        accuracy(say("accuracy")),
+        by_head(params.job, params.job, say(params.job), heads, {"range": [0, 1], "tickformat": ".0%"}, 300),
+        attention("head", shows="heads", height=380, picks=Ask("pair", {"head": "tile", "row": "row", "col": "col"})),
+        off(say("off"), heads, wanted[0]),
+        without(say("without"), wanted),
+        by_head("need", "off", say("need"), heads, {"rangemode": "tozero"}, 300),
+        loss(params, say("loss")),
+        pair(say("pair"), params),
+    ]
+    if params.own:
+        labels = tokens(params.task, read(params.own))
+        figures[3:3] = [
+            own(say("own"), params),
+            attention("own_heads", rows=labels, columns=labels, tiles=heads, height=230),
+        ]
+    return {figure.id: figure for figure in figures}
+
+
+def asks(params: Params) -> list[Values]:
+    """Questions that stand as long as the page is open: the first head, the first cell to be written, one's own."""
+    standing: list[Values] = [
+        {"name": "without", "args": {"head": 0}},
+        {"name": "pair", "args": {"head": 0, "row": params.length, "col": params.length - 1}},
+    ]
+    if params.own:
+        standing.append({"name": "own", "args": {"own": params.own}})
+    return standing
+
+
+def named(params: Params) -> list[str]:
+    """The heads' names, layer by layer."""
+    return [f"{layer + 1}.{head + 1}" for layer in range(params.layers) for head in range(params.heads)]
+
+
+def axes(say: FigureWords, y: Values) -> Values:
+    return {"xaxis": {"title": {"text": say.labels["x"]}}, "yaxis": {"title": {"text": say.labels["y"]}, **y}}
+
+
+def line(name: str, scalar: str, form: str, style: Values) -> Values:
+    """A curve that follows a scalar."""
+    trace = {"type": "scatter", "mode": "lines", "name": name, "x": [], "y": [], "bind": {"x": "step", "y": scalar}}
+    return trace | {"hovertemplate": f"{name} · %{{x}}: %{{y:{form}}}<extra></extra>"} | style
+
+
+def accuracy(say: FigureWords) -> Plot:
+    labels = say.labels
+    traces = [
+        line(labels["train"], "accuracy", ".1%", {"line": {"color": TRAIN, "width": 1}, "opacity": 0.7}),
+        line(labels["symbols"], "val_accuracy", ".1%", {"line": {"color": VALIDATION, "width": 1.5, "dash": "dot"}}),
+        line(labels["exact"], "val_exact", ".1%", {"line": {"color": VALIDATION, "width": 3}}),
+    ]
+    return Plot("accuracy", traces, axes(say, {"range": [0, 1.02], "tickformat": ".0%"}), height=300)
+
+
+def by_head(figure: str, scalar: str, say: FigureWords, heads: list[str], y: Values, height: int) -> Plot:
+    """A curve for each head: its number is its colour, its layer its dash. For "off" one more, with all heads on."""
+    form = ".1%" if y.get("tickformat") else ".4f"
+    traces = []
+    for name in heads:
+        layer, head = (int(part) - 1 for part in name.split("."))
+        style = {"color": CATEGORIES[head], "width": 2, "dash": DASHES[layer]}
+        traces.append(line(name, f"{scalar}.{name}", form, {"line": style}))
+    if scalar == "off":
+        style = {"color": GREY, "width": 4}
+        traces.insert(0, line(say.labels["all"], "off.none", form, {"line": style, "opacity": 0.6}))
+    return Plot(figure, traces, axes(say, y), height=height, switch=scalar == "off")
+
+
+def loss(params: Params, say: FigureWords) -> Plot:
+    """Cross-entropy by step, with the line of blind guessing."""
+    labels, guess = say.labels, math.log(params.symbols)
+    traces = [
+        line(labels["train"], "loss", ".4f", {"line": {"color": TRAIN, "width": 1}, "opacity": 0.7}),
+        line(labels["validation"], "val_loss", ".4f", {"line": {"color": VALIDATION, "width": 2.5}}),
+    ]
+    layout = axes(say, {"rangemode": "tozero"})
+    dotted = {"color": GREY, "width": 1, "dash": "dot"}
+    layout["shapes"] = [{"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": guess, "y1": guess, "line": dotted}]
+    note = {"xref": "paper", "x": 1, "y": guess, "xanchor": "right", "yanchor": "bottom", "showarrow": False}
+    layout["annotations"] = [note | {"text": labels["guessing"], "font": {"color": GREY, "size": 11}}]
+    return Plot("loss", traces, layout, height=300, switch=True)
+
+
+def letters(name: str, rows: list[str], say: FigureWords, **other: Any) -> Values:
+    """Letters in coloured cells: what is written, and the probability that the right letter got there."""
+    trace: Values = {"type": "heatmap", "name": name, "y": rows, "z": [], "text": [], "texttemplate": "%{text}"}
+    trace |= {"zmin": 0, "zmax": 1, "colorscale": "Viridis", "showscale": False, "xgap": 1, "ygap": 2}
+    return trace | {"hovertemplate": f"%{{text}} · {say.labels['chance']} %{{z:.1%}}<extra></extra>"} | other
+
+
+def over(wanted: list[str], title: str) -> Values:
+    """An x axis above the cells that names the right letters."""
+    places = list(range(len(wanted)))
+    ticks = {"tickmode": "array", "tickvals": places, "ticktext": wanted, "range": [-0.5, len(wanted) - 0.5]}
+    return {"title": {"text": title}, "side": "top", "showgrid": False, "zeroline": False, **ticks}
+
+
+def down(rows: list[str], title: str) -> Values:
+    """A y axis of words from the top down."""
+    ticks = {"tickmode": "array", "tickvals": list(range(len(rows))), "ticktext": rows}
+    limits = {"range": [len(rows) - 0.5, -0.5], "showgrid": False, "zeroline": False}
+    return {"title": {"text": title}, **ticks, **limits}
+
+
+def off(say: FigureWords, heads: list[str], wanted: list[str]) -> Plot:
+    """What is written after the example with all heads on, and with each switched off."""
+    rows = [say.labels["all"], *(f"−{name}" for name in heads)]
+    layout = {"xaxis": over(wanted, say.labels["x"]), "yaxis": down(rows, say.labels["y"])}
+    trace = letters("off", [], say)
+    del trace["y"]
+    return Plot("off", [trace], layout, height=max(380, 17 * len(rows) + 90))
+
+
+def without(say: FigureWords, wanted: list[list[str]]) -> Plot:
+    """Some held-out sequences with all heads on (left) and without the chosen one (right)."""
+    rows = ["".join(one) for one in wanted]
+    numbers = [str(place + 1) for place in range(len(wanted[0]))]
+    left, right = letters("on", [], say), letters("off", [], say, xaxis="x2")
+    for trace in (left, right):
+        del trace["y"]
+    layout = {
+        "xaxis": over(numbers, say.labels["on"]) | {"domain": [0, 0.48]},
+        "xaxis2": over(numbers, say.labels["off"]) | {"domain": [0.52, 1]},
+        "yaxis": down(rows, say.labels["y"]) | {"tickfont": {"family": "monospace"}},
+    }
+    return Plot("without", [left, right], layout, size="full", height=80 + 26 * len(rows))
+
+
+def pair(say: FigureWords, params: Params) -> Plot:
+    """Two vectors of one head and their product, number by number."""
+    inner = list(range(1, params.width // params.heads + 1))
+    colours = {"q": TRAIN, "k": VALIDATION, "q·k": GREY}
+    traces: list[Values] = [
+        {"type": "bar", "name": name, "x": inner, "y": [], "marker": {"color": colour}}
+        for name, colour in colours.items()
+    ]
+    return Plot("pair", traces, axes(say, {"zeroline": True}) | {"barmode": "group"}, height=300)
+
+
+def own(say: FigureWords, params: Params) -> Plot:
+    """What is written after a learner's own sequence."""
+    wanted = spelled(solution(params.task, read(params.own)[None])[0])
+    trace = letters("own", [], say)
+    del trace["y"]
+    layout = {"xaxis": over(wanted, say.labels["x"]), "yaxis": down([params.own], say.labels["y"])}
+    return Plot("own", [trace], layout, height=230)
+
+
+def update(params: Params, tick: Tick) -> list[Patch]:
+    """The example's maps, and what is written after it with each head off."""
+    arrays = tick.arrays
+    if not arrays:
+        return []
+    weights, written, chances = arrays["weights"], arrays["letters"], arrays["chances"]
+    right = (written == solution(params.task, held_out(params)[:1])).sum(1)
+    worst = 1 + int(chances[1:].mean(1).argmin())
+    rows = weights[:, params.length :]
+    most, row, _ = np.unravel_index(int(rows.argmax()), rows.shape)
+    strongest = {"heads": len(weights), "most": float(rows.max()), "symbol": int(row) + 1, **place(params, int(most))}
+    said = {"length": params.length, "right": int(right[0]), "left": int(right[worst]), **place(params, worst - 1)}
+    return [
+        Patch("heads", {"tiles": weights, "say": strongest}),
+        Patch("off", cells(written, chances) | {"say": said}, "off"),
+    ]
+
+
+def place(params: Params, head: int) -> Values:
+    """A head's number as its layer and its place in it, from 1."""
+    return {"layer": head // params.heads + 1, "head": head % params.heads + 1}
+
+
+def cells(written: Array, chances: Array) -> Values:
+    """Letters (rows, places) on the colours of their probabilities."""
+    return {"z": chances.astype(np.float32), "text": [[LETTERS[int(one)] for one in row] for row in written]}
+
+
+def answer(params: Params, name: str, args: Mapping[str, Any], arrays: Arrays) -> list[Patch]:
+    """What `compute.look` answered, as patches."""
+    if name == "without":
+        said = {"step": int(arrays["step"]), "count": int(arrays["count"]), **place(params, int(arrays["head"]))}
+        for number, suffix in enumerate(("on", "off")):
+            said |= {f"{one}_{suffix}": float(arrays[one][number]) for one in ("loss", "accuracy", "exact")}
+        written = [cells(arrays["letters"][number], arrays["chances"][number]) for number in (0, 1)]
+        return [Patch("without", written[0], "on"), Patch("without", written[1] | {"say": said}, "off")]
+    if name == "pair":
+        q, k = arrays["q"], arrays["k"]
+        said = {one: int(arrays[one]) + 1 for one in ("row", "col")} | place(params, int(arrays["head"]))
+        said |= {"step": int(arrays["step"]), "dot": float(q @ k), "width": len(q)}
+        said |= {one: float(arrays[one]) for one in ("score", "weight")}
+        return [
+            Patch("pair", {"y": q}, "q"),
+            Patch("pair", {"y": k}, "k"),
+            Patch("pair", {"y": q * k, "say": said}, "q·k"),
+        ]
+    if name == "own":
+        right = int((arrays["letters"] == arrays["answers"]).sum())
+        said = {"step": int(arrays["step"]), "right": right, "length": len(arrays["letters"])}
+        return [
+            Patch("own", cells(arrays["letters"][None], arrays["chances"][None]) | {"say": said}, "own"),
+            Patch("own_heads", {"tiles": arrays["weights"]}),
+        ]
+    raise Problem(f"There is no question named {name!r:.40} here.", f"这里没有名为 {name!r:.40} 的提问。")
