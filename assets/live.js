@@ -1114,7 +1114,8 @@ class MapFigure extends Figure {
     let found = { cell: 0, across: 1 };
     const fit = (top) => {
       found = { cell: 0, across: 1 };
-      for (let across = 1; across <= tiles.n; across++) {
+      const given = single ? 0 : spec.across;
+      for (let across = given || 1; across <= (given || tiles.n); across++) {
         const down = Math.ceil(tiles.n / across);
         const cell = Math.min(
           (width - left - gap * (across - 1)) / (across * tiles.columns),

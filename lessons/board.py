@@ -99,6 +99,7 @@ class Map:
     column_title: str = ""
     numbers: bool = False
     shows: str = ""
+    across: int = 0
     size: Size = "half"
     height: int = 300
     picks: Pick | None = None
@@ -183,7 +184,7 @@ def fold(
             put(target, attribute, value)
     for drawn in out.values():
         if tiles := out.get(drawn.get("shows", ""), {}).get("data", {}).get("tiles"):
-            drawn["data"] = {"tiles": tiles[:1]}
+            drawn.setdefault("data", {})["tiles"] = tiles[:1]
     return out
 
 

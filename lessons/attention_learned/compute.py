@@ -289,13 +289,13 @@ def weights_of(state: Snapshot) -> dict[str, Tensor]:
 def look(job: Job, state: Snapshot | None, name: str, args: Values) -> Arrays:
     """Answers about one moment of a run.
 
-    "without"  head             the network with and without that head, on the held-out sequences
-    "pair"     head, row, col   q, k, their score and the weight in one cell of a head's map of the example
-    "own"      own              a learner's sequence: what is written after it, and every head's map
+    "head"  head, row, col  the held-out sequences with and without that head; and q, k, their score and the weight
+                            in one cell of its map of the example (unless told, the first symbol written)
+    "own"   own             a learner's sequence: what is written after it, and every head's map
     Raises Problem for arguments that are not of that form.
     """
     p = checked(Params, job.params)
-    if name not in ("without", "pair", "own"):
+    if name not in ("head", "own"):
         raise Problem(f"This lesson has no answer to {name!r:.40}.", f"本课无法回答 {name!r:.40}。")
     if not state:
         raise Problem(
@@ -303,15 +303,16 @@ def look(job: Job, state: Snapshot | None, name: str, args: Values) -> Arrays:
             "还没有可以询问的网络。请先开始一次训练。",
         )
     model = load(state)
-    step = {"step": np.array(int(state["at.step"]))}
+    found = {"step": np.array(int(state["at.step"]))}
     if name == "own":
-        return step | own(model, p, args.get("own"))
-    kept = torch.from_numpy(held_out(p))
-    head = whole(args, "head", 0, p.layers * p.heads - 1)
-    if name == "without":
-        return step | without(model, p.task, kept, head)
-    last = 2 * p.length - 1
-    return step | pair(model, p.task, kept[:1], head, whole(args, "row", 0, last), whole(args, "col", 0, last))
+        return found | own(model, p, args.get("own"))
+    kept, last = held_out(p), 2 * p.length - 1
+    args = {"row": p.length, "col": int(sources(p.task, kept[:1])[0, 0].argmax()), **args}
+    head, row, col = (
+        whole(args, one, 0, most) for one, most in (("head", model.count - 1), ("row", last), ("col", last))
+    )
+    known = torch.from_numpy(kept)
+    return found | without(model, p.task, known, head) | pair(model, p.task, known[:1], head, row, col)
 
 
 def whole(args: Values, name: str, low: int, high: int) -> int:
@@ -356,8 +357,8 @@ def pair(model: Transformer, task: str, example: Tensor, head: int, row: int, co
     read = tokens(example, solved(task, example), model.shape.symbols)
     layer, number = divmod(head, model.shape.heads)
     x = model.embedded(read)
-    for block in model.blocks[:layer]:
-        x, _ = block(x)
+    for before in list(model.blocks)[:layer]:
+        x, _ = before(x)
     block: Any = model.blocks[layer]
     q, k, _ = block.attention.split(block.norm(x))
     _, weights = block(x)
@@ -379,7 +380,7 @@ def own(model: Transformer, p: Params, text: Any) -> Arrays:
     letters, answers (n,); chances (n,): the probability of the right symbol at each place; weights (heads, 2n, 2n)
     while it reads the sequence and the right answer. Raises Problem for what this network cannot read.
     """
-    letters = checked(Params, {"own": text if isinstance(text, str) else ""}).own  # type: ignore[arg-type]
+    letters = checked(Params, {"own": text if isinstance(text, str) else ""}).own
     known = LETTERS[: p.symbols]
     strange = next((one for one in letters if one not in known), "")
     if strange:

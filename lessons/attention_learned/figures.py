@@ -16,6 +16,7 @@ from lessons.text import FigureWords, Words
 
 GREY = "#7a7a7a"
 DASHES = ("solid", "dash", "dot")  # one for each layer
+ABOVE = {"t": 46, "b": 8}  # room for an axis on top
 SHOWN = 6  # held-out sequences written out with and without a head
 
 
@@ -34,32 +35,30 @@ def draw(params: Params, words: Words) -> dict[str, Figure]:
         titles = {"row_title": labels["row"], "column_title": labels["column"]}
         return Map(figure, limits=(0.0, 1.0), **{"rows": along, "columns": along, **titles, **other})
 
+    tall, rows = 300 if params.layers < 3 else 400, {"across": params.heads}  # a row of squares for each layer
     figures: list[Figure] = [
-        attention("heads", tiles=heads, size="hero", height=380, picks=Ask("without", {"head": "tile"})),
+        attention(
+            "heads", tiles=heads, across=params.heads, size="hero", height=tall, picks=Ask("head", {"head": "tile"})
+        ),
         accuracy(say("accuracy")),
-        by_head(params.job, params.job, say(params.job), heads, {"range": [0, 1], "tickformat": ".0%"}, 300),
-        attention("head", shows="heads", height=380, picks=Ask("pair", {"head": "tile", "row": "row", "col": "col"})),
-        off(say("off"), heads, wanted[0]),
-        without(say("without"), wanted),
-        by_head("need", "off", say("need"), heads, {"rangemode": "tozero"}, 300),
-        loss(params, say("loss")),
+        by_head(params.job, params.job, say(params.job), heads, {"range": [0, 1], "tickformat": ".0%"}),
+        by_head("need", "off", say("need"), heads, {"rangemode": "tozero"}),
+        attention("head", shows="heads", height=380, picks=Ask("head", {"head": "tile", "row": "row", "col": "col"})),
         pair(say("pair"), params),
+        off(say("off"), heads, wanted[0]),
+        loss(params, say("loss")),
+        without(say("without"), wanted),
     ]
     if params.own:
         labels = tokens(params.task, read(params.own))
-        figures[3:3] = [
-            own(say("own"), params),
-            attention("own_heads", rows=labels, columns=labels, tiles=heads, height=230),
-        ]
+        mine = attention("own_heads", rows=labels, columns=labels, tiles=heads, height=230, **rows)
+        figures[2:2] = [own(say("own"), params), mine]
     return {figure.id: figure for figure in figures}
 
 
 def asks(params: Params) -> list[Values]:
-    """Questions that stand as long as the page is open: the first head, the first cell to be written, one's own."""
-    standing: list[Values] = [
-        {"name": "without", "args": {"head": 0}},
-        {"name": "pair", "args": {"head": 0, "row": params.length, "col": params.length - 1}},
-    ]
+    """Questions that stand as long as the page is open: the first head, and a learner's own sequence."""
+    standing: list[Values] = [{"name": "head", "args": {"head": 0}}]
     if params.own:
         standing.append({"name": "own", "args": {"own": params.own}})
     return standing
@@ -90,7 +89,7 @@ def accuracy(say: FigureWords) -> Plot:
     return Plot("accuracy", traces, axes(say, {"range": [0, 1.02], "tickformat": ".0%"}), height=300)
 
 
-def by_head(figure: str, scalar: str, say: FigureWords, heads: list[str], y: Values, height: int) -> Plot:
+def by_head(figure: str, scalar: str, say: FigureWords, heads: list[str], y: Values) -> Plot:
     """A curve for each head: its number is its colour, its layer its dash. For "off" one more, with all heads on."""
     form = ".1%" if y.get("tickformat") else ".4f"
     traces = []
@@ -101,7 +100,7 @@ def by_head(figure: str, scalar: str, say: FigureWords, heads: list[str], y: Val
     if scalar == "off":
         style = {"color": GREY, "width": 4}
         traces.insert(0, line(say.labels["all"], "off.none", form, {"line": style, "opacity": 0.6}))
-    return Plot(figure, traces, axes(say, y), height=height, switch=scalar == "off")
+    return Plot(figure, traces, axes(say, y), height=300, switch=scalar == "off")
 
 
 def loss(params: Params, say: FigureWords) -> Plot:
@@ -119,9 +118,9 @@ def loss(params: Params, say: FigureWords) -> Plot:
     return Plot("loss", traces, layout, height=300, switch=True)
 
 
-def letters(name: str, rows: list[str], say: FigureWords, **other: Any) -> Values:
+def letters(name: str, say: FigureWords, **other: Any) -> Values:
     """Letters in coloured cells: what is written, and the probability that the right letter got there."""
-    trace: Values = {"type": "heatmap", "name": name, "y": rows, "z": [], "text": [], "texttemplate": "%{text}"}
+    trace: Values = {"type": "heatmap", "name": name, "z": [], "text": [], "texttemplate": "%{text}"}
     trace |= {"zmin": 0, "zmax": 1, "colorscale": "Viridis", "showscale": False, "xgap": 1, "ygap": 2}
     return trace | {"hovertemplate": f"%{{text}} · {say.labels['chance']} %{{z:.1%}}<extra></extra>"} | other
 
@@ -143,25 +142,22 @@ def down(rows: list[str], title: str) -> Values:
 def off(say: FigureWords, heads: list[str], wanted: list[str]) -> Plot:
     """What is written after the example with all heads on, and with each switched off."""
     rows = [say.labels["all"], *(f"−{name}" for name in heads)]
-    layout = {"xaxis": over(wanted, say.labels["x"]), "yaxis": down(rows, say.labels["y"])}
-    trace = letters("off", [], say)
-    del trace["y"]
-    return Plot("off", [trace], layout, height=max(380, 17 * len(rows) + 90))
+    layout = {"xaxis": over(wanted, say.labels["x"]), "yaxis": down(rows, say.labels["y"]), "margin": ABOVE}
+    return Plot("off", [letters("off", say)], layout, height=max(300, 18 * len(rows) + 60))
 
 
 def without(say: FigureWords, wanted: list[list[str]]) -> Plot:
     """Some held-out sequences with all heads on (left) and without the chosen one (right)."""
     rows = ["".join(one) for one in wanted]
     numbers = [str(place + 1) for place in range(len(wanted[0]))]
-    left, right = letters("on", [], say), letters("off", [], say, xaxis="x2")
-    for trace in (left, right):
-        del trace["y"]
     layout = {
+        "margin": ABOVE,
         "xaxis": over(numbers, say.labels["on"]) | {"domain": [0, 0.48]},
         "xaxis2": over(numbers, say.labels["off"]) | {"domain": [0.52, 1]},
         "yaxis": down(rows, say.labels["y"]) | {"tickfont": {"family": "monospace"}},
     }
-    return Plot("without", [left, right], layout, size="full", height=80 + 26 * len(rows))
+    traces = [letters("on", say), letters("off", say, xaxis="x2")]
+    return Plot("without", traces, layout, size="full", height=60 + 26 * len(rows))
 
 
 def pair(say: FigureWords, params: Params) -> Plot:
@@ -178,10 +174,8 @@ def pair(say: FigureWords, params: Params) -> Plot:
 def own(say: FigureWords, params: Params) -> Plot:
     """What is written after a learner's own sequence."""
     wanted = spelled(solution(params.task, read(params.own)[None])[0])
-    trace = letters("own", [], say)
-    del trace["y"]
-    layout = {"xaxis": over(wanted, say.labels["x"]), "yaxis": down([params.own], say.labels["y"])}
-    return Plot("own", [trace], layout, height=230)
+    layout = {"xaxis": over(wanted, say.labels["x"]), "yaxis": down([params.own], say.labels["y"]), "margin": ABOVE}
+    return Plot("own", [letters("own", say)], layout, height=150)
 
 
 def update(params: Params, tick: Tick) -> list[Patch]:
@@ -214,21 +208,22 @@ def cells(written: Array, chances: Array) -> Values:
 
 def answer(params: Params, name: str, args: Mapping[str, Any], arrays: Arrays) -> list[Patch]:
     """What `compute.look` answered, as patches."""
-    if name == "without":
-        said = {"step": int(arrays["step"]), "count": int(arrays["count"]), **place(params, int(arrays["head"]))}
+    if name == "head":
+        named_head = {"step": int(arrays["step"]), **place(params, int(arrays["head"]))}
+        measured: Values = {"count": int(arrays["count"])}
         for number, suffix in enumerate(("on", "off")):
-            said |= {f"{one}_{suffix}": float(arrays[one][number]) for one in ("loss", "accuracy", "exact")}
+            measured |= {f"{one}_{suffix}": float(arrays[one][number]) for one in ("loss", "accuracy", "exact")}
         written = [cells(arrays["letters"][number], arrays["chances"][number]) for number in (0, 1)]
-        return [Patch("without", written[0], "on"), Patch("without", written[1] | {"say": said}, "off")]
-    if name == "pair":
-        q, k = arrays["q"], arrays["k"]
-        said = {one: int(arrays[one]) + 1 for one in ("row", "col")} | place(params, int(arrays["head"]))
-        said |= {"step": int(arrays["step"]), "dot": float(q @ k), "width": len(q)}
-        said |= {one: float(arrays[one]) for one in ("score", "weight")}
+        q, k, row, col = arrays["q"], arrays["k"], int(arrays["row"]), int(arrays["col"])
+        made: Values = {"row": row + 1, "col": col + 1, "dot": float(q @ k), "width": len(q)}
+        made |= {one: float(arrays[one]) for one in ("score", "weight")}
         return [
+            Patch("without", written[0], "on"),
+            Patch("without", written[1] | {"say": named_head | measured}, "off"),
+            Patch("head", {"select": [0, row, col]}),
             Patch("pair", {"y": q}, "q"),
             Patch("pair", {"y": k}, "k"),
-            Patch("pair", {"y": q * k, "say": said}, "q·k"),
+            Patch("pair", {"y": q * k, "say": named_head | made}, "q·k"),
         ]
     if name == "own":
         right = int((arrays["letters"] == arrays["answers"]).sum())

@@ -101,6 +101,11 @@ class Transformer(nn.Module):
         self.norm = nn.LayerNorm(shape.width)
         self.head = nn.Linear(shape.width, shape.symbols, bias=False)
 
+    @property
+    def count(self) -> int:
+        """How many heads there are in all layers."""
+        return self.shape.layers * self.shape.heads
+
     def embedded(self, tokens: Tensor) -> Tensor:
         """Which symbol stands where: (n, t) to (n, t, width)."""
         found: Tensor = self.token(tokens) + self.place[: tokens.shape[1]]
