@@ -302,7 +302,7 @@ def test_ones_own_sequence_is_written_symbol_by_symbol() -> None:
         so_far = [*read(letters).tolist(), 10]
         for place, letter in enumerate(found["letters"]):
             scores, _ = by_hand(model, torch.tensor([so_far]))
-            chances = scores[0, -1].softmax(0)
+            chances = scores[0, -1].softmax(0).detach()
             assert int(letter) == int(chances.argmax())
             assert found["chances"][place] == pytest.approx(float(chances[found["answers"][place]]), abs=1e-5)
             so_far.append(int(letter))
@@ -632,7 +632,7 @@ def test_the_default_run_learns_and_its_heads_differ() -> None:
     assert end.scalars["val_exact"] > 0.97
     assert (end.scalars["top.source.layer"], end.scalars["top.source.head"]) == (1, 1)
     assert end.scalars["source.1.2"] < 0.12  # found no job
-    assert max(end.scalars[f"source.2.{head}"] for head in range(1, 5)) > 0.5
+    assert sum(end.scalars[f"source.2.{head}"] > 0.5 for head in range(1, 5)) == 3
     lost = [look(default_job(), state, "head", {"head": head})["exact"][1] for head in range(8)]
     assert lost[0] < 0.5  # the one that is needed
     assert min(lost[4:]) > 0.85  # those of layer 2 look at the right place half of the time, and can be spared
@@ -657,6 +657,11 @@ def test_a_single_head_carries_everything() -> None:
 def test_without_positions_one_layer_cannot_see_the_order() -> None:
     settings = Params(positions="none", layers=1, width=32, lr=0.005, steps=200).model_dump()
     assert 0.15 < steps(**settings)[-1].scalars["val_accuracy"] < 0.3
+
+
+def test_without_positions_two_layers_learn_it_in_part() -> None:
+    settings = Params(positions="none", width=32, lr=0.005, steps=400).model_dump()
+    assert 0.5 < steps(**settings)[-1].scalars["val_accuracy"] < 0.9
 
 
 def test_the_worked_examples_are_worked_right() -> None:
