@@ -1004,6 +1004,17 @@ class MapFigure extends Figure {
     return [...this.board.figures.values()].filter((figure) => figure.spec.shows === this.spec.id);
   }
 
+  patched() {
+    super.patched();
+    this.follow();
+  }
+
+  /** Whoever shows a tile of this map in full has another one to show. */
+  follow() {
+    for (const figure of this.shadows) figure.dirty = true;
+    this.board.schedule();
+  }
+
   /** The tile picked last, the first until then. */
   get chosen() {
     return Math.min(this.picked?.[0] ?? 0, (this.tiles?.n ?? 1) - 1);
@@ -1028,17 +1039,6 @@ class MapFigure extends Figure {
     const shape = tiles.shape.length === 2 ? [1, ...tiles.shape] : tiles.shape;
     const [n, rows, columns, depth = 1] = shape;
     return n && rows && columns ? { values: tiles.values, n, rows, columns, depth } : null;
-  }
-
-  patched() {
-    super.patched();
-    this.follow();
-  }
-
-  /** Whoever shows a tile of this map in full has another one to show. */
-  follow() {
-    for (const figure of this.shadows) figure.dirty = true;
-    this.board.schedule();
   }
 
   /** Lowest and highest value of tile `index`'s colours. */
@@ -1114,8 +1114,7 @@ class MapFigure extends Figure {
     let found = { cell: 0, across: 1 };
     const fit = (top) => {
       found = { cell: 0, across: 1 };
-      const given = single ? 0 : spec.across;
-      for (let across = given || 1; across <= (given || tiles.n); across++) {
+      for (let across = spec.across || 1; across <= (spec.across || tiles.n); across++) {
         const down = Math.ceil(tiles.n / across);
         const cell = Math.min(
           (width - left - gap * (across - 1)) / (across * tiles.columns),
@@ -1306,17 +1305,20 @@ class MapFigure extends Figure {
     this.tip.hidden = true;
   }
 
-  frameCell(element, [tile, row, column], rows = 1, columns = 1) {
+  frameCell(element, [tile, row, column]) {
     const { cell } = this.plan;
     const [x, y] = this.corner(tile);
     element.hidden = false;
-    element.style.cssText = `left:${x + column * cell}px;top:${y + row * cell}px;width:${columns * cell}px;height:${rows * cell}px`;
+    element.style.cssText = `left:${x + column * cell}px;top:${y + row * cell}px;width:${cell}px;height:${cell}px`;
   }
 
-  /** Frames the chosen cell: what a patch selects, else what was picked last; the tile, if it is shown in full. */
+  /** Frames the chosen cell: what a patch selects, else what was picked last. */
   mark() {
     if (this.shadows.length) {
-      this.frameCell(this.selected, [this.chosen, 0, 0], this.shown.rows, this.shown.columns);
+      const [x, y] = this.corner(this.chosen); // the whole tile that is shown in full elsewhere
+      const [wide, tall] = [this.plan.cell * this.shown.columns, this.plan.cell * this.shown.rows];
+      this.selected.style.cssText = `left:${x}px;top:${y}px;width:${wide}px;height:${tall}px`;
+      this.selected.hidden = false;
       return;
     }
     const given = this.data.select;
@@ -1863,6 +1865,7 @@ class Asks {
   /** Nobody asks this any more: what it brought goes. */
   drop(key) {
     this.standing.delete(key);
+    this.board.dock.dismiss(`refused ${key}`);
     for (const figure of this.board.figures.values()) if (figure.answers.delete(key)) figure.patched();
   }
 
@@ -2499,14 +2502,16 @@ class Board {
   }
 
   refused({ id, error }) {
-    if (id !== null && id !== undefined) this.asks.landed(id);
+    const key = id === null || id === undefined ? "" : this.asks.landed(id);
+    if (key === null) return; // it was about another run, or nobody asks it any more
     const words = this.both(error);
-    this.dock.notice("refused", this.say("refused", { error: words }) || words, "error");
+    this.dock.notice(`refused ${key}`, this.say("refused", { error: words }) || words, "error");
   }
 
   answered({ id, run, patches }, arrays) {
     const key = this.asks.landed(id);
     if (key === null || run !== this.run?.id) return;
+    this.dock.dismiss(`refused ${key}`);
     const found = resolved(patches, arrays);
     for (const figure of this.figures.values()) {
       const mine = found.filter((patch) => patch.figure === figure.spec.id);

@@ -82,11 +82,13 @@ class Plot:
 class Map:
     """Tiles of cells on a canvas: filters, activation maps, a confusion matrix, a decision boundary.
 
+    With `shows`, the id of another map, it shows the tile picked there (the first, until one is) in full, with the
+    names of rows and columns; in its picks "tile" is that tile.
+
     Patch data: tiles, numbers (n, rows, columns), or uint8 (n, rows, columns, 3) for `colours` "rgb"; optionally
     `select` [tile, row, column]. `limits`: "each" (a tile's own range), "all" (one range for all), or [low, high].
     "diverging" puts white at zero, blue above, orange below. `numbers` writes each cell's value into it.
-    `shows` is the id of another map: this one shows the tile picked there (the first, until one is) in full, with
-    the names of rows and columns, and gets no patches of its own; in its picks "tile" is that tile.
+    `across` tiles stand beside each other (0: as many as fit best).
     """
 
     id: str
@@ -95,10 +97,10 @@ class Map:
     rows: list[str] = field(default_factory=list)
     columns: list[str] = field(default_factory=list)
     tiles: list[str] = field(default_factory=list)
+    shows: str = ""
     row_title: str = ""
     column_title: str = ""
     numbers: bool = False
-    shows: str = ""
     across: int = 0
     size: Size = "half"
     height: int = 300

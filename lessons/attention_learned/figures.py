@@ -184,7 +184,8 @@ def update(params: Params, tick: Tick) -> list[Patch]:
     if not arrays:
         return []
     weights, written, chances = arrays["weights"], arrays["letters"], arrays["chances"]
-    right = (written == solution(params.task, held_out(params)[:1])).sum(1)
+    wanted = solution(params.task, held_out(params)[:1])
+    right = (written == wanted).sum(1)
     worst = 1 + int(chances[1:].mean(1).argmin())
     rows = weights[:, params.length :]
     most, row, _ = np.unravel_index(int(rows.argmax()), rows.shape)
@@ -192,7 +193,7 @@ def update(params: Params, tick: Tick) -> list[Patch]:
     said = {"length": params.length, "right": int(right[0]), "left": int(right[worst]), **place(params, worst - 1)}
     return [
         Patch("heads", {"tiles": weights, "say": strongest}),
-        Patch("off", cells(written, chances) | {"say": said}, "off"),
+        Patch("off", cells(written, chances, wanted) | {"say": said}, "off"),
     ]
 
 
@@ -201,9 +202,15 @@ def place(params: Params, head: int) -> Values:
     return {"layer": head // params.heads + 1, "head": head % params.heads + 1}
 
 
-def cells(written: Array, chances: Array) -> Values:
-    """Letters (rows, places) on the colours of their probabilities."""
-    return {"z": chances.astype(np.float32), "text": [[LETTERS[int(one)] for one in row] for row in written]}
+def cells(written: Array, chances: Array, right: Array) -> Values:
+    """Letters (rows, places) on the colours of their probabilities; those that are not `right` stand out."""
+    text = [
+        [LETTERS[int(one)] if one == wanted else f"<b><u>{LETTERS[int(one)]}</u></b>" for one, wanted in pairs]
+        for pairs in (
+            zip(*rows, strict=True) for rows in zip(written, np.broadcast_to(right, written.shape), strict=True)
+        )
+    ]
+    return {"z": chances.astype(np.float32), "text": text}
 
 
 def answer(params: Params, name: str, args: Mapping[str, Any], arrays: Arrays) -> list[Patch]:
@@ -213,7 +220,7 @@ def answer(params: Params, name: str, args: Mapping[str, Any], arrays: Arrays) -
         measured: Values = {"count": int(arrays["count"])}
         for number, suffix in enumerate(("on", "off")):
             measured |= {f"{one}_{suffix}": float(arrays[one][number]) for one in ("loss", "accuracy", "exact")}
-        written = [cells(arrays["letters"][number], arrays["chances"][number]) for number in (0, 1)]
+        written = [cells(*both, arrays["answers"]) for both in zip(arrays["letters"], arrays["chances"], strict=True)]
         q, k, row, col = arrays["q"], arrays["k"], int(arrays["row"]), int(arrays["col"])
         made: Values = {"row": row + 1, "col": col + 1, "dot": float(q @ k), "width": len(q)}
         made |= {one: float(arrays[one]) for one in ("score", "weight")}
@@ -229,7 +236,9 @@ def answer(params: Params, name: str, args: Mapping[str, Any], arrays: Arrays) -
         right = int((arrays["letters"] == arrays["answers"]).sum())
         said = {"step": int(arrays["step"]), "right": right, "length": len(arrays["letters"])}
         return [
-            Patch("own", cells(arrays["letters"][None], arrays["chances"][None]) | {"say": said}, "own"),
+            Patch(
+                "own", cells(arrays["letters"][None], arrays["chances"][None], arrays["answers"]) | {"say": said}, "own"
+            ),
             Patch("own_heads", {"tiles": arrays["weights"]}),
         ]
     raise Problem(f"There is no question named {name!r:.40} here.", f"这里没有名为 {name!r:.40} 的提问。")

@@ -490,8 +490,11 @@ def test_the_figures_say_what_the_arrays_say() -> None:
     patches = {(one.figure, one.trace): one.data for one in figures.update(settings, Tick(300, {}, shown))}
     assert np.array_equal(patches["heads", ""]["tiles"], shown["weights"])
     example = held_out(settings)[0]
-    assert "".join(patches["off", "off"]["text"][0]) == "".join(LETTERS[one] for one in example[::-1])
-    assert len(patches["off", "off"]["text"]) == 9
+    wanted = example[::-1]
+    for row, letters in zip(patches["off", "off"]["text"], shown["letters"], strict=True):
+        assert [re.sub("<.*?>", "", one) for one in row] == [LETTERS[one] for one in letters]
+        assert [len(one) == 1 for one in row] == [one == right for one, right in zip(letters, wanted, strict=True)]
+    assert any(len(one) > 1 for row in patches["off", "off"]["text"] for one in row)  # some mistake is marked
     said = patches["off", "off"]["say"]
     assert (said["layer"], said["head"]) == (1, 1)
     drawn = figures.draw(settings, text.read(NAME, "en"))
