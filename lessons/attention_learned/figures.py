@@ -11,7 +11,7 @@ import numpy as np
 from engine.types import Array, Arrays, Problem, Tick, Values
 from lessons.attention_learned.params import Params
 from lessons.attention_learned.task import LETTERS, held_out, read, solution, spelled, tokens
-from lessons.board import CATEGORIES, TRAIN, VALIDATION, Ask, Figure, Map, Patch, Plot
+from lessons.board import CATEGORIES, TRAIN, VALIDATION, Ask, Figure, Map, Patch, Plot, Size
 from lessons.text import FigureWords, Words
 
 GREY = "#7a7a7a"
@@ -35,12 +35,12 @@ def draw(params: Params, words: Words) -> dict[str, Figure]:
         titles = {"row_title": labels["row"], "column_title": labels["column"]}
         return Map(figure, limits=(0.0, 1.0), **{"rows": along, "columns": along, **titles, **other})
 
-    tall, rows = 300 if params.layers < 3 else 400, {"across": params.heads}  # a row of squares for each layer
+    wide = params.heads * params.length > 48  # so many cells beside each other need the whole width
+    tall = 300 if params.layers < 3 else 400
+    squares: Values = {"tiles": heads if len(heads) > 1 else [], "across": params.heads}  # a row for each layer
     figures: list[Figure] = [
-        attention(
-            "heads", tiles=heads, across=params.heads, size="hero", height=tall, picks=Ask("head", {"head": "tile"})
-        ),
-        accuracy(say("accuracy")),
+        attention("heads", size="hero", height=tall, picks=Ask("head", {"head": "tile"}), **squares),
+        accuracy(say("accuracy"), "full" if wide else "half"),
         by_head(params.job, params.job, say(params.job), heads, {"range": [0, 1], "tickformat": ".0%"}),
         by_head("need", "off", say("need"), heads, {"rangemode": "tozero"}),
         attention("head", shows="heads", height=380, picks=Ask("head", {"head": "tile", "row": "row", "col": "col"})),
@@ -51,7 +51,8 @@ def draw(params: Params, words: Words) -> dict[str, Figure]:
     ]
     if params.own:
         labels = tokens(params.task, read(params.own))
-        mine = attention("own_heads", rows=labels, columns=labels, tiles=heads, height=230, **rows)
+        squares |= {"rows": labels, "columns": labels, "size": "full" if wide else "half"}
+        mine = attention("own_heads", height=tall - 70, **squares)
         figures[2:2] = [own(say("own"), params), mine]
     return {figure.id: figure for figure in figures}
 
@@ -79,14 +80,14 @@ def line(name: str, scalar: str, form: str, style: Values) -> Values:
     return trace | {"hovertemplate": f"{name} · %{{x}}: %{{y:{form}}}<extra></extra>"} | style
 
 
-def accuracy(say: FigureWords) -> Plot:
+def accuracy(say: FigureWords, size: Size) -> Plot:
     labels = say.labels
     traces = [
         line(labels["train"], "accuracy", ".1%", {"line": {"color": TRAIN, "width": 1}, "opacity": 0.7}),
         line(labels["symbols"], "val_accuracy", ".1%", {"line": {"color": VALIDATION, "width": 1.5, "dash": "dot"}}),
         line(labels["exact"], "val_exact", ".1%", {"line": {"color": VALIDATION, "width": 3}}),
     ]
-    return Plot("accuracy", traces, axes(say, {"range": [0, 1.02], "tickformat": ".0%"}), height=300)
+    return Plot("accuracy", traces, axes(say, {"range": [0, 1.02], "tickformat": ".0%"}), size, height=300)
 
 
 def by_head(figure: str, scalar: str, say: FigureWords, heads: list[str], y: Values) -> Plot:
@@ -100,7 +101,8 @@ def by_head(figure: str, scalar: str, say: FigureWords, heads: list[str], y: Val
     if scalar == "off":
         style = {"color": GREY, "width": 4}
         traces.insert(0, line(say.labels["all"], "off.none", form, {"line": style, "opacity": 0.6}))
-    return Plot(figure, traces, axes(say, y), height=300, switch=scalar == "off")
+    tall = 260 + 20 * math.ceil(len(traces) / 4)  # the curves' names stand above in rows of about four
+    return Plot(figure, traces, axes(say, y), height=tall, switch=scalar == "off")
 
 
 def loss(params: Params, say: FigureWords) -> Plot:
@@ -121,6 +123,7 @@ def loss(params: Params, say: FigureWords) -> Plot:
 def letters(name: str, say: FigureWords, **other: Any) -> Values:
     """Letters in coloured cells: what is written, and the probability that the right letter got there."""
     trace: Values = {"type": "heatmap", "name": name, "z": [], "text": [], "texttemplate": "%{text}"}
+    trace["textfont"] = {"size": 12}  # or its size would follow the longest text, with what marks a wrong letter
     trace |= {"zmin": 0, "zmax": 1, "colorscale": "Viridis", "showscale": False, "xgap": 1, "ygap": 2}
     return trace | {"hovertemplate": f"%{{text}} · {say.labels['chance']} %{{z:.1%}}<extra></extra>"} | other
 

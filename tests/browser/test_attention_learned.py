@@ -108,6 +108,9 @@ def test_a_sequence_of_ones_own_is_written_and_a_bad_one_named(tab: Tab) -> None
     field.press("Enter")
     expect(tab.page.locator(".tr-notices")).to_contain_text("knows A to J; K is new")
     expect(tab.page.get_by_test_id("stAlert")).to_have_count(0)
+    field.fill("JIG")
+    field.press("Enter")
+    expect(tab.page.locator(".tr-notices")).to_have_text("")  # what was asked has its answer now
     field.fill("")
     field.press("Enter")
     tab.until("!board.figures.has('own')")
