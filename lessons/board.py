@@ -97,14 +97,14 @@ class Map:
     rows: list[str] = field(default_factory=list)
     columns: list[str] = field(default_factory=list)
     tiles: list[str] = field(default_factory=list)
-    shows: str = ""
     row_title: str = ""
     column_title: str = ""
     numbers: bool = False
-    across: int = 0
     size: Size = "half"
     height: int = 300
     picks: Pick | None = None
+    across: int = 0
+    shows: str = ""
     kind: Literal["map"] = "map"
 
 

@@ -56,6 +56,7 @@ def test_it_trains_and_its_heads_can_be_opened_scrubbed_and_switched_off(tab: Ta
         "for (let at = 0; at < all.length; at += 16) rows.push(all.slice(at, at + 16)); return rows; })()"
     )
     assert len(rows) == 8 * 16
+    assert tab.board("board.figures.get('heads').plan.across") == 4  # a row for each layer
     for number, row in enumerate(rows):
         assert sum(row) == pytest.approx(1, abs=2e-4)
         assert not any(row[number % 16 + 1 :])

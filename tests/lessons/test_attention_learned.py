@@ -8,7 +8,7 @@ import itertools
 import math
 import re
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,17 @@ def steps(state: Snapshot | None = None, **changes: Any) -> list[Step]:
 
 def at(step: int, **changes: Any) -> Step:
     """The run at `step`, with its frame and state as they are then."""
-    return next(one for one in compute.run(job(**changes)) if one.step == step)
+    return moments(tuple(sorted(changes.items())))[step]
+
+
+@lru_cache
+def moments(changes: tuple[tuple[str, Any], ...]) -> list[Step]:
+    """Every step of a run, its frame and state taken when it was made."""
+    found = []
+    for one in compute.run(job(**dict(changes))):
+        shown, state = one.frame(), one.state()
+        found.append(Step(one.step, one.scalars, one.total, partial(dict, shown), partial(dict, state)))
+    return found
 
 
 @lru_cache
@@ -663,8 +673,8 @@ def test_without_positions_one_layer_cannot_see_the_order() -> None:
 
 
 def test_without_positions_two_layers_learn_it_in_part() -> None:
-    settings = Params(positions="none", width=32, lr=0.005, steps=400).model_dump()
-    assert 0.5 < steps(**settings)[-1].scalars["val_accuracy"] < 0.9
+    settings = Params(positions="none", width=32, lr=0.005, steps=300).model_dump()
+    assert 0.4 < steps(**settings)[-1].scalars["val_accuracy"] < 0.9
 
 
 def test_the_worked_examples_are_worked_right() -> None:
