@@ -284,7 +284,7 @@ def test_a_cell_is_its_query_times_its_key() -> None:
     for block in model.blocks:
         block.attention.register_forward_hook(lambda _m, given, _o: inputs.append(given[0]))  # type: ignore[union-attr]
     model(read)
-    for head, row in itertools.product(range(6), (0, 4, 7)):
+    for head, row in itertools.product((0, 4), (0, 4, 7)):
         layer, number = divmod(head, 3)
         attention: Any = model.blocks[layer].attention
         d = 16 // 3
@@ -546,7 +546,7 @@ def test_a_chosen_head_and_cell_fill_three_figures() -> None:
 def test_every_head_has_its_curve_in_its_own_style() -> None:
     for layers, heads, job_name in ((1, 1, "bar"), (3, 8, "source"), (2, 4, "previous")):
         settings = params(layers=layers, heads=heads, job=job_name)
-        names = set(at(0, layers=layers, heads=heads).scalars)
+        names = set(next(compute.run(job(layers=layers, heads=heads))).scalars)
         drawn = figures.draw(settings, text.read(NAME, "zh"))
         curves, need = drawn[job_name], drawn["need"]
         assert isinstance(curves, board.Plot)
