@@ -995,8 +995,46 @@ class MapFigure extends Figure {
     this.bar.style.background = spec.colours === "rgb" ? "" : gradient(RAMPS[spec.colours]);
   }
 
+  /** The map whose picked tile this one shows in full, if it is one that does. */
+  get source() {
+    return this.spec.shows ? this.board.figures.get(this.spec.shows) : null;
+  }
+
+  /** The maps that show a tile of this one in full. */
+  get shadows() {
+    return [...this.board.figures.values()].filter((figure) => figure.spec.shows === this.spec.id);
+  }
+
+  patched() {
+    super.patched();
+    this.follow();
+  }
+
+  /** Whoever shows a tile of this map in full has another one to show. */
+  follow() {
+    for (const figure of this.shadows) figure.dirty = true;
+    this.board.schedule();
+  }
+
+  /** The tile picked last, the first until then. */
+  get chosen() {
+    return Math.min(this.picked?.[0] ?? 0, (this.tiles?.n ?? 1) - 1);
+  }
+
+  /** What the tiles are called. */
+  get names() {
+    return this.source ? [this.source.spec.tiles[this.source.chosen] ?? ""] : this.spec.tiles;
+  }
+
   /** The tiles as {values, n, rows, columns, depth}, or null. */
   get tiles() {
+    if (this.source) {
+      const all = this.source.tiles;
+      if (!all) return null;
+      const size = all.rows * all.columns * all.depth;
+      const index = this.source.chosen;
+      return { ...all, n: 1, values: all.values.subarray(index * size, (index + 1) * size) };
+    }
     const tiles = this.data.tiles;
     if (!isArray(tiles)) return null;
     const shape = tiles.shape.length === 2 ? [1, ...tiles.shape] : tiles.shape;
@@ -1062,6 +1100,7 @@ class MapFigure extends Figure {
     this.labels(context, tiles);
     this.legend(tiles);
     this.mark();
+    if (this.source) write(this.title, [this.spec.title, this.names[0]].filter(Boolean).join(" · "));
     if (this.at) this.point(this.at);
     return true;
   }
@@ -1292,7 +1331,7 @@ class MapFigure extends Figure {
     const { spec } = this;
     const value = this.value(at);
     const names = [];
-    if (spec.tiles[tile]) names.push(spec.tiles[tile]);
+    if (this.names[tile]) names.push(this.names[tile]);
     else if (this.shown.n > 1) names.push(`#${tile}`);
     if (!spec.whole) {
       names.push(`${spec.row_title ? `${spec.row_title} ` : ""}${this.rows[row] ?? row}`);
@@ -1334,6 +1373,13 @@ class MapFigure extends Figure {
 
   /** Frames the chosen cell: what a patch selects, else what was picked last. */
   mark() {
+    if (this.shadows.length) {
+      const [x, y] = this.corner(this.chosen); // the whole tile that is shown in full elsewhere
+      const [wide, tall] = [this.plan.cell * this.shown.columns, this.plan.cell * this.shown.rows];
+      this.selected.style.cssText = `left:${x}px;top:${y}px;width:${wide}px;height:${tall}px`;
+      this.selected.hidden = false;
+      return;
+    }
     const given = this.data.select;
     const at = given ? Array.from(flat(given), Number) : this.picked;
     if (!at || at[0] >= this.shown.n || at[1] >= this.shown.rows || at[2] >= this.shown.columns) this.selected.hidden = true;
@@ -1344,7 +1390,9 @@ class MapFigure extends Figure {
     if (!this.spec.picks) return;
     this.picked = at;
     this.mark();
-    const [tile, row, col] = at;
+    this.follow();
+    const [, row, col] = at;
+    const tile = this.source ? this.source.chosen : at[0];
     const value = this.value(at);
     this.pick({ tile, row, col, value: Array.isArray(value) ? undefined : value, x: col, y: row, name: this.spec.tiles[tile] });
   }
@@ -2076,6 +2124,7 @@ class Asks {
   /** Nobody asks this any more: what it brought goes. */
   drop(key) {
     this.standing.delete(key);
+    this.board.dock.dismiss(`refused ${key}`);
     for (const figure of this.board.figures.values()) if (figure.answers.delete(key)) figure.patched();
   }
 
@@ -2719,14 +2768,16 @@ class Board {
   }
 
   refused({ id, error }) {
-    if (id !== null && id !== undefined) this.asks.landed(id);
+    const key = id === null || id === undefined ? "" : this.asks.landed(id);
+    if (key === null) return; // it was about another run, or nobody asks it any more
     const words = this.both(error);
-    this.dock.notice("refused", this.say("refused", { error: words }) || words, "error");
+    this.dock.notice(`refused ${key}`, this.say("refused", { error: words }) || words, "error");
   }
 
   answered({ id, run, patches }, arrays) {
     const key = this.asks.landed(id);
     if (key === null || run !== this.run?.id) return;
+    this.dock.dismiss(`refused ${key}`);
     const found = resolved(patches, arrays);
     for (const figure of this.figures.values()) {
       const mine = found.filter((patch) => patch.figure === figure.spec.id);

@@ -87,6 +87,9 @@ class Plot:
 class Map:
     """Tiles of cells on a canvas: filters, activation maps, a confusion matrix, a decision boundary.
 
+    With `shows`, the id of another map, it shows the tile picked there (the first, until one is) in full, with the
+    names of rows and columns; in its picks "tile" is that tile.
+
     Patch data: tiles, numbers (n, rows, columns), or uint8 (n, rows, columns, 3) for `colours` "rgb"; optionally
     `select` [tile, row, column], `crossed` [tile, …], and `rows` and `columns`, names instead of the figure's own.
     `limits`: "each" (a tile's own range), "all" (one range for all), or [low, high].
@@ -109,6 +112,7 @@ class Map:
     picks: Pick | None = None
     across: int = 0
     whole: bool = False
+    shows: str = ""
     kind: Literal["map"] = "map"
 
 
@@ -224,6 +228,9 @@ def fold(
             target = drawn.setdefault("data", {})
         for attribute, value in patch.data.items():
             put(target, attribute, value)
+    for drawn in out.values():
+        if tiles := out.get(drawn.get("shows", ""), {}).get("data", {}).get("tiles"):
+            drawn.setdefault("data", {})["tiles"] = tiles[:1]
     return out
 
 

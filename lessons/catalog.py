@@ -48,7 +48,14 @@ class Chapter:
 CHAPTERS = (
     Chapter("Learning is descending", "学习就是下山", (Lesson("gradient_descent", 12, icon=":material/landscape:"),)),
     Chapter("Seeing", "看懂图像", (Lesson("cifar10", 20, ("gradient_descent",), icon=":material/image_search:"),)),
-    Chapter("Attention", "注意力", (Lesson("attention", 20, ("gradient_descent",), icon=":material/hub:"),)),
+    Chapter(
+        "Attention",
+        "注意力",
+        (
+            Lesson("attention", 20, ("gradient_descent",), icon=":material/hub:"),
+            Lesson("attention_learned", 15, ("attention",), icon=":material/visibility:"),
+        ),
+    ),
 )
 
 

@@ -1,8 +1,8 @@
 """python -m lessons.first [NAME …]: records each lesson's first.run, so that its page opens alive.
 
 A short run of the default settings, made on one thread of the processor by the lesson's own loop: scalars of every
-step, some frames, and the model at the end, so that questions about it can be answered. At most 200 kB; a test makes
-it again and compares.
+step, some frames, and the model at the end, so that questions about it can be answered; a small one also at the
+start and half-way. At most 200 kB; a test makes it again and compares.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from lessons import catalog
 
 LARGEST = 200_000
 FRAMES = (40, 24, 16, 12, 8, 4, 2)
+SMALL = 16_000  # bytes of a model that is kept three times
 
 
 @contextmanager
@@ -71,9 +72,10 @@ def record(name: str, path: Path, frames: int) -> None:
                 arrays = step.frame()
                 if arrays:
                     out.add_frame(pack({"step": step.step, "scalars": {}}, arrays))
-            if step.step == total:
+            if step.step == total or step.step in (0, total // 2):
                 model = {key: array for key, array in step.state().items() if not key.startswith(("optim.", "rng."))}
-                if model:
+                small = sum(array.nbytes for array in model.values()) <= SMALL
+                if model and (small or step.step == total):
                     out.add_snapshot(pack({"step": step.step}, model))
     groups = [
         Group(
