@@ -685,6 +685,7 @@ class PlotFigure extends Figure {
     };
     this.tools.append(this.resetButton, this.logButton);
     this.graph.addEventListener("pointerdown", (event) => this.press(event), true);
+    this.at = null; // where the reader holds the handles, until the page has taken it over
   }
 
   respec(spec) {
@@ -694,7 +695,10 @@ class PlotFigure extends Figure {
     write(this.logButton, this.board.say("log"));
     write(this.resetButton, this.board.say("reset_zoom"));
     attribute(this.logButton, "aria-pressed", this.log);
+    if (!this.dragging) this.at = null;
     const types = spec.traces.map((trace) => trace.type || "scatter");
+    this.handles = spec.traces.some((trace) => trace.hold) && "sets" in (spec.picks || {});
+    this.element.dataset.handles = this.handles;
     this.solid = types.some((type) => /3d|surface|cone|streamtube|volume|isosurface/.test(type));
   }
 
@@ -717,7 +721,7 @@ class PlotFigure extends Figure {
   /** The spec's traces and layout in the theme's colours. Arrays stay the same objects, so plotly sees what is new. */
   prepare() {
     const theme = this.board.theme;
-    this.base = this.spec.traces.map(({ bind, ...trace }) => themed(trace, theme));
+    this.base = this.spec.traces.map(({ bind, hold, ...trace }) => themed(trace, theme));
     const line = theme.dark ? "rgba(255,255,255,0.12)" : "rgba(20,40,70,0.10)";
     const zero = theme.dark ? "rgba(255,255,255,0.28)" : "rgba(20,40,70,0.25)";
     const axis = { gridcolor: line, zerolinecolor: zero, linecolor: zero, tickcolor: zero, tickfont: { size: 11 } };
@@ -734,7 +738,7 @@ class PlotFigure extends Figure {
       legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, bgcolor: "rgba(0,0,0,0)", font: { size: 11 }, ...given.legend },
     };
     const touch = matchMedia("(pointer: coarse)").matches;
-    layout.dragmode ??= this.solid ? "turntable" : touch ? false : "zoom";
+    layout.dragmode ??= this.solid ? "turntable" : touch || this.handles ? false : "zoom";
     for (const key of new Set(["xaxis", "yaxis", ...Object.keys(given)])) {
       if (/^[xy]axis\d*$/.test(key) && !(this.solid && !given[key])) {
         const own = given[key] || {};
@@ -784,8 +788,9 @@ class PlotFigure extends Figure {
     if (!this.base) this.prepare();
     const patches = this.patches();
     return this.base.map((base, index) => {
-      const { bind, name, run } = this.spec.traces[index];
+      const { bind, hold, name, run } = this.spec.traces[index];
       const trace = { ...base };
+      if (hold && this.at !== null) Object.assign(trace, this.heldAt(hold, trace));
       const past = run ? this.board.pastOf(run) : this.past;
       if (bind && past) {
         const arrays = thin(past.bound(bind), trace, this.span(trace));
@@ -801,6 +806,30 @@ class PlotFigure extends Figure {
     });
   }
 
+  /** The sample of a curve that is nearest to where the reader holds the handles. */
+  sample(name) {
+    const { x, y } = this.spec.traces.find((trace) => trace.name === name);
+    let low = 0;
+    let high = x.length - 1;
+    while (high - low > 1) {
+      const middle = (low + high) >> 1;
+      if (x[middle] <= this.at) low = middle;
+      else high = middle;
+    }
+    const index = this.at - x[low] <= x[high] - this.at ? low : high;
+    return [x[index], y[index]];
+  }
+
+  /** A handle's x and y there. */
+  heldAt({ curve, slope, upright }, trace) {
+    const [x, y] = this.sample(curve);
+    if (upright) return { x: trace.x.map(() => x) };
+    if (!slope) return { x: [x], y: [y] };
+    const half = (trace.x[trace.x.length - 1] - trace.x[0]) / 2;
+    const steep = this.sample(slope)[1];
+    return { x: [x - half, x, x + half], y: [y - half * steep, y, y + half * steep] };
+  }
+
   /** What the reader has zoomed a trace's x axis to, or null. */
   span(trace) {
     const axis = this.graph._fullLayout?.[`xaxis${(trace.xaxis || "x").slice(1)}`];
@@ -809,7 +838,7 @@ class PlotFigure extends Figure {
 
   due(now) {
     if (this.held || this.busy) return Infinity;
-    return Math.max(PLOT_PAUSE, 2.5 * this.cost) - (now - this.drawnAt);
+    return (this.dragging ? 16 : Math.max(PLOT_PAUSE, 2.5 * this.cost)) - (now - this.drawnAt);
   }
 
   draw() {
@@ -857,6 +886,7 @@ class PlotFigure extends Figure {
 
   /** While a pointer is down the plot is the reader's; a press that did not move is a click anywhere in its area. */
   press(event) {
+    if (this.handles && event.button === 0 && !event.target.closest?.(".legend")) return this.drag(event);
     this.held = true;
     const { clientX, clientY, target } = event;
     const kinds = ["pointerup", "pointercancel", "pointermove"];
@@ -869,6 +899,38 @@ class PlotFigure extends Figure {
       if (!far && end.type === "pointerup" && event.button === 0) this.pressed(clientX, clientY, target);
     };
     for (const kind of kinds) window.addEventListener(kind, up, true);
+    return undefined;
+  }
+
+  /** The handles go with the pointer; where it is let go is what is chosen. */
+  drag(event) {
+    const first = this.place(event.clientX, event.clientY);
+    if (!first) return;
+    event.preventDefault();
+    event.stopPropagation();
+    this.dragging = true;
+    let now = first;
+    const follow = () => {
+      this.at = now.x;
+      this.dirty = this.board.readAgain = true;
+      this.board.schedule();
+    };
+    const kinds = ["pointermove", "pointerup", "pointercancel"];
+    const go = (next) => {
+      if (next.type === "pointermove" && next.buttons) {
+        now = this.place(next.clientX, next.clientY, true) || now;
+        return follow();
+      }
+      for (const kind of kinds) window.removeEventListener(kind, go, true);
+      this.dragging = false;
+      const { curve } = this.spec.traces.find((trace) => trace.hold).hold;
+      if (next.type === "pointerup") this.pick({ ...now, x: this.sample(curve)[0] });
+      else this.at = null;
+      this.dirty = this.board.readAgain = true;
+      return this.board.schedule();
+    };
+    for (const kind of kinds) window.addEventListener(kind, go, true);
+    follow();
   }
 
   /** Whether a click is taken from its pixel: a choice of x and y alone, in two dimensions. */
@@ -879,13 +941,22 @@ class PlotFigure extends Figure {
 
   pressed(clientX, clientY, target) {
     if (!this.byPixel || target.closest?.(".legend, .colorbar, .cb")) return;
+    const event = this.place(clientX, clientY);
+    if (event) this.pick(event);
+  }
+
+  /** Where a pixel lies on the axes that are chosen from, or null beyond their ends; with `edge` the nearer end. */
+  place(clientX, clientY, edge = false) {
     const full = this.graph._fullLayout;
-    if (!full?.xaxis || !full.yaxis) return;
+    if (!full?.xaxis || !full.yaxis) return null;
     const box = this.graph.getBoundingClientRect();
+    const wanted = Object.values(this.spec.picks.sets);
     const event = {};
     for (const [name, axis, at] of [["x", full.xaxis, clientX - box.left], ["y", full.yaxis, clientY - box.top]]) {
-      const pixel = at - axis._offset;
-      if (pixel < 0 || pixel > axis._length) return;
+      if (!wanted.includes(name)) continue;
+      let pixel = at - axis._offset;
+      if (edge) pixel = clamp(pixel, 0, axis._length);
+      if (pixel < 0 || pixel > axis._length) return null;
       const value = axis.p2d(pixel);
       if (typeof value !== "number") event[name] = value;
       else {
@@ -894,7 +965,15 @@ class PlotFigure extends Figure {
         event[name] = Number(value.toFixed(clamp(Math.ceil(-Math.log10(grain)), 0, 12)));
       }
     }
-    this.pick(event);
+    return event;
+  }
+
+  /** What the handles show fills the reading. */
+  read() {
+    for (const { hold, x, y } of this.spec.traces) {
+      if (hold?.say) [this.say.x, this.say[hold.say]] = this.at === null ? [x[0], y[0]] : this.sample(hold.curve);
+    }
+    super.read();
   }
 
   clicked(point) {
@@ -992,6 +1071,28 @@ class MapFigure extends Figure {
     super.respec(spec);
     this.box.setAttribute("aria-label", spec.alt || spec.title || spec.id);
     this.bar.style.background = spec.colours === "rgb" ? "" : gradient(RAMPS[spec.colours]);
+    this.names = this.captions();
+  }
+
+  /** The names of the tiles; those that are readings say something else at another moment. */
+  captions() {
+    const { spec, past, board, say } = this;
+    return spec.tiles.map((name) => (name.includes("{") ? reading(name, past || [], board.spec.names || {}, say) : name));
+  }
+
+  read() {
+    super.read();
+    const names = this.captions();
+    if (same(names, this.names)) return;
+    this.names = names;
+    this.dirty = true;
+    this.board.schedule();
+  }
+
+  /** What a number of the tiles stands for. */
+  meant(value) {
+    const { span } = this.spec;
+    return span ? span[0] + (value / 255) * (span[1] - span[0]) : value;
   }
 
   /** The tiles as {values, n, rows, columns, depth}, or null. */
@@ -1005,7 +1106,8 @@ class MapFigure extends Figure {
 
   /** Lowest and highest value of tile `index`'s colours. */
   limits(tiles, index) {
-    const { limits, colours } = this.spec;
+    const { limits, colours, span } = this.spec;
+    if (span) return span;
     let low = Infinity;
     let high = -Infinity;
     if (Array.isArray(limits)) [low, high] = limits;
@@ -1046,13 +1148,51 @@ class MapFigure extends Figure {
     context.clearRect(0, 0, this.canvas.width, this.canvas.height);
     this.arrange(context, tiles, width, height, ratio);
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    context.imageSmoothingEnabled = false;
-    for (let index = 0; index < tiles.n; index++) this.tile(context, tiles, index);
+    context.imageSmoothingEnabled = this.spec.smooth;
+    const sheet = this.sheet(tiles, ratio);
+    for (let index = 0; index < tiles.n; index++) {
+      this.tile(context, tiles, index);
+      if (sheet) context.drawImage(sheet, ...this.corner(index), sheet.width / ratio, sheet.height / ratio);
+    }
     this.labels(context, tiles);
     this.legend(tiles);
     this.mark();
     if (this.at) this.point(this.at);
     return true;
+  }
+
+  /** The dots of a tile on a canvas of their own, drawn again only when they are others. */
+  sheet(tiles, ratio) {
+    const { dots } = this.data;
+    if (!isArray(dots) || !dots.shape[0]) return null;
+    const [wide, tall] = [this.plan.cell * tiles.columns, this.plan.cell * tiles.rows];
+    const key = [wide, tall, ratio].join();
+    const before = this.dotted;
+    if (before?.key === key && before.dots.length === dots.values.length && same(before.dots, dots.values)) return before.canvas;
+    const canvas = before?.canvas ?? document.createElement("canvas");
+    canvas.width = Math.round(wide * ratio);
+    canvas.height = Math.round(tall * ratio);
+    const context = canvas.getContext("2d");
+    context.scale(ratio, ratio);
+    const radius = clamp(wide / 75, 1.2, 3.2);
+    context.lineWidth = radius / 2;
+    for (let kind = 0; kind < 4; kind++) {
+      context.beginPath();
+      for (let i = 0; i < dots.shape[0]; i++) {
+        const [across, down, own] = dots.values.subarray(3 * i, 3 * i + 3);
+        if (own !== kind) continue;
+        const [x, y] = [(across / 255) * wide, (down / 255) * tall];
+        context.moveTo(x + radius, y);
+        context.arc(x, y, radius, 0, 2 * Math.PI);
+      }
+      const colour = kind % 2 ? "#0d4377" : "#8a3f00";
+      context.fillStyle = kind < 2 ? colour : "rgba(255,255,255,0.75)";
+      context.strokeStyle = kind < 2 ? "rgba(255,255,255,0.8)" : colour;
+      context.fill();
+      context.stroke();
+    }
+    this.dotted = { key, dots: dots.values, canvas };
+    return canvas;
   }
 
   /** Finds the largest cells for which all tiles and labels fit. */
@@ -1138,7 +1278,7 @@ class MapFigure extends Figure {
         out[at + 3] = 255;
         continue;
       }
-      const value = values[index * size + i];
+      const value = this.meant(values[index * size + i]);
       const colour = table ? 3 * place(value, low, high) : 0;
       for (let c = 0; c < 3; c++) out[at + c] = Number.isNaN(value) ? 128 : table ? table[colour + c] : place(value, low, high);
       out[at + 3] = Number.isNaN(value) ? 70 : 255;
@@ -1159,12 +1299,12 @@ class MapFigure extends Figure {
         context.fillText(texts[i], x + ((i % columns) + 0.5) * cell, y + (Math.floor(i / columns) + 0.5) * cell);
       }
     }
-    if (this.spec.tiles[index]) {
+    if (this.names[index]) {
       context.font = this.font(10.5);
       context.textAlign = "left";
       context.textBaseline = "alphabetic";
       context.fillStyle = this.board.theme.text;
-      context.fillText(fitted(context, this.spec.tiles[index], cell * columns + 2), x, y - 3);
+      context.fillText(fitted(context, this.names[index], cell * columns + 2), x, y - 3);
     }
   }
 
@@ -1231,7 +1371,7 @@ class MapFigure extends Figure {
   value([tile, row, column]) {
     const { values, rows, columns, depth } = this.shown;
     const at = (tile * rows + row) * columns + column;
-    return depth === 1 ? values[at] : Array.from(values.subarray(at * depth, at * depth + 3));
+    return depth === 1 ? this.meant(values[at]) : Array.from(values.subarray(at * depth, at * depth + 3));
   }
 
   /** Shows the cell under the pointer or the keys, and says its exact value. */
@@ -1243,7 +1383,7 @@ class MapFigure extends Figure {
     const { spec } = this;
     const value = this.value(at);
     const names = [];
-    if (spec.tiles[tile]) names.push(spec.tiles[tile]);
+    if (this.names[tile]) names.push(this.names[tile]);
     else if (this.shown.n > 1) names.push(`#${tile}`);
     names.push(`${spec.row_title ? `${spec.row_title} ` : ""}${spec.rows[row] ?? row}`);
     names.push(`${spec.column_title ? `${spec.column_title} ` : ""}${spec.columns[column] ?? column}`);
@@ -1803,11 +1943,11 @@ class Asks {
   /** The page's standing questions. */
   page(list) {
     const keys = new Set();
-    (list || []).forEach(({ name, args }, index) => {
+    (list || []).forEach(({ name, args, follow = true }, index) => {
       const key = `page/${name}/${index}`;
       keys.add(key);
       const known = this.standing.get(key);
-      if (!known || JSON.stringify(known.args) !== JSON.stringify(args || {})) this.ask(key, name, args || {}, true);
+      if (!known || JSON.stringify(known.args) !== JSON.stringify(args || {})) this.ask(key, name, args || {}, follow);
     });
     for (const key of [...this.standing.keys()]) {
       if (key.startsWith("page/") && !keys.has(key)) this.drop(key);
@@ -1867,12 +2007,14 @@ class Asks {
     return one ? key : null;
   }
 
-  /** Another run: questions that follow are asked of it too, the others were about the old one. */
+  /** Another run: questions that follow are asked of it too, and clicks that do not were about the old one. What the
+      page asks without following is about no run: the answer stays. */
   left() {
     for (const [key, one] of [...this.standing]) {
+      if (!one.follow && key.startsWith("page/") && one.asked !== null && !one.flight) continue;
       one.asked = null;
       one.flight = 0;
-      if (!one.follow) this.drop(key);
+      if (!one.follow && !key.startsWith("page/")) this.drop(key);
     }
     this.flights.clear();
   }

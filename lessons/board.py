@@ -49,7 +49,10 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Choose:
-    """A click (or the release of a drag) sets settings: {"start_x": "x"} puts the event's x into start_x."""
+    """A click (or the release of a drag) sets settings: {"start_x": "x"} puts the event's x into start_x.
+
+    Settings of a run start a new one; those that only change the view redraw the board.
+    """
 
     sets: Mapping[str, str]
 
@@ -66,6 +69,15 @@ class Plot:
 
     The keys of "bind" are attributes of the trace ("x", "y", "z", "text", "marker.size"). A trace needs a "name";
     a patch addresses it by that name. `switch` offers the reader a log or linear y axis.
+
+    In a plot with `picks` Choose of x, a trace with "hold" is a handle: while the pointer is down on the plot it moves
+    with it, from sample to sample of a curve, so that what it shows are numbers of that curve:
+
+        {"curve": NAME}                   one point on the trace of that name
+        {"curve": NAME, "slope": OTHER}   a line through that point, as steep as the other trace's y says
+        {"curve": NAME, "upright": True}  all of its x at that point's x; its y stay
+
+    With "say": KEY the point's y fills the figure's reading, and its x as "x".
     """
 
     id: str
@@ -84,7 +96,12 @@ class Map:
 
     Patch data: tiles, numbers (n, rows, columns), or uint8 (n, rows, columns, 3) for `colours` "rgb"; optionally
     `select` [tile, row, column]. `limits`: "each" (a tile's own range), "all" (one range for all), or [low, high].
-    "diverging" puts white at zero, blue above, orange below. `numbers` writes each cell's value into it.
+    "diverging" puts white at zero, blue above, orange below. `numbers` writes each cell's value into it. `smooth`
+    blends the colours between cells. With `span` the tiles are bytes, and 0 to 255 stand for its two ends.
+
+    A name in `tiles` may be a reading (lessons/reading.py) of the moment on show. Optional patch data `dots`, uint8
+    (n, 3), are drawn on every tile: across and down in 255ths of it, and a class, odd blue and even orange, from 2 on
+    as rings.
     """
 
     id: str
@@ -99,6 +116,8 @@ class Map:
     size: Size = "half"
     height: int = 300
     picks: Pick | None = None
+    smooth: bool = False
+    span: tuple[float, float] | None = None
     kind: Literal["map"] = "map"
 
 

@@ -187,13 +187,13 @@ def reset(name: str) -> None:
 
 
 def chosen(name: str) -> None:
-    """A gesture on a figure chose settings ("choose"): they are taken and run at once."""
+    """A gesture on a figure chose settings ("choose"): they are taken and, unless they are only views, run at once."""
     picked = dict(state.component(f"board.{name}", "choose") or {})
     picked.pop("n", None)
-    fields = type(state.visit(name).params).model_fields
+    fields = dict(type(state.visit(name).params).controls())
     picked = {field: value for field, value in picked.items() if field in fields}
     if picked:
-        adopt(name, picked, fresh=False, go=True)
+        adopt(name, picked, fresh=False, go=not all(fields[field].view for field in picked))
 
 
 def moved(name: str) -> None:
