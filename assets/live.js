@@ -1174,8 +1174,7 @@ class MapFigure extends Figure {
     canvas.height = Math.round(tall * ratio);
     const context = canvas.getContext("2d");
     context.scale(ratio, ratio);
-    const radius = clamp(wide / 75, 1.2, 3.2);
-    context.lineWidth = radius / 2;
+    const radius = clamp(wide / 80, 1.2, 3.2);
     for (let kind = 0; kind < 4; kind++) {
       context.beginPath();
       for (let i = 0; i < dots.shape[0]; i++) {
@@ -1185,9 +1184,10 @@ class MapFigure extends Figure {
         context.moveTo(x + radius, y);
         context.arc(x, y, radius, 0, 2 * Math.PI);
       }
-      const colour = kind % 2 ? "#0d4377" : "#8a3f00";
-      context.fillStyle = kind < 2 ? colour : "rgba(255,255,255,0.75)";
-      context.strokeStyle = kind < 2 ? "rgba(255,255,255,0.8)" : colour;
+      const [pale, deep] = kind % 2 ? ["#b9dcff", "#0a2f57"] : ["#ffd9ad", "#5c2a00"];
+      context.fillStyle = kind < 2 ? pale : deep;
+      context.strokeStyle = kind < 2 ? deep : pale;
+      context.lineWidth = radius * (kind < 2 ? 0.35 : 0.6);
       context.fill();
       context.stroke();
     }
@@ -1210,7 +1210,8 @@ class MapFigure extends Figure {
       if (spec.columns.length) top = 16;
       if (spec.column_title) top += 16;
     }
-    const caption = spec.tiles.length ? 14 : 0;
+    this.lines = Math.max(0, ...spec.tiles.map((name) => Math.max(...name.split(" || ").map((one) => one.split("\n").length))));
+    const caption = 14 * this.lines;
     const gap = single ? 0 : Math.max(3, Math.min(8, width / 60));
     let found = { cell: 0, across: 1 };
     const fit = (top) => {
@@ -1233,7 +1234,7 @@ class MapFigure extends Figure {
     }
     let { cell } = found;
     const { across } = found;
-    if (cell * ratio >= 1) cell = Math.floor(cell * ratio) / ratio; // whole pixels: crisp edges
+    if (cell * ratio >= 1 && !spec.smooth) cell = Math.floor(cell * ratio) / ratio; // whole pixels: crisp edges
     const down = Math.ceil(tiles.n / across);
     const used = left + across * cell * tiles.columns + gap * (across - 1);
     const tall = top + legend + down * (caption + cell * tiles.rows) + gap * (down - 1);
@@ -1304,7 +1305,9 @@ class MapFigure extends Figure {
       context.textAlign = "left";
       context.textBaseline = "alphabetic";
       context.fillStyle = this.board.theme.text;
-      context.fillText(fitted(context, this.names[index], cell * columns + 2), x, y - 3);
+      this.names[index].split("\n").forEach((line, at) => {
+        context.fillText(fitted(context, line, cell * columns + 2), x, y - 3 - 14 * (this.lines - 1 - at));
+      });
     }
   }
 
@@ -1383,7 +1386,7 @@ class MapFigure extends Figure {
     const { spec } = this;
     const value = this.value(at);
     const names = [];
-    if (this.names[tile]) names.push(this.names[tile]);
+    if (this.names[tile]) names.push(this.names[tile].split("\n")[0]);
     else if (this.shown.n > 1) names.push(`#${tile}`);
     names.push(`${spec.row_title ? `${spec.row_title} ` : ""}${spec.rows[row] ?? row}`);
     names.push(`${spec.column_title ? `${spec.column_title} ` : ""}${spec.columns[column] ?? column}`);

@@ -99,9 +99,9 @@ class Map:
     "diverging" puts white at zero, blue above, orange below. `numbers` writes each cell's value into it. `smooth`
     blends the colours between cells. With `span` the tiles are bytes, and 0 to 255 stand for its two ends.
 
-    A name in `tiles` may be a reading (lessons/reading.py) of the moment on show. Optional patch data `dots`, uint8
-    (n, 3), are drawn on every tile: across and down in 255ths of it, and a class, odd blue and even orange, from 2 on
-    as rings.
+    A name in `tiles` may have several lines, and may be a reading (lessons/reading.py) of the moment on show. Patch
+    data `dots`, uint8 (n, 3), are drawn on every tile: across and down in 255ths of it, and a class, odd blue and
+    even orange, pale below 2 and dark from 2 on.
     """
 
     id: str

@@ -23,7 +23,7 @@ from engine.params import checked
 from engine.types import Arrays, Job, Problem, Scalars, Snapshot, Step, Values
 from lessons.activations.depth import SAMPLES, WIDTH
 from lessons.activations.params import FUNCTIONS, Params
-from lessons.activations.points import COLUMNS, RIGHT, ROWS, TOP, Points, points
+from lessons.activations.points import REACH, SIDE, Points, points
 
 CHECK = 10  # steps between two looks at the held-out points and the units
 QUIET = 0.005  # a unit is asleep for a point where its function's slope is smaller than this
@@ -109,7 +109,7 @@ def run(job: Job, state: Snapshot | None = None) -> Generator[Step, Values | Non
     "failed.relu"; "lr" the learning rate. Raises Problem for a snapshot of networks of another size.
     """
     p = checked(Params, job.params)
-    data = points(p.data, p.noise, job.seed)
+    data = points(p.points, p.noise, job.seed)
     train, train_class = torch.from_numpy(data.train), torch.from_numpy(data.train_class)
     nine = Nine(p, job.seed)
     optimiser = choose_optimiser(nine, p)
@@ -201,10 +201,9 @@ def check(nine: Nine, data: Points, entering: list[Tensor]) -> Scalars:
 
 
 def grid() -> Tensor:
-    """The centres of the maps' cells, (ROWS * COLUMNS, 2), from the upper left, row by row."""
-    x = (torch.arange(COLUMNS) + 0.5) / COLUMNS * 2 * RIGHT - RIGHT
-    y = TOP - (torch.arange(ROWS) + 0.5) / ROWS * 2 * TOP
-    return torch.stack([x.repeat(ROWS), y.repeat_interleave(COLUMNS)], 1)
+    """The centres of the maps' cells, (SIDE * SIDE, 2), from the upper left, row by row."""
+    at = ((torch.arange(SIDE) + 0.5) / SIDE * 2 - 1) * REACH
+    return torch.stack([at.repeat(SIDE), -at.repeat_interleave(SIDE)], 1)
 
 
 GRID = grid()
@@ -212,13 +211,13 @@ GRID = grid()
 
 @torch.no_grad()
 def frame(nine: Nine, data: Points) -> Arrays:
-    """What the nine say everywhere, uint8 (9, ROWS, COLUMNS): 0 surely class 0, 255 surely class 1; and the points.
+    """What the nine say everywhere, uint8 (9, SIDE, SIDE): 0 surely class 0, 255 surely class 1; and the points.
 
     `dots` uint8 (300, 3): across and down in 255ths of a map, and class; 2 and 3 are held-out points.
     """
     scores, _ = nine(GRID)
     sure = torch.sigmoid(scores).nan_to_num(0.5)
-    maps = (255 * sure).round().to(torch.uint8).view(len(FUNCTIONS), ROWS, COLUMNS)
+    maps = (255 * sure).round().to(torch.uint8).view(len(FUNCTIONS), SIDE, SIDE)
     return {"maps": maps.numpy(), "dots": dots(data)}
 
 
@@ -226,7 +225,7 @@ def dots(data: Points) -> npt.NDArray[np.uint8]:
     """Training points, then held-out ones; what lies beyond the map is drawn at its edge."""
     where = np.concatenate([data.train, data.held])
     kind = np.concatenate([data.train_class, data.held_class + 2])
-    across, down = (where[:, 0] + RIGHT) / (2 * RIGHT), (TOP - where[:, 1]) / (2 * TOP)
+    across, down = (REACH + where[:, 0]) / (2 * REACH), (REACH - where[:, 1]) / (2 * REACH)
     return np.stack([np.clip(255 * across, 0, 255), np.clip(255 * down, 0, 255), kind], 1).round().astype(np.uint8)
 
 

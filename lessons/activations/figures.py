@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 
 from engine.types import Arrays, Problem, Tick, Values
+from lessons.activations import points
 from lessons.activations.depth import variances
 from lessons.activations.params import FUNCTIONS, GRAIN, REACH, SHAPES, Params
-from lessons.activations.points import COLUMNS, RIGHT, ROWS, TOP
 from lessons.activations.shapes import SLOPE, VALUE, Floats
 from lessons.board import CATEGORIES, Choose, Figure, Map, Patch, Plot
 from lessons.text import Words
 
 COLOUR = dict(zip(SHAPES, CATEGORIES, strict=True))
-FAINT = 0.25  # of a line whose function is not among those looked at
+FAINT = 0.4  # of a line whose function is not among those looked at
 TANGENT = 1.2  # how far a tangent reaches to either side
-NUMBERED = 5  # functions up to which their values stand beside their points
+CORNERS = ("top right", "bottom right", "top left", "bottom left")  # where the values of the first four stand
 BAND = 1e3  # a gradient counts as alive at the first layer if it lost or gained no more than this factor
 
 Labels = Mapping[str, str]
@@ -50,24 +50,23 @@ def boundaries(words: Words, names: Labels) -> Map:
     """What each classifier says of every place, with its held-out accuracy and dead units above it."""
     say = words.figures["boundaries"].labels
     tiles = [
-        f"[failed.{one}] {names[one]} · {say['failed']} || "
-        f"{names[one]} {{now:held.{one}|%}} · {say['dead']} {{now:dead.{one}|%}} || {names[one]}"
+        f"[failed.{one}] {names[one]}\n{say['failed']} || "
+        f"{names[one]}\n{{now:held.{one}|%}} · {say['dead']} {{now:dead.{one}|%}} || {names[one]}"
         for one in FUNCTIONS
     ]
-    across = (np.arange(COLUMNS) + 0.5) / COLUMNS * 2 * RIGHT - RIGHT
-    down = TOP - (np.arange(ROWS) + 0.5) / ROWS * 2 * TOP
+    at = ((np.arange(points.SIDE) + 0.5) / points.SIDE * 2 - 1) * points.REACH
     return Map(
         "boundaries",
         colours="diverging",
         tiles=tiles,
-        rows=[f"{value:.2f}" for value in down],
-        columns=[f"{value:.2f}" for value in across],
+        rows=[f"{-value:.2f}" for value in at],
+        columns=[f"{value:.2f}" for value in at],
         row_title=say["y"],
         column_title=say["x"],
         smooth=True,
         span=(-1.0, 1.0),
         size="hero",
-        height=440,
+        height=470,
     )
 
 
@@ -83,8 +82,8 @@ def shape(params: Params, words: Words, names: Labels) -> Plot:
     at = float(params.x)
     traces: list[dict[str, Any]] = []
     handles: list[dict[str, Any]] = []
-    numbered = len(params.functions) <= NUMBERED
-    for one in params.functions:
+    numbered = len(params.functions) <= len(CORNERS)
+    for place, one in enumerate(params.functions):
         x, value, slope = curve(one)
         index = int(np.argmin(np.abs(x - at)))
         upper, lower = names[one], f"{names[one]} ′"
@@ -130,7 +129,7 @@ def shape(params: Params, words: Words, names: Labels) -> Plot:
                     "hold": {"curve": name, **({"say": key} if one == params.functions[0] else {})},
                     "marker": {"size": 10, "color": COLOUR[one], "line": {"width": 1.5, "color": "#ffffff"}},
                     "texttemplate": "%{y:.3~f}",
-                    "textposition": "top right" if at < REACH - 2 else "top left",
+                    "textposition": CORNERS[place % len(CORNERS)],
                     "textfont": {"color": COLOUR[one]},
                     "cliponaxis": False,
                     "showlegend": False,
@@ -160,7 +159,7 @@ def shape(params: Params, words: Words, names: Labels) -> Plot:
         "yaxis2": {"title": {"text": say["slope"]}, "range": [-0.3, 1.35], "domain": [0, 0.38], "zeroline": True},
         "hovermode": False,
     }
-    return Plot("shape", [*traces, *handles], layout, "half", 440, picks=Choose({"x": "x"}))
+    return Plot("shape", [*traces, *handles], layout, "half", 470, picks=Choose({"x": "x"}))
 
 
 def deep(params: Params, words: Words, names: Labels) -> Plot:
@@ -218,6 +217,8 @@ def lines(figure: str, scalar: str, params: Params, words: Words, names: Labels)
             "bind": {"x": "step", "y": f"{scalar}.{one}"},
             "line": {"width": 2, "color": COLOUR[one]},
             "opacity": 1.0 if one in params.functions else FAINT,
+            "legendrank": FUNCTIONS.index(one),
+            "showlegend": not share,
             "hovertemplate": "%{y:.1%}" if share else "%{y:.4f}",
         }
         # those looked at are drawn last, so on top
@@ -228,9 +229,9 @@ def lines(figure: str, scalar: str, params: Params, words: Words, names: Labels)
         "xaxis": {"title": {"text": say["x"]}, "range": [0, params.steps]},
         "yaxis": {"title": {"text": say["y"]}, **y},
         "hovermode": "x unified",
-        "legend": {"traceorder": "normal"},
+        "legend": {"orientation": "v", "x": 1.02, "xanchor": "left", "y": 1, "yanchor": "top"},
     }
-    return Plot(figure, traces, layout, "half", 420 if figure == "loss" else 280, switch=not share)
+    return Plot(figure, traces, layout, "half", 420 if figure == "loss" else 300, switch=not share)
 
 
 def values(params: Params, words: Words, names: Labels) -> Plot:
@@ -241,27 +242,30 @@ def values(params: Params, words: Words, names: Labels) -> Plot:
     traces = [
         {
             "type": "bar",
+            "orientation": "h",
             "name": say[key],
-            "x": shown,
-            "y": digits(np.concatenate([found[one](at) for one in SHAPES])),
+            "y": shown,
+            "x": digits(np.concatenate([found[one](at) for one in SHAPES])),
             "marker": {"color": [COLOUR[one] for one in SHAPES], "opacity": opacity},
-            "texttemplate": "%{y:.3~f}",
+            "texttemplate": "%{x:.4~f}",
             "textposition": "outside",
-            "textangle": 0,
             "cliponaxis": False,
-            "hovertemplate": "%{x}: %{y:.6~f}",
-            "xaxis": "x",
-            "yaxis": axis,
+            "hovertemplate": "%{y}: %{x:.6~f}<extra></extra>",
+            "xaxis": axis,
+            "yaxis": "y",
             "showlegend": False,
         }
-        for key, found, opacity, axis in (("value", VALUE, 1.0, "y"), ("slope", SLOPE, 0.55, "y2"))
+        for key, found, opacity, axis in (("value", VALUE, 1.0, "x"), ("slope", SLOPE, 0.55, "x2"))
     ]
+    largest = max(1.0, abs(params.x))
+    low = -1.7 if params.x >= 0 else -1.8 * largest
+    named = say["x"].replace("{x}", f"{params.x:g}")
     layout = {
-        "xaxis": {"title": {"text": say["x"].replace("{x}", f"{params.x:g}")}, "type": "category", "anchor": "y2"},
-        "yaxis": {"title": {"text": say["value"]}, "domain": [0.54, 1], "zeroline": True},
-        "yaxis2": {"title": {"text": say["slope"]}, "domain": [0, 0.44], "range": [-0.25, 1.4], "zeroline": True},
+        "xaxis": {"title": {"text": say["value"]}, "domain": [0, 0.52], "range": [low, 1.4 * largest]},
+        "xaxis2": {"title": {"text": say["slope"]}, "domain": [0.6, 1], "range": [-0.6, 1.7]},
+        "yaxis": {"title": {"text": named}, "type": "category", "autorange": "reversed"},
     }
-    return Plot("values", traces, layout, "half", 280)
+    return Plot("values", traces, layout, "half", 300)
 
 
 def update(params: Params, tick: Tick) -> list[Patch]:

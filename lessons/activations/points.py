@@ -13,8 +13,8 @@ Floats = npt.NDArray[np.float32]
 COUNT = 300
 HELD = 100  # of these, held out
 TURNS = 1.25
-ROWS, COLUMNS = 30, 40  # cells of a map of the plane
-TOP, RIGHT = 2.4, 3.2  # it reaches from -RIGHT to RIGHT and from -TOP to TOP, so the cells are square
+SIDE = 32  # cells of a map of the plane, across and down
+REACH = 2.4  # it reaches from -REACH to REACH both ways
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,14 +28,14 @@ class Points:
 
 
 @lru_cache(maxsize=32)
-def points(data: str, noise: float, seed: int) -> Points:
+def points(kind: str, noise: float, seed: int) -> Points:
     """300 points of two equal classes, 100 of them held out; `noise` is the standard deviation added to both axes."""
     from sklearn.datasets import make_circles, make_moons
     from sklearn.model_selection import train_test_split
 
-    if data == "moons":
+    if kind == "moons":
         x, y = make_moons(COUNT, noise=noise, random_state=seed)
-    elif data == "circles":
+    elif kind == "circles":
         x, y = make_circles(COUNT, noise=noise, factor=0.5, random_state=seed)
     else:
         x, y = spirals(noise, seed)

@@ -11,14 +11,14 @@ from sklearn.model_selection import train_test_split
 from torch import nn
 
 # settings
-DATA = "moons"
+POINTS = "moons"
 INIT = "xavier"
 DEPTH = 3
 LR = 0.3
 WIDTH = 16
 NOISE = 0.12
 OPTIMISER = "sgd"
-STEPS = 500
+STEPS = 400
 SEED = 0
 # end of settings
 
@@ -45,9 +45,9 @@ ACTIVATIONS = {
 
 def points():
     """200 training points and 100 held-out ones, of two classes."""
-    if DATA == "moons":
+    if POINTS == "moons":
         x, y = make_moons(300, noise=NOISE, random_state=SEED)
-    elif DATA == "circles":
+    elif POINTS == "circles":
         x, y = make_circles(300, noise=NOISE, factor=0.5, random_state=SEED)
     else:
         random = np.random.RandomState(SEED)

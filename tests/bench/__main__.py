@@ -12,7 +12,7 @@ import statistics
 import sys
 import time
 
-NAMES = ("live", "cnn", "web")
+NAMES = ("live", "cnn", "web", "activations")
 
 
 def calibration_ms() -> float:
