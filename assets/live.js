@@ -10,7 +10,7 @@ const ACTIVE = new Set(["running", "paused", "queued"]);
 const CACHE = 64 << 20; // bytes of frames kept
 const REPLAY = 6; // seconds that a replay takes at speed 1
 const FAST = 0.4; // part of a run that arrives within its first second if it is to be replayed instead of followed
-const POINTS = 4000; // points of a line beyond which it is thinned to what its pixels can show
+const POINTS = 4000; // points of a line beyond which it is thinned, unless a narrower plot can show even fewer
 const PLOT_PAUSE = 100; // ms between two drawings of one plot, at least
 const DRAWING = 14; // ms of an animation frame after which the other figures wait for the next one
 const ASKING = 200; // ms between two questions of one kind
@@ -487,7 +487,8 @@ class Figure {
   constructor(board, spec) {
     this.board = board;
     this.dirty = true;
-    this.visible = false; // until it is seen
+    this.near = false; // about to be seen: worth a first drawing
+    this.visible = false; // seen: drawn as often as it changes
     this.drawnAt = -1e9;
     this.drawn = 0;
     this.say = {};
@@ -793,7 +794,7 @@ class PlotFigure extends Figure {
       if (hold && this.at !== null) Object.assign(trace, this.heldAt(hold, trace));
       const past = run ? this.board.pastOf(run) : this.past;
       if (bind && past) {
-        const arrays = thin(past.bound(bind), trace, this.span(trace));
+        const arrays = thin(past.bound(bind), trace, this.span(trace), this.body.clientWidth);
         for (const [key, value] of Object.entries(arrays)) put(trace, key, value);
       }
       for (const patch of patches) {
@@ -878,7 +879,7 @@ class PlotFigure extends Figure {
     if (keys.some((key) => key.endsWith(".autorange"))) this.resetButton.hidden = true;
     else if (keys.some((key) => /\.range|camera/.test(key))) this.resetButton.hidden = false;
     else return;
-    if (this.spec.traces.some((trace) => trace.bind) && this.past?.n > POINTS) {
+    if (this.spec.traces.some((trace) => trace.bind) && this.past?.n > 4 * this.body.clientWidth) {
       this.dirty = true; // a line that was thinned has more to show in a smaller range
       this.board.schedule();
     }
@@ -991,16 +992,16 @@ class PlotFigure extends Figure {
 
 /** Bound arrays with no more points than can be seen. A line over an ascending x keeps, in each of its columns of
     pixels, the first, lowest, highest and last point, and every gap; another path drops points that lie on top of the
-    one before. `span`: the x range on screen, if it is not all. */
-export function thin(arrays, trace, span = null) {
+    one before. `span`: the x range on screen, if it is not all; `columns`: how many pixels there are for it. */
+export function thin(arrays, trace, span = null, columns = POINTS / 4) {
   const { x, y } = arrays;
-  if (!ArrayBuffer.isView(x) || !ArrayBuffer.isView(y) || y.length <= POINTS) return arrays;
+  if (!ArrayBuffer.isView(x) || !ArrayBuffer.isView(y) || y.length <= Math.min(POINTS, 4 * columns)) return arrays;
   const kept = [];
   let ascending = true;
   for (let i = 1; i < x.length && ascending; i++) ascending = x[i] >= x[i - 1];
   if (ascending && !arrays.z) {
     const [low, high] = span || [x[0], x[x.length - 1]];
-    const width = (high - low) / (POINTS / 4) || 1;
+    const width = (high - low) / columns || 1;
     let bin = NaN;
     let lowest = 0;
     let highest = 0;
@@ -2312,6 +2313,16 @@ class Board {
     this.tick = (now) => this.step(now);
     this.keys = (event) => this.key(event);
     document.addEventListener("keydown", this.keys);
+    this.reach = new IntersectionObserver(
+      (entries) => {
+        for (const { target, isIntersecting } of entries) {
+          const figure = this.figures.get(target.dataset.figure);
+          if (figure) figure.near = isIntersecting;
+        }
+        this.schedule();
+      },
+      { rootMargin: "120px" },
+    );
     this.sight = new IntersectionObserver(
       (entries) => {
         for (const { target, isIntersecting } of entries) {
@@ -2320,7 +2331,7 @@ class Board {
         }
         this.schedule();
       },
-      { rootMargin: "120px" },
+      { rootMargin: "0px 0px -80px" }, // the dock covers the foot of the page
     );
     this.sizes = new ResizeObserver((entries) => {
       for (const { target } of entries) this.figures.get(target.parentElement?.dataset.figure)?.resized();
@@ -2438,6 +2449,7 @@ class Board {
           figure = new KINDS[one.kind](this, one);
           this.figures.set(one.id, figure);
           this.sight.observe(figure.element);
+          this.reach.observe(figure.element);
           this.sizes.observe(figure.body);
         } else if (figure.text !== JSON.stringify(one) || language !== this.spec.language) {
           figure.respec(one);
@@ -2458,6 +2470,7 @@ class Board {
   remove(id) {
     const figure = this.figures.get(id);
     this.sight.unobserve(figure.element);
+    this.reach.unobserve(figure.element);
     this.sizes.unobserve(figure.body);
     figure.remove();
     this.figures.delete(id);
@@ -2754,7 +2767,7 @@ class Board {
 
   draw(now) {
     let wait = Infinity;
-    const dirty = [...this.figures.values()].filter((figure) => figure.dirty && figure.visible && (!this.holding || !figure.drawn));
+    const dirty = [...this.figures.values()].filter((figure) => figure.dirty && (figure.visible || (figure.near && !figure.drawn)) && (!this.holding || !figure.drawn));
     // the one that waits longest; at first a scene in three dimensions last, for it takes longest
     dirty.sort((a, b) => a.drawnAt - b.drawnAt || Number(!!a.solid) - Number(!!b.solid));
     for (const figure of dirty) {
@@ -2774,6 +2787,7 @@ class Board {
     document.removeEventListener("keydown", this.keys);
     this.themes.disconnect();
     this.sight.disconnect();
+    this.reach.disconnect();
     this.sizes.disconnect();
     this.link.close();
     for (const id of [...this.figures.keys()]) this.remove(id);

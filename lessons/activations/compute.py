@@ -65,7 +65,8 @@ class Nine:
         self.biases: list[Tensor] = []
         for fan_in, fan_out in pairwise(sizes):
             one = initial(torch.empty(fan_out, fan_in), p.init, generator).T  # the same for all nine
-            self.weights.append(one.expand(len(FUNCTIONS), -1, -1).clone().requires_grad_())
+            stacked = one.repeat(len(FUNCTIONS), 1, 1)  # contiguous, as a restored snapshot is: fused Adam walks memory
+            self.weights.append(stacked.requires_grad_())
             self.biases.append(torch.zeros(len(FUNCTIONS), 1, fan_out, requires_grad=True))
 
     @property

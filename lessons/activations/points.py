@@ -13,7 +13,7 @@ Floats = npt.NDArray[np.float32]
 COUNT = 300
 HELD = 100  # of these, held out
 TURNS = 1.25
-SIDE = 32  # cells of a map of the plane, across and down
+SIDE = 24  # cells of a map of the plane, across and down
 REACH = 2.4  # it reaches from -REACH to REACH both ways
 
 
