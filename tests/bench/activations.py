@@ -23,8 +23,8 @@ from engine.wire import unpack
 from tests.bench.server import Server
 from tests.browser.conftest import FLAGS, browser_path
 
-RUNS = 3
-PAIRS = 8
+RUNS = 4
+PAIRS = 5
 WINDOW_S = 1.5
 SETTLE_S = 0.3
 HEAD = "window.torchroom.board.head"
