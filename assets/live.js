@@ -10,7 +10,7 @@ const ACTIVE = new Set(["running", "paused", "queued"]);
 const CACHE = 64 << 20; // bytes of frames kept
 const REPLAY = 6; // seconds that a replay takes at speed 1
 const FAST = 0.4; // part of a run that arrives within its first second if it is to be replayed instead of followed
-const POINTS = 4000; // points of a line beyond which it is thinned to what its pixels can show
+const POINTS = 4000; // points of a line beyond which it is thinned, unless a narrower plot can show even fewer
 const PLOT_PAUSE = 100; // ms between two drawings of one plot, at least
 const DRAWING = 14; // ms of an animation frame after which the other figures wait for the next one
 const ASKING = 200; // ms between two questions of one kind
@@ -488,7 +488,8 @@ class Figure {
   constructor(board, spec) {
     this.board = board;
     this.dirty = true;
-    this.visible = false; // until it is seen
+    this.near = false; // about to be seen: worth a first drawing
+    this.visible = false; // seen: drawn as often as it changes
     this.drawnAt = -1e9;
     this.drawn = 0;
     this.say = {};
@@ -686,6 +687,7 @@ class PlotFigure extends Figure {
     };
     this.tools.append(this.resetButton, this.logButton);
     this.graph.addEventListener("pointerdown", (event) => this.press(event), true);
+    this.at = null; // where the reader holds the handles, until the page has taken it over
   }
 
   respec(spec) {
@@ -695,7 +697,10 @@ class PlotFigure extends Figure {
     write(this.logButton, this.board.say("log"));
     write(this.resetButton, this.board.say("reset_zoom"));
     attribute(this.logButton, "aria-pressed", this.log);
+    if (!this.dragging) this.at = null;
     const types = spec.traces.map((trace) => trace.type || "scatter");
+    this.handles = spec.traces.some((trace) => trace.hold) && "sets" in (spec.picks || {});
+    this.element.dataset.handles = this.handles;
     this.solid = types.some((type) => /3d|surface|cone|streamtube|volume|isosurface/.test(type));
   }
 
@@ -718,7 +723,7 @@ class PlotFigure extends Figure {
   /** The spec's traces and layout in the theme's colours. Arrays stay the same objects, so plotly sees what is new. */
   prepare() {
     const theme = this.board.theme;
-    this.base = this.spec.traces.map(({ bind, ...trace }) => themed(trace, theme));
+    this.base = this.spec.traces.map(({ bind, hold, ...trace }) => themed(trace, theme));
     const line = theme.dark ? "rgba(255,255,255,0.12)" : "rgba(20,40,70,0.10)";
     const zero = theme.dark ? "rgba(255,255,255,0.28)" : "rgba(20,40,70,0.25)";
     const axis = { gridcolor: line, zerolinecolor: zero, linecolor: zero, tickcolor: zero, tickfont: { size: 11 } };
@@ -735,7 +740,7 @@ class PlotFigure extends Figure {
       legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, bgcolor: "rgba(0,0,0,0)", font: { size: 11 }, ...given.legend },
     };
     const touch = matchMedia("(pointer: coarse)").matches;
-    layout.dragmode ??= this.solid ? "turntable" : touch ? false : "zoom";
+    layout.dragmode ??= this.solid ? "turntable" : touch || this.handles ? false : "zoom";
     for (const key of new Set(["xaxis", "yaxis", ...Object.keys(given)])) {
       if (/^[xy]axis\d*$/.test(key) && !(this.solid && !given[key])) {
         const own = given[key] || {};
@@ -785,11 +790,12 @@ class PlotFigure extends Figure {
     if (!this.base) this.prepare();
     const patches = this.patches();
     return this.base.map((base, index) => {
-      const { bind, name, run } = this.spec.traces[index];
+      const { bind, hold, name, run } = this.spec.traces[index];
       const trace = { ...base };
+      if (hold && this.at !== null) Object.assign(trace, this.heldAt(hold, trace));
       const past = run ? this.board.pastOf(run) : this.past;
       if (bind && past) {
-        const arrays = thin(past.bound(bind), trace, this.span(trace));
+        const arrays = thin(past.bound(bind), trace, this.span(trace), this.body.clientWidth);
         for (const [key, value] of Object.entries(arrays)) put(trace, key, value);
       }
       for (const patch of patches) {
@@ -802,6 +808,30 @@ class PlotFigure extends Figure {
     });
   }
 
+  /** The sample of a curve that is nearest to where the reader holds the handles. */
+  sample(name) {
+    const { x, y } = this.spec.traces.find((trace) => trace.name === name);
+    let low = 0;
+    let high = x.length - 1;
+    while (high - low > 1) {
+      const middle = (low + high) >> 1;
+      if (x[middle] <= this.at) low = middle;
+      else high = middle;
+    }
+    const index = this.at - x[low] <= x[high] - this.at ? low : high;
+    return [x[index], y[index]];
+  }
+
+  /** A handle's x and y there. */
+  heldAt({ curve, slope, upright }, trace) {
+    const [x, y] = this.sample(curve);
+    if (upright) return { x: trace.x.map(() => x) };
+    if (!slope) return { x: [x], y: [y] };
+    const half = (trace.x[trace.x.length - 1] - trace.x[0]) / 2;
+    const steep = this.sample(slope)[1];
+    return { x: [x - half, x, x + half], y: [y - half * steep, y, y + half * steep] };
+  }
+
   /** What the reader has zoomed a trace's x axis to, or null. */
   span(trace) {
     const axis = this.graph._fullLayout?.[`xaxis${(trace.xaxis || "x").slice(1)}`];
@@ -810,7 +840,7 @@ class PlotFigure extends Figure {
 
   due(now) {
     if (this.held || this.busy) return Infinity;
-    return Math.max(PLOT_PAUSE, 2.5 * this.cost) - (now - this.drawnAt);
+    return (this.dragging ? 16 : Math.max(PLOT_PAUSE, 2.5 * this.cost)) - (now - this.drawnAt);
   }
 
   draw() {
@@ -850,7 +880,7 @@ class PlotFigure extends Figure {
     if (keys.some((key) => key.endsWith(".autorange"))) this.resetButton.hidden = true;
     else if (keys.some((key) => /\.range|camera/.test(key))) this.resetButton.hidden = false;
     else return;
-    if (this.spec.traces.some((trace) => trace.bind) && this.past?.n > POINTS) {
+    if (this.spec.traces.some((trace) => trace.bind) && this.past?.n > 4 * this.body.clientWidth) {
       this.dirty = true; // a line that was thinned has more to show in a smaller range
       this.board.schedule();
     }
@@ -858,6 +888,7 @@ class PlotFigure extends Figure {
 
   /** While a pointer is down the plot is the reader's; a press that did not move is a click anywhere in its area. */
   press(event) {
+    if (this.handles && event.button === 0 && !event.target.closest?.(".legend")) return this.drag(event);
     this.held = true;
     const { clientX, clientY, target } = event;
     const kinds = ["pointerup", "pointercancel", "pointermove"];
@@ -870,6 +901,38 @@ class PlotFigure extends Figure {
       if (!far && end.type === "pointerup" && event.button === 0) this.pressed(clientX, clientY, target);
     };
     for (const kind of kinds) window.addEventListener(kind, up, true);
+    return undefined;
+  }
+
+  /** The handles go with the pointer; where it is let go is what is chosen. */
+  drag(event) {
+    const first = this.place(event.clientX, event.clientY);
+    if (!first) return;
+    event.preventDefault();
+    event.stopPropagation();
+    this.dragging = true;
+    let now = first;
+    const follow = () => {
+      this.at = now.x;
+      this.dirty = this.board.readAgain = true;
+      this.board.schedule();
+    };
+    const kinds = ["pointermove", "pointerup", "pointercancel"];
+    const go = (next) => {
+      if (next.type === "pointermove" && next.buttons) {
+        now = this.place(next.clientX, next.clientY, true) || now;
+        return follow();
+      }
+      for (const kind of kinds) window.removeEventListener(kind, go, true);
+      this.dragging = false;
+      const { curve } = this.spec.traces.find((trace) => trace.hold).hold;
+      if (next.type === "pointerup") this.pick({ ...now, x: this.sample(curve)[0] });
+      else this.at = null;
+      this.dirty = this.board.readAgain = true;
+      return this.board.schedule();
+    };
+    for (const kind of kinds) window.addEventListener(kind, go, true);
+    follow();
   }
 
   /** Whether a click is taken from its pixel: a choice of x and y alone, in two dimensions. */
@@ -880,13 +943,22 @@ class PlotFigure extends Figure {
 
   pressed(clientX, clientY, target) {
     if (!this.byPixel || target.closest?.(".legend, .colorbar, .cb")) return;
+    const event = this.place(clientX, clientY);
+    if (event) this.pick(event);
+  }
+
+  /** Where a pixel lies on the axes that are chosen from, or null beyond their ends; with `edge` the nearer end. */
+  place(clientX, clientY, edge = false) {
     const full = this.graph._fullLayout;
-    if (!full?.xaxis || !full.yaxis) return;
+    if (!full?.xaxis || !full.yaxis) return null;
     const box = this.graph.getBoundingClientRect();
+    const wanted = Object.values(this.spec.picks.sets);
     const event = {};
     for (const [name, axis, at] of [["x", full.xaxis, clientX - box.left], ["y", full.yaxis, clientY - box.top]]) {
-      const pixel = at - axis._offset;
-      if (pixel < 0 || pixel > axis._length) return;
+      if (!wanted.includes(name)) continue;
+      let pixel = at - axis._offset;
+      if (edge) pixel = clamp(pixel, 0, axis._length);
+      if (pixel < 0 || pixel > axis._length) return null;
       const value = axis.p2d(pixel);
       if (typeof value !== "number") event[name] = value;
       else {
@@ -895,7 +967,15 @@ class PlotFigure extends Figure {
         event[name] = Number(value.toFixed(clamp(Math.ceil(-Math.log10(grain)), 0, 12)));
       }
     }
-    this.pick(event);
+    return event;
+  }
+
+  /** What the handles show fills the reading. */
+  read() {
+    for (const { hold, x, y } of this.spec.traces) {
+      if (hold?.say) [this.say.x, this.say[hold.say]] = this.at === null ? [x[0], y[0]] : this.sample(hold.curve);
+    }
+    super.read();
   }
 
   clicked(point) {
@@ -913,16 +993,16 @@ class PlotFigure extends Figure {
 
 /** Bound arrays with no more points than can be seen. A line over an ascending x keeps, in each of its columns of
     pixels, the first, lowest, highest and last point, and every gap; another path drops points that lie on top of the
-    one before. `span`: the x range on screen, if it is not all. */
-export function thin(arrays, trace, span = null) {
+    one before. `span`: the x range on screen, if it is not all; `columns`: how many pixels there are for it. */
+export function thin(arrays, trace, span = null, columns = POINTS / 4) {
   const { x, y } = arrays;
-  if (!ArrayBuffer.isView(x) || !ArrayBuffer.isView(y) || y.length <= POINTS) return arrays;
+  if (!ArrayBuffer.isView(x) || !ArrayBuffer.isView(y) || y.length <= Math.min(POINTS, 4 * columns)) return arrays;
   const kept = [];
   let ascending = true;
   for (let i = 1; i < x.length && ascending; i++) ascending = x[i] >= x[i - 1];
   if (ascending && !arrays.z) {
     const [low, high] = span || [x[0], x[x.length - 1]];
-    const width = (high - low) / (POINTS / 4) || 1;
+    const width = (high - low) / columns || 1;
     let bin = NaN;
     let lowest = 0;
     let highest = 0;
@@ -993,6 +1073,29 @@ class MapFigure extends Figure {
     super.respec(spec);
     this.box.setAttribute("aria-label", spec.alt || spec.title || spec.id);
     this.bar.style.background = spec.colours === "rgb" ? "" : gradient(RAMPS[spec.colours]);
+    this.names = this.captions();
+  }
+
+  /** The names of the tiles; those that are readings say something else at another moment. */
+  captions() {
+    const { spec, past, board, say, source } = this;
+    const tiles = source ? [source.spec.tiles[source.chosen] ?? ""] : spec.tiles;
+    return tiles.map((name) => (name.includes("{") ? reading(name, past || [], board.spec.names || {}, say) : name));
+  }
+
+  read() {
+    super.read();
+    const names = this.captions();
+    if (same(names, this.names)) return;
+    this.names = names;
+    this.dirty = true;
+    this.board.schedule();
+  }
+
+  /** What a number of the tiles stands for. */
+  meant(value) {
+    const { span } = this.spec;
+    return span ? span[0] + (value / 255) * (span[1] - span[0]) : value;
   }
 
   /** The map whose picked tile this one shows in full, if it is one that does. */
@@ -1012,18 +1115,16 @@ class MapFigure extends Figure {
 
   /** Whoever shows a tile of this map in full has another one to show. */
   follow() {
-    for (const figure of this.shadows) figure.dirty = true;
+    for (const figure of this.shadows) {
+      figure.names = figure.captions();
+      figure.dirty = true;
+    }
     this.board.schedule();
   }
 
   /** The tile picked last, the first until then. */
   get chosen() {
     return Math.min(this.picked?.[0] ?? 0, (this.tiles?.n ?? 1) - 1);
-  }
-
-  /** What the tiles are called. */
-  get names() {
-    return this.source ? [this.source.spec.tiles[this.source.chosen] ?? ""] : this.spec.tiles;
   }
 
   /** The tiles as {values, n, rows, columns, depth}, or null. */
@@ -1053,7 +1154,8 @@ class MapFigure extends Figure {
 
   /** Lowest and highest value of tile `index`'s colours. */
   limits(tiles, index) {
-    const { limits, colours } = this.spec;
+    const { limits, colours, span } = this.spec;
+    if (span) return span;
     let low = Infinity;
     let high = -Infinity;
     if (Array.isArray(limits)) [low, high] = limits;
@@ -1094,8 +1196,12 @@ class MapFigure extends Figure {
     context.clearRect(0, 0, this.canvas.width, this.canvas.height);
     this.arrange(context, tiles, width, height, ratio);
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    context.imageSmoothingEnabled = false;
-    for (let index = 0; index < tiles.n; index++) this.tile(context, tiles, index);
+    context.imageSmoothingEnabled = this.spec.smooth;
+    const sheet = this.sheet(tiles, ratio);
+    for (let index = 0; index < tiles.n; index++) {
+      this.tile(context, tiles, index);
+      if (sheet) context.drawImage(sheet, ...this.corner(index), sheet.width / ratio, sheet.height / ratio);
+    }
     for (const index of flat(this.data.crossed)) if (index < tiles.n) this.cross(context, tiles, Number(index));
     this.labels(context, tiles);
     this.legend(tiles);
@@ -1103,6 +1209,40 @@ class MapFigure extends Figure {
     if (this.source) write(this.title, [this.spec.title, this.names[0]].filter(Boolean).join(" · "));
     if (this.at) this.point(this.at);
     return true;
+  }
+
+  /** The dots of a tile on a canvas of their own, drawn again only when they are others. */
+  sheet(tiles, ratio) {
+    const { dots } = this.data;
+    if (!isArray(dots) || !dots.shape[0]) return null;
+    const [wide, tall] = [this.plan.cell * tiles.columns, this.plan.cell * tiles.rows];
+    const key = [wide, tall, ratio].join();
+    const before = this.dotted;
+    if (before?.key === key && before.dots.length === dots.values.length && same(before.dots, dots.values)) return before.canvas;
+    const canvas = before?.canvas ?? document.createElement("canvas");
+    canvas.width = Math.round(wide * ratio);
+    canvas.height = Math.round(tall * ratio);
+    const context = canvas.getContext("2d");
+    context.scale(ratio, ratio);
+    const radius = clamp(wide / 80, 1.2, 3.2);
+    for (let kind = 0; kind < 4; kind++) {
+      context.beginPath();
+      for (let i = 0; i < dots.shape[0]; i++) {
+        const [across, down, own] = dots.values.subarray(3 * i, 3 * i + 3);
+        if (own !== kind) continue;
+        const [x, y] = [(across / 255) * wide, (down / 255) * tall];
+        context.moveTo(x + radius, y);
+        context.arc(x, y, radius, 0, 2 * Math.PI);
+      }
+      const [pale, deep] = kind % 2 ? ["#b9dcff", "#0a2f57"] : ["#ffd9ad", "#5c2a00"];
+      context.fillStyle = kind < 2 ? pale : deep;
+      context.strokeStyle = kind < 2 ? deep : pale;
+      context.lineWidth = radius * (kind < 2 ? 0.35 : 0.6);
+      context.fill();
+      context.stroke();
+    }
+    this.dotted = { key, dots: dots.values, canvas };
+    return canvas;
   }
 
   /** Finds the largest cells for which all tiles and labels fit. */
@@ -1121,7 +1261,8 @@ class MapFigure extends Figure {
       if (names.length) top = 16;
       if (spec.column_title) top += 16;
     }
-    const caption = spec.tiles.length && !spec.whole ? 14 : 0;
+    this.lines = Math.max(0, ...this.names.map((name) => Math.max(...name.split(" || ").map((one) => one.split("\n").length))));
+    const caption = spec.whole ? 0 : 14 * this.lines;
     const gap = single ? 0 : Math.max(3, Math.min(8, width / (spec.across ? 140 : 60)));
     let found = { cell: 0, across: 1 };
     const fit = (top) => {
@@ -1146,7 +1287,7 @@ class MapFigure extends Figure {
     const { across } = found;
     // whole pixels, crisp edges: of a cell, or of a tile where that is what counts
     const unit = spec.whole ? tiles.columns : 1;
-    if (cell * unit * ratio >= 1) cell = Math.floor(cell * unit * ratio) / ratio / unit;
+    if (cell * unit * ratio >= 1 && !spec.smooth) cell = Math.floor(cell * unit * ratio) / ratio / unit;
     const down = Math.ceil(tiles.n / across);
     const used = left + across * cell * tiles.columns + gap * (across - 1);
     const tall = top + legend + down * (caption + cell * tiles.rows) + gap * (down - 1);
@@ -1191,7 +1332,7 @@ class MapFigure extends Figure {
         out[at + 3] = 255;
         continue;
       }
-      const value = values[index * size + i];
+      const value = this.meant(values[index * size + i]);
       const colour = table ? 3 * place(value, low, high) : 0;
       for (let c = 0; c < 3; c++) out[at + c] = Number.isNaN(value) ? 128 : table ? table[colour + c] : place(value, low, high);
       out[at + 3] = Number.isNaN(value) ? 70 : 255;
@@ -1212,12 +1353,14 @@ class MapFigure extends Figure {
         context.fillText(texts[i], x + ((i % columns) + 0.5) * cell, y + (Math.floor(i / columns) + 0.5) * cell);
       }
     }
-    if (this.spec.tiles[index] && !this.spec.whole) {
+    if (this.names[index] && !this.spec.whole) {
       context.font = this.font(10.5);
       context.textAlign = "left";
       context.textBaseline = "alphabetic";
       context.fillStyle = this.board.theme.text;
-      context.fillText(fitted(context, this.spec.tiles[index], cell * columns + 2), x, y - 3);
+      this.names[index].split("\n").forEach((line, at) => {
+        context.fillText(fitted(context, line, cell * columns + 2), x, y - 3 - 14 * (this.lines - 1 - at));
+      });
     }
   }
 
@@ -1319,7 +1462,7 @@ class MapFigure extends Figure {
   value([tile, row, column]) {
     const { values, rows, columns, depth } = this.shown;
     const at = (tile * rows + row) * columns + column;
-    return depth === 1 ? values[at] : Array.from(values.subarray(at * depth, at * depth + 3));
+    return depth === 1 ? this.meant(values[at]) : Array.from(values.subarray(at * depth, at * depth + 3));
   }
 
   /** Shows the cell under the pointer or the keys, and says its exact value. */
@@ -1331,7 +1474,7 @@ class MapFigure extends Figure {
     const { spec } = this;
     const value = this.value(at);
     const names = [];
-    if (this.names[tile]) names.push(this.names[tile]);
+    if (this.names[tile]) names.push(this.names[tile].split("\n")[0]);
     else if (this.shown.n > 1) names.push(`#${tile}`);
     if (!spec.whole) {
       names.push(`${spec.row_title ? `${spec.row_title} ` : ""}${this.rows[row] ?? row}`);
@@ -2475,6 +2618,16 @@ class Board {
     this.tick = (now) => this.step(now);
     this.keys = (event) => this.key(event);
     document.addEventListener("keydown", this.keys);
+    this.reach = new IntersectionObserver(
+      (entries) => {
+        for (const { target, isIntersecting } of entries) {
+          const figure = this.figures.get(target.dataset.figure);
+          if (figure) figure.near = isIntersecting;
+        }
+        this.schedule();
+      },
+      { rootMargin: "120px" },
+    );
     this.sight = new IntersectionObserver(
       (entries) => {
         for (const { target, isIntersecting } of entries) {
@@ -2483,7 +2636,7 @@ class Board {
         }
         this.schedule();
       },
-      { rootMargin: "120px" },
+      { rootMargin: "0px 0px -80px" }, // the dock covers the foot of the page
     );
     this.sizes = new ResizeObserver((entries) => {
       for (const { target } of entries) this.figures.get(target.parentElement?.dataset.figure)?.resized();
@@ -2601,6 +2754,7 @@ class Board {
           figure = new KINDS[one.kind](this, one);
           this.figures.set(one.id, figure);
           this.sight.observe(figure.element);
+          this.reach.observe(figure.element);
           this.sizes.observe(figure.body);
         } else if (figure.text !== JSON.stringify(one) || language !== this.spec.language) {
           figure.respec(one);
@@ -2621,6 +2775,7 @@ class Board {
   remove(id) {
     const figure = this.figures.get(id);
     this.sight.unobserve(figure.element);
+    this.reach.unobserve(figure.element);
     this.sizes.unobserve(figure.body);
     figure.remove();
     this.figures.delete(id);
@@ -2926,7 +3081,7 @@ class Board {
 
   draw(now) {
     let wait = Infinity;
-    const dirty = [...this.figures.values()].filter((figure) => figure.dirty && figure.visible && (!this.holding || !figure.drawn));
+    const dirty = [...this.figures.values()].filter((figure) => figure.dirty && (figure.visible || (figure.near && !figure.drawn)) && (!this.holding || !figure.drawn));
     // the one that waits longest; at first a scene in three dimensions last, for it takes longest
     dirty.sort((a, b) => a.drawnAt - b.drawnAt || Number(!!a.solid) - Number(!!b.solid));
     for (const figure of dirty) {
@@ -2946,6 +3101,7 @@ class Board {
     document.removeEventListener("keydown", this.keys);
     this.themes.disconnect();
     this.sight.disconnect();
+    this.reach.disconnect();
     this.sizes.disconnect();
     this.link.close();
     for (const id of [...this.figures.keys()]) this.remove(id);

@@ -32,8 +32,8 @@ from engine.wire import pack
 
 SLICE_S = 0.020
 FLUSH_S = 0.050  # at most 20 messages a second of scalars
-FRAME_S = 0.095  # at most 10 a second
-FRAME_SHARE = 0.02  # of a run's time, at most, goes into pictures
+FRAME_S = 0.070  # at most 14 a second: motion, rather than pictures
+FRAME_SHARE = 0.03  # of a run's time, at most, goes into pictures
 SNAPSHOT_S = 4.0
 SNAPSHOT_SHARE = 0.01
 RATE_S = 1.0

@@ -71,6 +71,15 @@ class Plot:
 
     The keys of "bind" are attributes of the trace ("x", "y", "z", "text", "marker.size"). A trace needs a "name";
     a patch addresses it by that name. `switch` offers the reader a log or linear y axis.
+
+    In a plot with `picks` Choose of x, a trace with "hold" is a handle: while the pointer is down on the plot it moves
+    with it, from sample to sample of a curve, so that what it shows are numbers of that curve:
+
+        {"curve": NAME}                   one point on the trace of that name
+        {"curve": NAME, "slope": OTHER}   a line through that point, as steep as the other trace's y says
+        {"curve": NAME, "upright": True}  all of its x at that point's x; its y stay
+
+    With "say": KEY the point's y fills the figure's reading, and its x as "x".
     """
 
     id: str
@@ -93,9 +102,14 @@ class Map:
     Patch data: tiles, numbers (n, rows, columns), or uint8 (n, rows, columns, 3) for `colours` "rgb"; optionally
     `select` [tile, row, column], `crossed` [tile, …], and `rows` and `columns`, names instead of the figure's own.
     `limits`: "each" (a tile's own range), "all" (one range for all), or [low, high].
-    "diverging" puts white at zero, blue above, orange below. `numbers` writes each cell's value into it.
+    "diverging" puts white at zero, blue above, orange below. `numbers` writes each cell's value into it. `smooth`
+    blends the colours between cells. With `span` the tiles are bytes, and 0 to 255 stand for its two ends.
     `across` tiles stand beside each other (0: as many as fit best). `whole`: a tile is one thing to point at, `rows`
     and `columns` name the rows and columns of tiles, and a click also gives `name`, the tile's.
+
+    A name in `tiles` may have several lines, and may be a reading (lessons/reading.py) of the moment on show. Patch
+    data `dots`, uint8 (n, 3), are drawn on every tile: across and down in 255ths of it, and a class, odd blue and
+    even orange, pale below 2 and dark from 2 on.
     """
 
     id: str
@@ -113,6 +127,8 @@ class Map:
     across: int = 0
     whole: bool = False
     shows: str = ""
+    smooth: bool = False
+    span: tuple[float, float] | None = None
     kind: Literal["map"] = "map"
 
 

@@ -47,6 +47,11 @@ class Chapter:
 
 CHAPTERS = (
     Chapter("Learning is descending", "学习就是下山", (Lesson("gradient_descent", 12, icon=":material/landscape:"),)),
+    Chapter(
+        "Inside a network",
+        "网络内部",
+        (Lesson("activations", 15, ("gradient_descent",), icon=":material/show_chart:"),),
+    ),
     Chapter("Seeing", "看懂图像", (Lesson("cifar10", 20, ("gradient_descent",), icon=":material/image_search:"),)),
     Chapter(
         "Attention",

@@ -550,8 +550,8 @@ class Hub:
         elif kind == "frame":
             channel.frame_due = True
             channel.news = True
-            if not channel.making:
-                self.spawn(channel.make_frame())
+            channel.flush()  # at once, behind its scalars: frames at a pace of their own would miss every other beat
+            return
         elif kind == "rewind":
             channel.blocks.clear()
             channel.pending.append(step)

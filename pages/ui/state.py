@@ -62,9 +62,8 @@ class Visit:
 
     def job_values(self) -> Values:
         """The settings that make a run what it is: those that only change the view stand at their defaults."""
-        kind = type(self.params)
-        plain = {name: kind.model_fields[name].default for name in self.views()}
-        return {**self.params.model_dump(mode="json"), **plain}
+        plain = type(self.params)().model_dump(mode="json")
+        return {**self.params.model_dump(mode="json"), **{name: plain[name] for name in self.views()}}
 
     def views(self) -> Values:
         """Settings that only change what is drawn or asked: uploaded pictures among them."""

@@ -12,7 +12,7 @@ import statistics
 import sys
 import time
 
-NAMES = ("live", "cnn", "web", "attention")
+NAMES = ("live", "cnn", "web", "activations", "attention")
 
 
 def calibration_ms() -> float:
