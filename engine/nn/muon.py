@@ -26,15 +26,14 @@ def orthogonal(matrix: torch.Tensor) -> torch.Tensor:
     x = matrix.T if len(matrix) > matrix.shape[1] else matrix
     x = x / x.norm().clamp_min(1e-7)
     gram = x @ x.T
-    whole: torch.Tensor | None = None
+    whole = torch.eye(len(gram), device=gram.device)
     for _ in range(ITERATIONS):
         factor = torch.addmm(gram, gram, gram, beta=b, alpha=c)
         factor.diagonal().add_(a)
-        whole = factor if whole is None else whole @ factor
+        whole = whole @ factor
         gram = gram @ (factor @ factor)
-    assert whole is not None
-    x = whole @ x
-    return x.T if len(matrix) > matrix.shape[1] else x
+    found: torch.Tensor = whole @ x
+    return found.T if len(matrix) > matrix.shape[1] else found
 
 
 class Muon(torch.optim.Optimizer):

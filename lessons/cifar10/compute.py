@@ -172,7 +172,8 @@ def choose_optimiser(model: nn.Module, p: Params) -> torch.optim.Optimizer:
     matrices = [weight for weight in learnt if weight.ndim > 1]
     vectors = [weight for weight in learnt if weight.ndim <= 1]
     if p.optimiser == "muon":
-        hidden, last = {"params": matrices[:-1], "hidden": True, "decays": True}, {"params": matrices[-1:], "decays": True}
+        hidden = {"params": matrices[:-1], "hidden": True, "decays": True}
+        last = {"params": matrices[-1:], "decays": True}
         return Muon([hidden, last, {"params": vectors, "decays": False}], p.lr, MUON_MOMENTUM)
     groups: list[dict[str, Any]] = [{"params": matrices, "decays": True}, {"params": vectors, "decays": False}]
     if p.optimiser == "adam":

@@ -14,7 +14,8 @@ def test_singular_values_are_brought_near_one() -> None:
         found = orthogonal(matrix)
         assert found.shape == matrix.shape
         values = torch.linalg.svdvals(found)
-        assert values.min() > 0.3 and values.max() < 1.3
+        assert values.min() > 0.3
+        assert values.max() < 1.3
         # the directions stay what they were: in the basis of the singular vectors it is diagonal
         inside = u.T @ found @ v.T
         assert torch.allclose(inside, torch.diag(inside.diagonal()), atol=1e-3)
@@ -24,14 +25,13 @@ def test_matrices_step_as_torch_steps_them() -> None:
     generator = torch.Generator().manual_seed(1)
     start = torch.randn(8, 20, generator=generator)
     ours, theirs = (torch.nn.Parameter(start.clone()) for _ in range(2))
-    settings = {"lr": 0.02, "momentum": 0.8, "weight_decay": 0.1}
-    one = Muon([{"params": [ours], "hidden": True}], **settings)
-    other = torch.optim.Muon([theirs], **settings, adjust_lr_fn="match_rms_adamw")
+    one = Muon([{"params": [ours], "hidden": True}], lr=0.02, momentum=0.8, weight_decay=0.1)
+    other = torch.optim.Muon([theirs], lr=0.02, momentum=0.8, weight_decay=0.1, adjust_lr_fn="match_rms_adamw")
     for _ in range(5):
         gradient = torch.randn(8, 20, generator=generator)
         ours.grad, theirs.grad = gradient.clone(), gradient.clone()
         one.step()
-        other.step()
+        other.step()  # type: ignore[no-untyped-call]
     # torch iterates in bfloat16, whose numbers have eight bits
     assert torch.linalg.norm(ours - theirs) < 0.03 * torch.linalg.norm(theirs - start)
 
