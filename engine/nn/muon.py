@@ -52,7 +52,9 @@ class Muon(torch.optim.Optimizer):
         momentum: float = 0.95,
         weight_decay: float = 0.0,
     ) -> None:
-        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "hidden": False})
+        # "fused" tells torch, when it loads a state, to bring Adam's counts to where the weights are
+        known = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "hidden": False, "fused": True}
+        super().__init__(params, known)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
@@ -85,7 +87,9 @@ class Muon(torch.optim.Optimizer):
         for weight in weights:
             if not self.state[weight]:
                 self.state[weight].update(
-                    step=torch.zeros(()), exp_avg=torch.zeros_like(weight), exp_avg_sq=torch.zeros_like(weight)
+                    step=torch.zeros((), device=weight.device),
+                    exp_avg=torch.zeros_like(weight),
+                    exp_avg_sq=torch.zeros_like(weight),
                 )
         states = [self.state[weight] for weight in weights]
         torch._fused_adamw_(

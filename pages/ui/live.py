@@ -32,7 +32,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from engine import wire
 from engine.engine import Engine, Run
 from engine.params import Params, checked
-from engine.records import groups_of, merged
+from engine.records import groups_of, merged, packed_groups
 from engine.types import ENDED, Arrays, Group, Problem, Values
 from lessons import catalog
 from lessons.board import Patch
@@ -99,13 +99,8 @@ def patches(found: list[Patch]) -> tuple[list[Values], Arrays]:
 
 def scalars(run: str, groups: list[Group]) -> bytes:
     """Groups of scalars as one message."""
-    header = []
-    arrays: Arrays = {}
-    for index, group in enumerate(groups):
-        header.append({"names": list(group.names), "n": len(group.steps)})
-        arrays[f"steps{index}"] = np.ascontiguousarray(group.steps, np.int32)
-        arrays[f"values{index}"] = np.ascontiguousarray(group.values, np.float64)
-    return wire.pack({"type": "scalars", "run": run, "groups": header}, arrays)
+    header, arrays = packed_groups(groups)
+    return wire.pack({"type": "scalars", "run": run, **header}, arrays)
 
 
 def up_to(groups: list[Group], last: int) -> list[Group]:

@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -107,8 +106,3 @@ def tab(context: BrowserContext, server: Server) -> Iterator[Tab]:
     tab = Tab(context.new_page(), server)
     yield tab
     assert not tab.complaints, tab.complaints
-
-
-@pytest.fixture
-def shots(tmp_path: Path) -> Path:
-    return tmp_path
