@@ -2244,20 +2244,21 @@ class Link {
 class Asks {
   constructor(board) {
     this.board = board;
-    this.standing = new Map(); // key -> {name, args, follow, asked, at, flight}
+    this.standing = new Map(); // key -> {name, args, follow, once, asked, at, flight}
     this.flights = new Map(); // id -> key
     this.id = 0;
   }
 
-  /** The page's standing questions. */
+  /** The page's standing questions. They follow the moment on show, or with `follow` false are asked once of each run,
+      or with `once` are about no run, only about what they ask with. */
   page(list) {
     const keys = new Set();
-    (list || []).forEach(({ name, args, follow }, index) => {
+    (list || []).forEach(({ name, args, follow = true, once = false }, index) => {
       const key = `page/${name}/${index}`;
       keys.add(key);
       const known = this.standing.get(key);
-      // one that does not follow is asked once of each run
-      if (!known || JSON.stringify(known.args) !== JSON.stringify(args || {})) this.ask(key, name, args || {}, follow !== false);
+      const unchanged = known && JSON.stringify(known.args) === JSON.stringify(args || {});
+      if (!unchanged) this.ask(key, name, args || {}, follow && !once, once);
     });
     for (const key of [...this.standing.keys()]) {
       if (key.startsWith("page/") && !keys.has(key)) this.drop(key);
@@ -2271,9 +2272,9 @@ class Asks {
     for (const figure of this.board.figures.values()) if (figure.answers.delete(key)) figure.patched();
   }
 
-  ask(key, name, args, follow) {
+  ask(key, name, args, follow, once = false) {
     const known = this.standing.get(key);
-    this.standing.set(key, { name, args, follow, asked: null, at: known?.at ?? -1e9, flight: known?.flight ?? 0 });
+    this.standing.set(key, { name, args, follow, once, asked: null, at: known?.at ?? -1e9, flight: known?.flight ?? 0 });
     this.board.moved = true;
     this.board.schedule();
   }
@@ -2321,6 +2322,7 @@ class Asks {
   /** Another run: the page's questions and those that follow are asked of it too, the others were about the old one. */
   left() {
     for (const [key, one] of [...this.standing]) {
+      if (one.once && one.asked !== null && !one.flight) continue;
       one.asked = null;
       one.flight = 0;
       if (!one.follow && !key.startsWith("page/")) this.drop(key);

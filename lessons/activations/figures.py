@@ -43,7 +43,7 @@ def draw(params: Params, words: Words) -> dict[str, Figure]:
 def asks(params: Params) -> list[Values]:
     """The deep network is no part of the run: it is asked for once, and again when one of its settings changes."""
     wanted = {name: getattr(params, name) for name in ("init", "layers", "seed")}
-    return [{"name": "depth", "args": {**wanted, "functions": list(params.functions)}, "follow": False}]
+    return [{"name": "depth", "args": {**wanted, "functions": list(params.functions)}, "once": True}]
 
 
 def boundaries(words: Words, names: Labels) -> Map:

@@ -48,7 +48,7 @@ def test_a_click_switches_a_head_off_and_on_again(tab: Tab) -> None:
     tab.until("board.figures.get('heads')?.drawn > 0")
     figure = tab.page.locator("[data-figure=changes]")
     figure.scroll_into_view_if_needed()
-    tab.until("board.figures.get('changes')?.drawn > 0")
+    tab.until("board.figures.get('changes')?.plan")
     place = "(() => { const f = board.figures.get('changes'); const [x, y] = f.corner(71); return [x + 5, y + 5]; })()"
     x, y = tab.board(place)
     figure.locator("canvas").first.click(position={"x": x, "y": y})
