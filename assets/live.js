@@ -2191,7 +2191,7 @@ class Link {
       this.lost ||= performance.now();
       if (code === 4403) {
         this.refused = true; // until the page comes with another ticket
-        this.board.dock.notice("expired", this.board.say("expired"), "error");
+        this.expired();
         return;
       }
       const wait = Math.min(8000, 250 * 1.7 ** this.tries++) * (0.75 + 0.5 * Math.random());
@@ -2207,6 +2207,11 @@ class Link {
     this.tries = 0;
     this.lost = 0;
     this.board.schedule();
+  }
+
+  /** Says that the ticket is no longer good: at once, or as soon as the words for it are here. */
+  expired() {
+    if (this.refused) this.board.dock.notice("expired", this.board.say("expired"), "error");
   }
 
   /** A rerun of the page may bring another ticket; it counts from the next connection on. */
@@ -2743,6 +2748,7 @@ class Board {
   respec(spec) {
     const language = this.spec.language;
     this.spec = { names: {}, ui: {}, figures: [], ...spec };
+    this.link.expired();
     attribute(this.root, "lang", this.spec.language === "zh" ? "zh-CN" : this.spec.language || "en");
     const ids = new Set(this.spec.figures.map((one) => one.id));
     for (const [id, figure] of [...this.figures]) {
