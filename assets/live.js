@@ -1261,7 +1261,7 @@ class MapFigure extends Figure {
       if (names.length) top = 16;
       if (spec.column_title) top += 16;
     }
-    this.lines = Math.max(0, ...this.names.map((name) => Math.max(...name.split(" || ").map((one) => one.split("\n").length))));
+    this.lines = Math.max(0, ...spec.tiles.map((name) => Math.max(...name.split(" || ").map((one) => one.split("\n").length))));
     const caption = spec.whole ? 0 : 14 * this.lines;
     const gap = single ? 0 : Math.max(3, Math.min(8, width / (spec.across ? 140 : 60)));
     let found = { cell: 0, across: 1 };
@@ -1353,7 +1353,7 @@ class MapFigure extends Figure {
         context.fillText(texts[i], x + ((i % columns) + 0.5) * cell, y + (Math.floor(i / columns) + 0.5) * cell);
       }
     }
-    if (this.names[index] && !this.spec.whole) {
+    if (this.spec.tiles[index] && this.names[index] && !this.spec.whole) {
       context.font = this.font(10.5);
       context.textAlign = "left";
       context.textBaseline = "alphabetic";
