@@ -16,13 +16,14 @@ TITLE = {"en": "Activations", "zh": "激活函数"}
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_it_opens_alive_in_either_language_and_trains(tab: Tab, language: str) -> None:
-    tab.open(f"activations?lang={language}&seed=2")
+    seed = 2 + list(TITLE).index(language)  # an equal run would be the one that another test has made
+    tab.open(f"activations?lang={language}&seed={seed}")
     tab.until("board.run?.status === 'recorded' && board.head > 10 && board.counters.drawn.boundaries > 2")
     assert TITLE[language] in tab.page.get_by_role("heading", level=1).first.inner_text()
     assert tab.board("board.spec.language") == language
     tab.run()
     drawn = tab.board("board.counters.drawn.boundaries")
-    tab.until(f"board.run.status === 'running' && board.counters.drawn.boundaries > {drawn} + 5")
+    tab.until(f"board.run.status !== 'recorded' && board.counters.drawn.boundaries > {drawn} + 5")
     tab.until("board.figures.get('boundaries').names[3].includes('%')")
     tab.until("board.figures.get('boundaries').data.tiles.shape.join() === '9,24,24'")
     said = tab.board("board.figures.get('boundaries').names")
