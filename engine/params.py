@@ -277,3 +277,17 @@ def problem(kind: type[Params], error: Any) -> Problem:
         f"{name} = {error['input']!r:.60} cannot be used: it must be a {wanted}.",
         f"{name} = {error['input']!r:.60} 无法使用：需要{chinese}。",
     )
+
+
+def whole(args: Values, name: str, low: int, high: int) -> int:
+    """A whole number from `low` to `high` out of a browser's arguments; `low` if it is not there.
+
+    Raises Problem for anything else.
+    """
+    value = args.get(name, low)
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value or not low <= value <= high:
+        raise Problem(
+            f"{name} = {value!r:.40} is not a whole number from {low} to {high}.",
+            f"{name} = {value!r:.40} 不是 {low} 到 {high} 之间的整数。",
+        )
+    return int(value)

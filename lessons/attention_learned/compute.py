@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engine.params import checked
+from engine.params import checked, whole
 from engine.types import Array, Arrays, Job, Problem, Scalars, Snapshot, Step, Values
 from lessons.attention_learned.model import Shape, Transformer
 from lessons.attention_learned.params import JOBS, Params
@@ -313,17 +313,6 @@ def look(job: Job, state: Snapshot | None, name: str, args: Values) -> Arrays:
     )
     known = torch.from_numpy(kept)
     return found | without(model, p.task, known, head) | pair(model, p.task, known[:1], head, row, col)
-
-
-def whole(args: Values, name: str, low: int, high: int) -> int:
-    """A whole number from `low` to `high` out of a browser's arguments; `low` if it is not there."""
-    value = args.get(name, low)
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value or not low <= value <= high:
-        raise Problem(
-            f"{name} = {value!r:.40} is not a whole number from {low} to {high}.",
-            f"{name} = {value!r:.40} 不是 {low} 到 {high} 之间的整数。",
-        )
-    return int(value)
 
 
 def without(model: Transformer, task: str, kept: Tensor, head: int) -> Arrays:

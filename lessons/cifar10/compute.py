@@ -16,7 +16,7 @@ from torch import nn
 
 from engine.data.images import Images, Part, held
 from engine.nn.muon import Muon
-from engine.params import checked
+from engine.params import checked, whole
 from engine.types import Arrays, Job, Problem, Scalars, Snapshot, Step, Values
 from lessons.cifar10.architecture import known, shown
 from lessons.cifar10.augment import augment
@@ -384,17 +384,6 @@ def look(job: Job, state: Snapshot | None, name: str, args: Values) -> Arrays:
         "chances": scores(model, image, mirrors(p)).softmax(1).cpu().numpy(),
         "index": np.array([index]),
     }
-
-
-def whole(args: Values, name: str, low: int, high: int) -> int:
-    """A whole number from `low` to `high` out of a browser's arguments; `low` if it is not there."""
-    value = args.get(name, low)
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value or not low <= value <= high:
-        raise Problem(
-            f"{name} = {value!r:.40} is not a whole number from {low} to {high}.",
-            f"{name} = {value!r:.40} 不是 {low} 到 {high} 之间的整数。",
-        )
-    return int(value)
 
 
 def cell(model: nn.Module, data: Images, mirror: bool, said: Bytes, true: int, guess: int) -> Arrays:

@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import unicodedata
-from collections.abc import Iterator
 from importlib.resources import files
 from typing import Any
 
@@ -29,13 +28,7 @@ MODEL = str(files(PACKAGE) / "model")
 NEAR: dict[str, Any] = {"rtol": 1e-5, "atol": 1e-5}
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Sums in one order, so that runs can be compared to the last bit."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ import math
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -32,13 +31,7 @@ needs_cifar = pytest.mark.skipif(not cifar10.available(), reason="needs real CIF
 FAST = {"network": "fast", "optimiser": "nesterov", "schedule": "onecycle", "lr": 0.1, "weight_decay": 0.001}
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Sums in one order, so that runs can be compared to the last bit."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def job(**changes: Any) -> Job:
