@@ -11,8 +11,8 @@ help:
 	@sed -n 's/^# //p' Makefile
 	@echo "env · dev · browser · check · bench NAME=live · firsts · shots · new NAME=lesson · data · clean"
 
-env: $(VENV)/.runtime
-dev: $(VENV)/.dev
+env: $(VENV)/.runtime $(VENV)/.native
+dev: $(VENV)/.dev $(VENV)/.native
 
 $(VENV)/.runtime: requirements.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -21,6 +21,10 @@ $(VENV)/.runtime: requirements.txt
 
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@
+
+$(VENV)/.native: engine/native.py $(wildcard engine/*/*.cpp) $(VENV)/.runtime
+	$(BIN)/python -m engine.native
 	touch $@
 
 run: env
@@ -58,4 +62,4 @@ new: env
 	$(BIN)/python -m lessons.new $(NAME)
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis

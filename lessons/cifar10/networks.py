@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from engine.nn.convolution import Convolution
+from engine.nn.pooled import fits, pooled
 from engine.types import Problem, Snapshot
 from lessons.cifar10.architecture import ARCHITECTURES, SIZES, Layer, Shape, flat, out
 
@@ -40,7 +41,26 @@ class Normalise(nn.Module):
         return normalised.reshape(count, rows, columns, 3).permute(0, 3, 1, 2)
 
 
-def build(network: str, data: str, mean: torch.Tensor, std: torch.Tensor) -> nn.Sequential:
+class Network(nn.Sequential):
+    """Named layers one after the other; those in `pooled`, and the pool behind each, as one operation where it fits."""
+
+    def __init__(self, chain: OrderedDict[str, nn.Module], pooled: frozenset[str]) -> None:
+        super().__init__(chain)
+        self.pooled = pooled
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        layers = iter(self.named_children())
+        for name, layer in layers:
+            filters = layer.get_submodule("0") if name in self.pooled else None
+            if isinstance(filters, Convolution) and fits(x, filters.weight):
+                x = pooled(x, filters.weight, filters.bias, int(filters.padding[0]))
+                next(layers)
+            else:
+                x = layer(x)
+        return x
+
+
+def build(network: str, data: str, mean: torch.Tensor, std: torch.Tensor) -> Network:
     """`network` for images of `data`: a chain of named layers that takes uint8 images (n, 3, size, size).
 
     Its weights start as torch starts them, which draws from torch's global generator. `mean` and `std` (3,) are
@@ -49,15 +69,18 @@ def build(network: str, data: str, mean: torch.Tensor, std: torch.Tensor) -> nn.
     chain: OrderedDict[str, nn.Module] = OrderedDict(normalise=Normalise(mean, std))
     shape: Shape = (3, SIZES[data], SIZES[data])
     waiting: list[nn.Module] = []  # a ReLU that goes behind the pool that follows: the same numbers, of fewer
+    together = set()
     layers = ARCHITECTURES[network]
     for layer, follower in zip(layers, (*layers[1:], None), strict=True):
         parts = [*module(layer, shape), *waiting]
         waiting = []
         if layer.act and follower is not None and follower.kind in ("pool", "max"):
             waiting = [parts.pop()]
+            if follower.kind == "pool" and not layer.norm and layer.stride == 1:
+                together.add(layer.name)
         chain[layer.name] = nn.Sequential(*parts)
         shape = out(layer, shape)
-    model = nn.Sequential(chain)
+    model = Network(chain, frozenset(together))
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # the stubs do not know it
     return model
 

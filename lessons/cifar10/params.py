@@ -57,7 +57,6 @@ PRESETS: dict[str, dict[str, Any]] = {
         "batch": 128,
         "augment": "crop_flip",
         "epochs": 3,
-        "precision": "bfloat16",
         "pace": 0.0,
     },
     "vgg": {

@@ -7,6 +7,7 @@ import math
 import os
 import subprocess
 import sys
+from collections import OrderedDict
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,23 @@ def test_the_baseline_of_the_benchmark_is_the_same_network() -> None:
         own.data.copy_(other.data)
     x = torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8)
     assert torch.allclose(ours(x), theirs(x / 255), atol=1e-5)
+
+
+def one_by_one(model: torch.nn.Module) -> torch.nn.Sequential:
+    """Its layers as a plain chain, none computed together with another."""
+    return torch.nn.Sequential(OrderedDict(model.named_children()))
+
+
+@pytest.mark.parametrize("network", ["tutorial", "vgg"])
+def test_layers_computed_as_one_are_the_layers_one_by_one(network: str) -> None:
+    model = build(network, "cifar10", torch.full((3,), 0.5), torch.full((3,), 0.25))
+    images = torch.randint(0, 256, (16, 3, 32, 32), dtype=torch.uint8).contiguous(memory_format=torch.channels_last)
+    weights = list(model.parameters())
+    together, apart = model(images), one_by_one(model)(images)
+    torch.testing.assert_close(together, apart)
+    ours, theirs = (torch.autograd.grad(out.logsumexp(1).sum(), weights) for out in (together, apart))
+    for one, other in zip(ours, theirs, strict=True):
+        assert (one - other).abs().max() <= 1e-5 * other.abs().max()
 
 
 def test_whitened_filters_whiten() -> None:
@@ -313,7 +331,7 @@ def test_activation_maps_are_recomputed_with_hooks(network: str) -> None:
     for number, layer in enumerate(shown(network)):
         seen: list[torch.Tensor] = []
         handle = model.get_submodule(layer).register_forward_hook(lambda _m, _i, out, seen=seen: seen.append(out))
-        model(image)
+        one_by_one(model)(image)
         handle.remove()
         found = compute.look(job(**settings), kept, "maps", {"image": 7, "layer": layer})
         width = next(shape[0] for one, shape, _ in table(network, "digits") if one.name == layer)
