@@ -269,7 +269,7 @@ def arrow(
 
 
 def unseen(arrow: Mapping[str, Any]) -> dict[str, Any]:
-    """An arrow with x and y exchanged: it makes both axes as long, or an arrow along one would have no length to show."""
+    """An arrow with x and y exchanged: both axes become as long, or an arrow along one would have no length to show."""
     return {
         "type": "scatter",
         "mode": "markers",
