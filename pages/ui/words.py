@@ -89,7 +89,7 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "predict_run": ("Run it and see", "运行，看结果"),
     "right": ("Right.", "答对了。"),
-    "wrong": ("Not quite: {answer}.", "不对，应该是：{answer}。"),
+    "wrong": ("Not quite. The answer is: {answer}.", "不对，应该是：{answer}。"),
     "score": ("{right} of {all} right.", "答对 {right} / {all} 题。"),
     "score_all": ("All {all} right. This lesson is done.", "{all} 题全对，本课完成。"),
     "code_lead": (
