@@ -80,5 +80,6 @@ def workers_and_runs() -> None:
 
 
 st.markdown(f"# {say('lab', language)}\n{say('lab_lead', language)}", anchors=False)
-workers_and_runs()
+with st.container(key="engine"):
+    workers_and_runs()
 state.write_link(None)

@@ -53,12 +53,13 @@ def workbench(name: str) -> None:
     language = state.language()
     words = text.read(name, language)
     visit = state.visit(name)
-    for problem in filter(None, [state.language_problem(), *visit.problems]):
-        st.warning(as_text(problem.say(language)), icon=":material/error:")
     figures = catalog.part(name, "figures")
-    if hasattr(figures, "remarks"):
-        for remark in figures.remarks(visit.params):
-            st.info(as_text(remark.say(language)), icon=":material/info:")
+    with st.container(key="messages"):  # there even if empty: what stood before the board would move and mount it anew
+        for problem in filter(None, [state.language_problem(), *visit.problems]):
+            st.warning(as_text(problem.say(language)), icon=":material/error:")
+        if hasattr(figures, "remarks"):
+            for remark in figures.remarks(visit.params):
+                st.info(as_text(remark.say(language)), icon=":material/info:")
     left, right = st.columns([1, 3], gap="medium")
     with left:
         with st.container(key="start", gap="small"):
