@@ -250,9 +250,9 @@ def test_other_settings_begin_one_run_in_the_place_of_the_one_on_show(site: Site
 
 def test_settings_that_only_change_the_view_begin_no_other_run(site: Site) -> None:
     kind = catalog.params("attention")
-    plain, looked = kind(), kind(head="1.3", token=2, other=1)
+    plain, looked = kind(), checked(kind, {"head": "1.3", "token": 2, "other": 1})
     assert catalog.job("attention", plain) == catalog.job("attention", looked)
-    assert catalog.job("attention", kind(text="Cats run.")) != catalog.job("attention", plain)
+    assert catalog.job("attention", checked(kind, {"text": "Cats run."})) != catalog.job("attention", plain)
 
 
 def test_settings_that_are_wrong_begin_nothing_and_say_why(site: Site) -> None:
