@@ -124,14 +124,15 @@ class Toggle:
 class Text:
     """At most `longest` characters that match `pattern`, if one is given; drawn as a box of so many `lines`.
 
-    `ahead`: it is what a run is about, and stands above the Run button. Not `drawn`: it has no widget of its own, a
-    figure sets it, the URL keeps it.
+    `board`: it is what a run is about, and its box stands on the board, above the figures; what is typed there is run
+    as soon as it is sent, before the page around it is drawn again. At most one setting of a lesson can be that. Not
+    `drawn`: it has no widget of its own, a figure sets it, the URL keeps it.
     """
 
     longest: int = 200
     pattern: str = ""
     lines: int = 1
-    ahead: bool = False
+    board: bool = False
     drawn: bool = True
     runs: bool = False
     live: bool = False
