@@ -520,6 +520,7 @@ class Figure {
     this.say = {};
     this.frame = []; // patches of the frame at the playhead
     this.answers = new Map(); // question's key -> patches
+    this.shownData = {}; // what they said together when they last said something new
     this.said = "";
     this.element = make("figure", "tr-figure");
     this.title = make("h3", "tr-title");
@@ -578,27 +579,27 @@ class Figure {
   }
 
   take(patches) {
-    const before = this.told;
     this.frame = patches;
-    if (!alike(before, this.told)) this.patched();
+    if (!alike(this.shownData, this.told)) this.patched();
   }
 
   answer(key, patches) {
-    const before = this.told;
     this.answers.set(key, patches);
-    if (!alike(before, this.told)) this.patched();
+    if (!alike(this.shownData, this.told)) this.patched();
   }
 
   patched() {
+    this.shownData = this.told;
     this.say = {};
     for (const patch of this.patches()) Object.assign(this.say, patch.data.say);
     this.dirty = true;
     this.board.readAgain = true;
   }
 
-  /** All patches in force, later ones over earlier ones. */
+  /** All patches in force: the answer to what was asked last lies over the others. */
   patches() {
-    return [...this.frame, ...[...this.answers.values()].flat()];
+    const answers = [...this.board.asks.standing.keys()].map((key) => this.answers.get(key) ?? []);
+    return [...this.frame, ...answers.flat()];
   }
 
   /** What all patches say together, by trace: the same again need not be drawn again. */
@@ -2327,6 +2328,7 @@ class Asks {
 
   ask(key, name, args, follow, once = false) {
     const known = this.standing.get(key);
+    this.standing.delete(key); // what is asked last stands last
     this.standing.set(key, { name, args, follow, once, asked: null, at: known?.at ?? -1e9, flight: known?.flight ?? 0 });
     this.board.moved = true;
     this.board.schedule();

@@ -247,7 +247,7 @@ def test_a_long_line_keeps_its_extremes_and_gaps(view: View) -> None:
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
-def test_all_four_kinds_draw(view: View, theme: str, width: int) -> None:
+def test_plots_maps_graphs_and_strips_draw(view: View, theme: str, width: int) -> None:
     view.page.set_viewport_size({"width": width, "height": 3200})
     view.open(theme=theme, spec="zh-solid" if width == 390 else "en-solid")
     view.drawn()
@@ -270,6 +270,151 @@ def test_all_four_kinds_draw(view: View, theme: str, width: int) -> None:
         assert boxes["contour"]["y"] == boxes["relief"]["y"]
         assert 1.3 < boxes["contour"]["width"] / boxes["relief"]["width"] < 1.6
         assert boxes["filters"]["y"] == boxes["boundary"]["y"] == boxes["graph"]["y"]
+
+
+def shade(view: View, name: str, tile: int, across: float, down: float) -> tuple[int, ...]:
+    """The colour of a map's pixel at a place of a tile, in cells."""
+    place = view.js(
+        "([name, tile, across, down]) => {"
+        "const figure = torchroom.board.figures.get(name);"
+        "const [x, y] = figure.corner(tile);"
+        "return [x + across * figure.plan.cell, y + down * figure.plan.cell]; }",
+        [name, tile, across, down],
+    )
+    return tuple(int(one) for one in pixels(view, name)[int(place[1]), int(place[0])])
+
+
+def test_a_map_of_bytes_is_blended_stands_for_its_span_and_has_dots_on_it(view: View) -> None:
+    view.open(spec="en-words")
+    view.drawn()
+    figure = view.figure("field")
+    view.until("torchroom.board.figures.get('field').names[0].startsWith('step 120')")
+    assert view.board("figures.get('field').names") == [
+        reading("step {step}\nloss {now:loss|2}", [(step, figures.scalars(step)) for step in range(121)]),
+        "the other",
+    ]
+    plan = view.board("figures.get('field').plan")
+    scale = figure.locator(".tr-scale")
+    assert scale.inner_text().split() == [number(-3.0, "3"), number(5.0, "3")]
+    for (row, column), byte in (((0, 0), 0), ((1, 2), 102), ((3, 3), 255)):
+        x, y = view.js("() => torchroom.board.figures.get('field').corner(1)")
+        at: Position = {"x": x + (column + 0.5) * plan["cell"], "y": y + (row + 0.5) * plan["cell"]}
+        figure.locator(".tr-canvas").hover(position=at)
+        said = f"the other · {row} · {column}: {-3 + 8 * byte / 255:.7g}".replace("-", "−")
+        expect(figure.locator(".tr-tip")).to_have_text(said)
+    view.page.mouse.move(5, 5)
+    # dots of four kinds in the corners of each tile: odd blue, even orange, dark from 2 on
+    for tile in (0, 1):
+        quarter = 4 * 64 / 255
+        found = [shade(view, "field", tile, quarter * x, quarter * y) for x, y in ((1, 1), (3, 1), (1, 3), (3, 3))]
+        for colour, wanted in zip(found, ("#ffd9ad", "#b9dcff", "#5c2a00", "#0a2f57"), strict=True):
+            assert np.abs(np.array(colour) - [int(wanted[i : i + 2], 16) for i in (1, 3, 5)]).max() < 40, (tile, found)
+    # between a cell at one end and its neighbour at the other the colour goes over; without "smooth" it would jump
+    low, middle, high = (shade(view, "field", 0, across, 2.5) for across in (0.6, 1.0, 1.4))
+    assert low != middle != high
+    assert min(np.abs(np.subtract(low, middle)).sum(), np.abs(np.subtract(middle, high)).sum()) > 30
+    # the other map shows one tile in full, named, and another after a click
+    close = view.figure("close")
+    expect(close.locator(".tr-title")).to_contain_text("One tile of it · step 120")
+    assert view.board("figures.get('close').tiles.values.length") == 16
+    figure.locator(".tr-canvas").click(position={"x": x + 5, "y": y + 5})
+    expect(close.locator(".tr-title")).to_have_text("One tile of it · the other")
+    assert list(view.js("() => Object.values(torchroom.board.figures.get('close').tiles.values)")) == [
+        17 * i for i in range(16)
+    ]
+
+
+def test_links_show_a_words_own_lines_and_answer_mouse_and_keys(view: View) -> None:
+    view.open(spec="en-words")
+    view.drawn()
+    figure = view.figure("links")
+    left, right = (figure.get_by_role("group", name=name, exact=True) for name in ("looks", "is looked at"))
+    assert left.get_by_role("button").all_inner_texts() == figures.LOOKING
+    assert right.get_by_role("button").all_inner_texts() == figures.SEEN
+    expect(figure.locator(".tr-reading")).to_have_text("we gets most.")
+
+    def inked() -> int:
+        return int(
+            view.js(
+                "() => { const { canvas } = torchroom.board.figures.get('links');"
+                "const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);"
+                "return data.filter((value, at) => at % 4 === 3 && value).length; }"
+            )
+        )
+
+    every = inked()
+    word = left.get_by_role("button", name="sat")
+    word.hover()
+    expect(word).to_have_attribute("data-hot", "true")
+    assert 0 < inked() < every
+    assert [one.get_attribute("title") for one in right.get_by_role("button").all()] == [
+        f"{name}: 0.25" for name in figures.SEEN
+    ]
+    right.get_by_role("button", name="we").hover()
+    assert [one.get_attribute("title") for one in left.get_by_role("button").all()] == [
+        "we: 0.7",
+        "sat: 0.25",
+        "here: 0",
+    ]
+    view.page.mouse.move(5, 5)
+    assert inked() == every
+    right.get_by_role("button", name=".", exact=True).click()
+    expect(right.get_by_role("button", name=".", exact=True)).to_have_attribute("aria-pressed", "true")
+    expect(left.get_by_role("button", name="we")).to_have_attribute("aria-pressed", "true")
+    for key in ("ArrowLeft", "ArrowUp", "Enter"):
+        view.page.keyboard.press(key)
+    expect(left.get_by_role("button", name="sat")).to_have_attribute("aria-pressed", "true")
+    asked = [(one["name"], one["args"]) for one in view.control("state")["heard"] if one["op"] == "ask"]
+    # the second gesture says one thing anew, and keeps what the first said
+    assert asked == [("pair", {"to": 3}), ("pair", {"to": 3, "from": 1})]
+    assert view.step() == 120  # the arrow keys were the words'
+
+
+def test_a_table_writes_its_numbers_and_answers_mouse_and_keys(view: View) -> None:
+    view.open(spec="en-words")
+    view.drawn()
+    figure = view.figure("table")
+    assert figure.get_by_role("columnheader").all_inner_texts() == ["word", "share", "most", "signed", "plain"]
+    rows = figure.locator("tbody tr")
+    for row, name, values in zip(rows.all(), figures.SEEN, figures.table(1.0), strict=True):
+        assert row.get_by_role("rowheader").inner_text() == name
+        said = ["–" if math.isnan(one) else number(float(one), "4").replace("-", "−") for one in values]
+        assert row.locator("td").all_inner_texts() == said
+    bars = [
+        [
+            one.evaluate("(bar) => [bar.style.width, bar.parentElement.dataset.sign]")
+            for one in row.locator("td i").all()[:3]
+        ]
+        for row in rows.all()
+    ]
+    assert bars[0] == [["50%", "plus"], ["50%", "plus"], ["50%", "minus"]]
+    assert bars[1] == [["100%", "plus"], ["100%", "minus"], ["25%", "plus"]]
+    assert bars[2][1][0] == "0%"
+    expect(rows.nth(1)).to_have_attribute("aria-selected", "true")  # as the frame said
+    rows.nth(2).click()
+    expect(rows.nth(2)).to_have_attribute("aria-selected", "true")
+    rows.nth(2).focus()
+    for key in ("ArrowDown", "Enter"):
+        view.page.keyboard.press(key)
+    expect(rows.nth(3)).to_have_attribute("aria-selected", "true")
+    asked = [(one["name"], one["args"]) for one in view.control("state")["heard"] if one["op"] == "ask"]
+    assert asked == [("row", {"row": 2, "word": "here"}), ("row", {"row": 3, "word": "."})]
+
+
+def test_of_two_questions_about_one_figure_the_later_holds(view: View) -> None:
+    view.open(spec="en-words")
+    view.drawn()
+    cell = view.figure("table").locator("tbody tr").nth(3).locator("td").first  # 0.25 as the frame has it
+    word = view.figure("links").get_by_role("button", name=".", exact=True)
+    row = view.figure("table").locator("tbody tr").first
+    expect(cell).to_have_text(number(0.25, "4"))
+    for gesture, factor in ((word, 10), (row, 100), (word, 10), (row, 100)):
+        gesture.click()
+        expect(cell).to_have_text(number(0.25 * factor, "4"))
+    # asked again of another moment, both are answered, and it is still the later that shows
+    view.board("scrubbed(20)")
+    view.until("torchroom.board.asks.flights.size === 0 && torchroom.board.asks.id >= 6")
+    expect(cell).to_have_text(number(25.0, "4"))
 
 
 def test_hero_and_player_fit_above_the_fold(view: View) -> None:

@@ -282,7 +282,7 @@ async def asset(request: Request) -> Response:
 
 async def spec(request: Request) -> Response:
     language, *more = request.path_params["name"].split("-")
-    made = figures.spec(language, "solid" in more, "changed" in more)
+    made = figures.spec(language, "solid" in more, "changed" in more, "words" in more)
     return Response(orjson.dumps(made, option=orjson.OPT_SERIALIZE_NUMPY), media_type="application/json")
 
 
