@@ -236,7 +236,7 @@ def test_other_settings_begin_one_run_in_the_place_of_the_one_on_show(site: Site
         assert header["params"]["momentum"] == 0.5
         assert steps_of(*until(socket, "scalars", run=begun))[0] == 0
         # the page, which hears of it later, submits the same job: no second run
-        settings = catalog.params(LESSON)(momentum=0.5)
+        settings = checked(catalog.params(LESSON), {"momentum": 0.5})
         assert site.room.engine.submit(catalog.job(LESSON, settings), "ada").id == begun
         assert len(site.room.engine.runs()) == 2
         # nobody looks at the first one any more: it rests at once
