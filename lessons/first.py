@@ -7,6 +7,7 @@ start and half-way. At most 200 kB; a test makes it again and compares.
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from engine import native
 from engine.records import Record
 from engine.types import Group, Job, Step
 from engine.wire import pack
@@ -26,16 +28,22 @@ SMALL = 16_000  # bytes of a model that is kept three times
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """Sums in another order give other last digits: a recording is made on one thread."""
+def plainly() -> Iterator[None]:
+    """Sums in another order give other last digits: a recording is made on one thread, by torch alone."""
     import torch
 
-    threads = torch.get_num_threads()
+    threads, found = torch.get_num_threads(), os.environ.get("TORCHROOM_NATIVE")
     torch.set_num_threads(1)
+    os.environ["TORCHROOM_NATIVE"] = "0"
+    native.library.cache_clear()
     try:
         yield
     finally:
         torch.set_num_threads(threads)
+        os.environ.pop("TORCHROOM_NATIVE")
+        if found is not None:
+            os.environ["TORCHROOM_NATIVE"] = found
+        native.library.cache_clear()
 
 
 def job(name: str) -> Job:
@@ -59,7 +67,7 @@ def record(name: str, path: Path, frames: int) -> None:
 
     asked = job(name)
     run = catalog.part(name, "compute").run
-    with one_thread():
+    with plainly():
         generators.seed(asked.seed)
         out = Record.create(path, asked)
         rows: dict[tuple[str, ...], list[Step]] = {}

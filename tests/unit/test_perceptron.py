@@ -199,7 +199,7 @@ def test_many_steps_at_a_call_are_the_same_bits_as_one_by_one() -> None:
     found = []
     for pieces in ([300], [1] * 300, [7, 100, 193]):
         net, optimiser = made([3, 6, 3], ["relu"], "softmax"), Optimiser("adam", 0.01)
-        ends = np.cumsum([0, *pieces])
+        ends = np.cumsum([0, *pieces]).tolist()
         losses = [net.train(points, optimiser, b - a, batches[a:b])[0] for a, b in pairwise(ends)]
         found.append((net.weights, np.concatenate(losses)))
     for weights, losses_ in found[1:]:
