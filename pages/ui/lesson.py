@@ -12,7 +12,8 @@ from typing import Any
 import orjson
 import streamlit as st
 
-from engine.params import Params, Picture, Several
+from engine.engine import Run
+from engine.params import Params, Picture, Several, checked
 from engine.types import ENDED, Job, Problem, Values
 from lessons import board, catalog, text
 from pages.ui import controls, data, quiz, state
@@ -53,6 +54,8 @@ def workbench(name: str) -> None:
     language = state.language()
     words = text.read(name, language)
     visit = state.visit(name)
+    if visit.asked:
+        take_up(visit)
     for problem in filter(None, [state.language_problem(), *visit.problems]):
         st.warning(as_text(problem.say(language)), icon=":material/error:")
     figures = catalog.part(name, "figures")
@@ -98,6 +101,7 @@ def submit(name: str) -> None:
     job = Job(catalog.lesson(name).entry, values, int(values.get("seed", 0)))
     try:
         again = visit.applied == values and visit.run is not None and room.engine.get(visit.run).status in ENDED
+        again = again and not (visit.lent and room.engine.going(job))  # of a class that came by one link, one begins it
     except Problem:
         again = False
     before = visit.run or room.first(name)
@@ -106,11 +110,54 @@ def submit(name: str) -> None:
     except Problem as problem:
         visit.problems = [problem]
         return
-    room.hub.turn(state.learner(), before, visit.run)
+    begun(visit, before, values)
+
+
+def begun(visit: state.Visit, before: str | None, values: Values) -> None:
+    """The visit has another run on its board, begun here with these settings."""
+    assert visit.run
+    the_room().hub.turn(state.learner(), before, visit.run)
     visit.applied = values
     visit.problems = []
-    visit.gone = False
-    state.mark(name, "ran")
+    visit.gone = visit.lent = False
+    state.mark(visit.lesson, "ran")
+
+
+def take_up(visit: state.Visit) -> None:
+    """Puts the run that the address names on the board, if it is one of this lesson that can still be shown."""
+    asked, visit.asked = visit.asked, ""
+    if asked == visit.run:
+        return
+    try:
+        run = the_room().engine.get(asked)
+        checked(type(visit.params), run.params)
+    except Problem as problem:
+        visit.gone = True
+        if the_room().engine.has(asked):  # it is there, but not to be had: why is worth saying
+            visit.problems = [*visit.problems, problem]
+        return
+    if run.job.lesson != visit.lesson or run.status == "recorded":
+        visit.gone = True
+        return
+    visit.run, visit.applied, visit.gone, visit.lent = run.id, dict(run.params), False, True
+
+
+def forked(name: str) -> None:
+    """⑂ was pressed: a new run goes on from a step of the one on the board, with the settings as they stand."""
+    asked = dict(state.component(f"board.{name}", "fork") or {})
+    visit = state.visit(name)
+    source, step = asked.get("run"), asked.get("step")
+    if visit.drafts or not isinstance(source, str) or not isinstance(step, int):
+        return
+    values = visit.job_values()
+    try:
+        job = Job(catalog.lesson(name).entry, values, int(values.get("seed", 0)))
+        engine = the_room().engine
+        if engine.get(source).job.lesson == name:
+            visit.run = engine.fork(source, step, job, state.learner()).id
+            begun(visit, source, values)
+    except Problem as problem:
+        visit.problems = [problem]
 
 
 def changed(name: str, setting: str) -> None:
@@ -302,6 +349,8 @@ def draw_board(visit: state.Visit, words: text.Words) -> None:
         status = say("recorded" if values == visit.job_values() else "linked", language)
     elif visit.applied != visit.job_values():
         status = say("changed", language)
+    elif run.origin and room.engine.has(run.origin[0]):
+        status = lineage(room, run, words)
     figures = catalog.part(name, "figures")
     asks = figures.asks(visit.params) if hasattr(figures, "asks") else []
     component(room)(
@@ -319,7 +368,25 @@ def draw_board(visit: state.Visit, words: text.Words) -> None:
         },
         on_run_change=functools.partial(moved, name),
         on_choose_change=functools.partial(chosen, name),
+        on_fork_change=functools.partial(forked, name),
     )
+
+
+def lineage(room: Room, run: Run, words: text.Words) -> str:
+    """What a fork has changed, and since when."""
+    assert run.origin
+    source, step = run.origin
+    try:
+        before = room.engine.get(source).params
+    except Problem:
+        return ""
+    changed = []
+    for one, value in run.params.items():
+        if one in before and before[one] != value:
+            label = words.controls[one].label if one in words.controls else one
+            changed.append(f"{label} {state.written(before[one])} → {state.written(value)}")
+    key = "forked" if changed else "forked_same"
+    return say(key, words.language, step=step, changed=", ".join(changed))
 
 
 def component(room: Room) -> Any:
