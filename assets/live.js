@@ -826,7 +826,7 @@ class PlotFigure extends Figure {
     const past = origin.run.history.at(this.past.step);
     return this.base.flatMap((base, index) => {
       const { bind, name, run } = this.spec.traces[index];
-      if (!bind || run) return [];
+      if (!bind || run || !/^scatter/.test(base.type || "scatter")) return []; // bars have no room for a second set
       const trace = { ...base, name: `${origin.run.id}/${name}`, opacity: PALE * (base.opacity ?? 1), showlegend: false, hoverinfo: "skip" };
       delete trace.hovertemplate;
       const arrays = thin(past.bound(bind, origin.step), trace, this.span(trace), this.body.clientWidth);

@@ -4,7 +4,8 @@
 
 A body is a message of engine/wire.py, zlib-compressed if `packed`. Kinds: J the job and what it was forked from
 (first), S scalars, F a frame, N a snapshot, C settings changed while it ran, D frames or snapshots given up, R a rewind
-(all after its step is void), E the end. A torn end, as a killed server leaves it, is passed over; a damaged or foreign file is refused with a reason.
+(all after its step is void), E the end. A torn end, as a killed server leaves it, is passed over; a damaged or foreign
+file is refused with a reason.
 
 Scalars of every step stay in memory (at most SCALAR_BYTES); frames (at most 256 and FRAME_BYTES) and snapshots (at
 most SNAPSHOT_BYTES) stay on disk. When as much is given up as is kept the file is written anew, so that it stays below

@@ -143,7 +143,7 @@ def take_up(visit: state.Visit) -> None:
 
 
 def forked(name: str) -> None:
-    """⑂ was pressed: a new run goes on from a step of the one on the board, with the settings as they stand."""
+    """The fork button was pressed: a new run goes on from a step of the one on the board, with the settings as they stand."""
     asked = dict(state.component(f"board.{name}", "fork") or {})
     visit = state.visit(name)
     source, step = asked.get("run"), asked.get("step")

@@ -55,9 +55,9 @@ WORDS: dict[str, tuple[str, str]] = {
     "figure_sets": ("set by a click in the figure", "点击图中位置即可修改"),
     "live_note": ("changes the run while it goes on", "训练进行中也可以改"),
     "changed": (
-        "Settings have changed; the board still shows the run before. Press Run for a new one, or ⑂ to go on from "
-        "here with them.",
-        "设置已改动，图中仍是之前的运行。点击“运行”重新开始，或点 ⑂ 用新设置从当前位置继续。",
+        "Settings have changed; the board still shows the run before. Press Run for a new one, or fork "
+        "this one to go on from here with them.",
+        "设置已改动，图中仍是之前的运行。点击“运行”重新开始，或点播放器上的分叉，用新设置从当前位置继续。",
     ),
     "linked": (
         "A recording of the default settings. Your settings are ready: press Run.",
@@ -73,12 +73,12 @@ WORDS: dict[str, tuple[str, str]] = {
         "之前显示的运行已不再保留。点击“运行”可以重新得到它。",
     ),
     "forked": (
-        "⑂ Forked at step {step}: {changed}. The original is drawn pale.",
-        "⑂ 从第 {step} 步分叉：{changed}。淡色为原来的运行。",
+        "Forked at step {step}: {changed}. The original is drawn pale.",
+        "从第 {step} 步分叉：{changed}。淡色为原来的运行。",
     ),
     "forked_same": (
-        "⑂ A copy from step {step} on with the same settings, so the same numbers. Change one, then fork.",
-        "⑂ 从第 {step} 步起的副本，设置相同，数字也相同。先改一个设置，再分叉。",
+        "A copy from step {step} on with the same settings, so the same numbers. Change one, then fork.",
+        "从第 {step} 步起的副本，设置相同，数字也相同。先改一个设置，再分叉。",
     ),
     "upload_help": (
         "PNG, JPEG, WebP, GIF or BMP, at most 10 MB and 24 megapixels",
@@ -140,8 +140,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "mine": ("yours", "你的"),
     "bring": ("Open a recorded run", "打开运行记录"),
     "bring_lead": (
-        "A run that was saved with the ⤓ of its player, here or elsewhere. It plays without being computed again.",
-        "用播放器上的 ⤓ 保存的运行，来自这里或别处都行。播放时不会重新计算。",
+        "A run that was saved with the arrow under its player, here or elsewhere. It plays without being computed again.",
+        "用播放器上的下载箭头保存的运行，来自这里或别处都行。播放时不会重新计算。",
     ),
     "bring_file": ("A .run file, at most {most} MB", ".run 文件，不超过 {most} MB"),
     "brought": ("{lesson}, {steps} steps: `{run}`", "{lesson}，{steps} 步：`{run}`"),
