@@ -336,7 +336,11 @@ export function reading(template, history, names = {}, say = {}) {
 }
 
 function fill(word, name, form, past, names, say) {
-  if (word === "best") return best(name, past, names);
+  if (word === "best" || word === "lowest") {
+    const [found, value] = lowest(name, past);
+    const rest = found.slice(name.length);
+    return word === "lowest" ? number(value, form) : names[found] || names[rest] || rest;
+  }
   if (word === "step") {
     if (!past.n) throw MISSING;
     return number(past.step, form || "0");
@@ -350,16 +354,16 @@ function fill(word, name, form, past, names, say) {
   return number(WORDS[word](series), form || (word === "at_min" || word === "flat" ? "0" : ""));
 }
 
-function best(prefix, past, names) {
+/** The scalar with that prefix that is lowest now, and its value. */
+function lowest(prefix, past) {
   let found = null;
-  let lowest = Infinity;
+  let least = Infinity;
   for (const name of past.history.columns.keys()) {
     const value = name.startsWith(prefix) ? past.now(name) : undefined;
-    if (Number.isFinite(value) && value < lowest) [found, lowest] = [name, value];
+    if (Number.isFinite(value) && value < least) [found, least] = [name, value];
   }
   if (found === null) throw MISSING;
-  const rest = found.slice(prefix.length);
-  return names[found] || names[rest] || rest;
+  return [found, least];
 }
 
 /** Index of the smallest finite value of `sign * values`. */
@@ -390,6 +394,11 @@ const WORDS = {
 
 /** A number as lessons/reading.py writes it: "%" one decimal of a percent, "0" whole, "4" significant digits. */
 export function number(value, form = "") {
+  const [mantissa, exponent] = plain(value, form).replaceAll("-", "−").split("e");
+  return exponent ? `${mantissa}×10${exponent.replace(/./g, (sign) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["−0123456789".indexOf(sign)])}` : mantissa;
+}
+
+function plain(value, form) {
   if (!Number.isFinite(value)) return Number.isNaN(value) ? "NaN" : value > 0 ? "∞" : "−∞";
   if (form === "%") return `${even(100 * value, 1, "toFixed")} %`;
   if (form === "0") return whole(value);
@@ -1665,26 +1674,26 @@ class GraphFigure extends Figure {
   }
 
   draw() {
-    const width = this.body.clientWidth;
     const height = this.body.clientHeight;
-    if (!width) return false;
+    if (!this.body.clientWidth) return false;
     const { spec } = this;
     const values = flat(this.data.nodes);
     const flows = flat(this.data.edges);
     const top = (list) => Math.max(1e-12, ...Array.from(list, (one) => (Number.isFinite(one) ? Math.abs(one) : 0)));
     const [most, strongest] = [top(values), top(flows)];
     const table = RAMPS.diverging;
-    attribute(this.svg, "viewBox", `0 0 ${width} ${height}`);
     attribute(this.svg, "aria-label", spec.alt || spec.title || "");
     const boxes = new Map();
     spec.nodes.forEach((node, i) => {
       const lines = [node.label || node.id, values.length ? number(values[i], "3") : "", node.note || ""];
-      const wide = clamp(Math.max(...lines.map((line, at) => columns(line) * (at === 2 ? 5.6 : 7))) + 16, 34, 0.4 * width);
+      const wide = clamp(Math.max(...lines.map((line, at) => columns(line) * (at === 2 ? 5.6 : 7))) + 16, 34, 0.4 * this.body.clientWidth);
       const tall = 10 + 15 * (1 + (values.length ? 1 : 0)) + (node.note ? 12 : 0);
-      boxes.set(node.id, {
-        x: clamp(node.x * width, wide / 2 + 2, width - wide / 2 - 2), y: clamp(node.y * height, tall / 2 + 2, height - tall / 2 - 2), wide, tall, lines,
-      });
+      boxes.set(node.id, { part: node.x, y: clamp(node.y * height, tall / 2 + 2, height - tall / 2 - 2), wide, tall, lines });
     });
+    const width = this.room([...boxes.values()]);
+    for (const box of boxes.values()) box.x = clamp(box.part * width, box.wide / 2 + 2, width - box.wide / 2 - 2);
+    this.svg.style.width = `${width}px`;
+    attribute(this.svg, "viewBox", `0 0 ${width} ${height}`);
     spec.nodes.forEach((node, i) => {
       const { group, box, label, value, note } = this.nodes[i];
       const { x, y, wide, tall, lines } = boxes.get(node.id);
@@ -1726,6 +1735,18 @@ class GraphFigure extends Figure {
       group.setAttribute("aria-hidden", "true");
     });
     return true;
+  }
+
+  /** The width at which no box lies on its neighbour: the figure's own, or more on a phone, which then scrolls. */
+  room(boxes) {
+    let width = this.body.clientWidth;
+    for (const a of boxes) {
+      for (const b of boxes) {
+        const apart = b.part - a.part;
+        if (apart > 0 && Math.abs(a.y - b.y) < (a.tall + b.tall) / 2) width = Math.max(width, Math.ceil(((a.wide + b.wide) / 2 + 6) / apart));
+      }
+    }
+    return width;
   }
 }
 
@@ -1782,7 +1803,7 @@ class StripFigure extends Figure {
   draw() {
     const { images, label, guess, probabilities } = this.data;
     const n = isArray(images) ? images.shape[0] : 0;
-    write(this.empty, n ? "" : this.board.say("no_data"));
+    write(this.empty, isArray(images) ? "" : this.board.say("no_data"));
     while (this.items.length > n) this.items.pop().element.remove();
     while (this.items.length < n) this.items.push(this.newItem(this.items.length));
     const [labels, guesses] = [flat(label), flat(guess)];
@@ -1803,10 +1824,11 @@ class StripFigure extends Figure {
       const right = judged && Number(truth) === Number(guessed);
       item.element.dataset.mark = judged ? (right ? "right" : "wrong") : "";
       const words = guessed !== undefined ? name(Number(guessed)) : truth >= 0 ? name(Number(truth)) : "";
-      write(item.text, judged ? `${right ? "✓" : "✗"} ${words}` : words);
-      const full = judged && !right ? `${words} (${name(Number(truth))})` : words;
+      const full = judged && !right ? `${name(Number(truth))} → ${words}` : words;
+      const marked = judged ? `${right ? "✓" : "✗"} ${full}` : full;
+      write(item.text, marked);
       attribute(item.element, "title", full);
-      attribute(item.element, "aria-label", judged ? `${right ? "✓" : "✗"} ${full}` : full || `#${i}`);
+      attribute(item.element, "aria-label", marked || `#${i}`);
       item.element.classList.toggle("tr-picked", this.picked === i);
       const order = width ? Array.from({ length: width }, (_, k) => k).sort((a, b) => probabilities.values[i * width + b] - probabilities.values[i * width + a]) : [];
       item.bars.forEach((bar, at) => {
@@ -2020,7 +2042,7 @@ class TableFigure extends Figure {
       columns.forEach(({ bar }, c) => {
         const value = values.values[r * width + c];
         const cell = row.children[1 + c];
-        write(cell.lastChild, Number.isNaN(value) ? "–" : number(value, "4").replace("-", "−"));
+        write(cell.lastChild, Number.isNaN(value) ? "–" : number(value, "4"));
         attribute(cell, "title", Number.isNaN(value) ? "" : exact(value));
         attribute(cell, "data-bar", bar || "");
         if (bar) {

@@ -1,10 +1,11 @@
 """Many runs on one device, in turn: the inside of a worker, and of the inline backend.
 
-A run is a generator; pausing it is not calling `next`, stopping it is closing it. Turns are slices of about 20 ms,
-fair by learner and then by run; a single step that takes longer is a slice of its own, so light runs are served
-between any two of those. A run computes on one thread unless its lesson's `threads(job)` says 0, all of them: small
-models are faster on one, and the pages need a processor too. Everything that leaves is one packed message of
-engine/wire.py, given to `emit`:
+A run is a generator; pausing it is not calling `next`, stopping it is closing it. Or it is a lane (engine/lane.py),
+which takes as many steps at a call as fit into a few milliseconds. Turns are slices of at most 20 ms, shorter where
+many learners wait, fair by learner and then by run; a single step that takes longer is a slice of its own, so light
+runs are served between any two of those. A run computes on one thread unless its lesson's `threads(job)` says 0, all of
+them: small models are faster on one, and the pages need a processor too. Everything that leaves is one packed message
+of engine/wire.py, given to `emit`:
 
     scalars   run, groups, total, rate, made (wall time of its first step)
     frame     run, step, scalars + arrays
@@ -25,17 +26,24 @@ import numpy as np
 import torch
 
 from engine import generators
+from engine.lane import Lane, joined, last
 from engine.params import Params, checked
 from engine.records import packed_groups
 from engine.types import Arrays, Group, Job, Problem, Snapshot, Step, Values
 from engine.wire import pack
 
 SLICE_S = 0.020
-FLUSH_S = 0.050  # at most 20 messages a second of scalars
+ROUND_S = 0.100  # in which every learner should have had a turn
+CALL_S = 0.004  # of a lane
+FLUSH_S = 0.050  # at most 20 messages a second of scalars for each run
+FLUSHES = 800  # a second, for all runs
 FRAME_S = 0.070  # at most 14 a second: motion, rather than pictures
 FRAME_SHARE = 0.03  # of a run's time, at most, goes into pictures
 SNAPSHOT_S = 4.0
 SNAPSHOT_SHARE = 0.01
+MARKS = 48  # steps of a run that are kept evenly over it, as long as they take no more than
+MARK_SHARE = 0.02  # of its time
+MARKED = 64  # up to here the steps 1, 2, 4, ... are always kept
 RATE_S = 1.0
 
 Emit = Callable[[bytes], None]
@@ -50,7 +58,7 @@ class Active:
     job: Job
     learner: str
     kind: type[Params] | None
-    generator: Lesson
+    going: Lesson | Lane
     params: Values
     threads: int = 1
     status: str = "running"
@@ -60,12 +68,15 @@ class Active:
     due: float = 0.0
     world: Snapshot = field(default_factory=dict)  # the global generators, while others run
     rows: list[tuple[int, tuple[str, ...], list[float]]] = field(default_factory=list)
+    groups: list[Group] = field(default_factory=list)  # what a lane has in place of rows
     made: float = 0.0  # wall time of the first of the rows
+    cost: float = 0.0  # seconds that a step of a lane takes
     flushed: float = 0.0
     frame_step: int = -1
     frame_due: float = 0.0
     snapshot_step: int = -1
     snapshot_due: float = 0.0
+    mark_due: float = 0.0
     rate: float = 0.0
     rate_from: tuple[float, int] = (0.0, 0)
 
@@ -73,6 +84,10 @@ class Active:
     def pace(self) -> float:
         """Steps a second at most; 0 is as fast as it goes."""
         return float(self.params.get("pace") or 0.0)
+
+    @property
+    def lane(self) -> Lane | None:
+        return None if isinstance(self.going, Generator) else self.going
 
     def ready(self, now: float) -> bool:
         return (self.status == "running" and now >= self.due) or self.wanted > 0
@@ -125,7 +140,7 @@ class Loop:
             generators.restore(state)
             own = {key: value for key, value in state.items() if not key.startswith(generators.PREFIX)}
             code = importlib.import_module(module)
-            lesson = getattr(code, name)(job, own or None)
+            lesson = getattr(code, "lane" if name == "run" and hasattr(code, "lane") else name)(job, own or None)
             now = time.monotonic()
             run = Active(run_id, job, message["learner"], kind, lesson, {**job.params, **message.get("live", {})})
             run.world = generators.capture()
@@ -169,7 +184,8 @@ class Loop:
         run.status = "stopped"
         self._drop(run)
         with contextlib.suppress(Exception):
-            run.generator.close()
+            if isinstance(run.going, Generator):
+                run.going.close()
         self._status(run)
 
     def _set(self, run: Active, message: Values) -> None:
@@ -228,13 +244,13 @@ class Loop:
         run = self._next(now)
         if run is None:
             waits = [run.due - now for run in self.runs.values() if run.status == "running"]
-            waits += [run.flushed + FLUSH_S - now for run in self.runs.values() if run.rows]
+            waits += [run.flushed + self._between - now for run in self.runs.values() if run.made]
             for other in self.runs.values():
-                if other.rows and now - other.flushed >= FLUSH_S:
+                if other.made and now - other.flushed >= self._between:
                     self._flush(other)
             return max(0.0, min([1.0, *waits]))
         self._enter_world(run)
-        end = now + SLICE_S
+        end = now + min(SLICE_S, ROUND_S / len(self._learners))
         try:
             while run.ready(now):
                 self._advance(run, now)
@@ -247,9 +263,14 @@ class Loop:
             self._fail(run.id, error)
         finally:
             self.enter("")
-        if run.rows and now - run.flushed >= FLUSH_S:
+        if run.made and now - run.flushed >= self._between:
             self._flush(run)
         return 0.0
+
+    @property
+    def _between(self) -> float:
+        """Seconds between two messages of a run's scalars."""
+        return max(FLUSH_S, len(self.runs) / FLUSHES)
 
     def _next(self, now: float) -> Active | None:
         for _ in range(len(self._learners)):
@@ -264,38 +285,73 @@ class Loop:
         return None
 
     def _advance(self, run: Active, now: float) -> None:
-        """One step, what is due of it in pictures and snapshots, or the end."""
-        try:
-            if run.step is None:
-                step = next(run.generator)
-            else:
-                changes, run.changes = run.changes or None, {}
-                step = run.generator.send(changes)
-        except StopIteration:
+        """One step, or a lane's next few; what is due of it in pictures and snapshots, or the end."""
+        single = run.wanted > 0
+        before = run.step.step if run.step else -1
+        step = self._few(run, 1 if single else self._count(run, now)) if run.lane else self._one(run)
+        if step is None:
             self._moment(run)
             run.status = "done"
             self._drop(run)
             self._status(run)
             return
         run.step = step
-        if not run.rows:
-            run.made = time.time()
-        run.rows.append((step.step, tuple(step.scalars), list(step.scalars.values())))
-        single = run.wanted > 0
         if single:
             run.wanted -= 1
         if run.pace:
-            run.due = max(run.due + 1 / run.pace, now)
+            run.due = max(run.due + (step.step - before) / run.pace, now)
         end = step.step >= step.total
         if single or end:
             self._moment(run)
             return
         if now >= run.frame_due:
             self._frame(run)
-        if (
-            step.step & (step.step - 1) == 0 and (step.step <= 64 or now >= run.snapshot_due)
-        ) or now >= run.snapshot_due:
+        doubled = step.step & (step.step - 1) == 0 and step.step <= MARKED
+        every = max(1, step.total // MARKS)
+        even = step.step // every > before // every and now >= run.mark_due
+        if doubled or even or now >= run.snapshot_due:
             self._keep(run)
+
+    def _one(self, run: Active) -> Step | None:
+        """The next step of a generator; None at its end."""
+        assert isinstance(run.going, Generator)
+        try:
+            if run.step is None:
+                step = next(run.going)
+            else:
+                changes, run.changes = run.changes or None, {}
+                step = run.going.send(changes)
+        except StopIteration:
+            return None
+        run.made = run.made or time.time()
+        run.rows.append((step.step, tuple(step.scalars), list(step.scalars.values())))
+        return step
+
+    def _few(self, run: Active, count: int) -> Step | None:
+        """The next `count` steps of a lane; None at its end."""
+        lane = run.lane
+        assert lane is not None
+        if lane.step >= lane.total:
+            return None
+        if run.changes:
+            lane.change(run.changes)
+            run.changes = {}
+        began, made, before = time.monotonic(), time.time(), lane.step
+        run.groups += lane.advance(count)
+        run.made = run.made or made
+        run.cost = (time.monotonic() - began) / max(1, lane.step - before)
+        return Step(lane.step, last(run.groups), lane.total, lane.frame, lane.state)
+
+    def _count(self, run: Active, now: float) -> int:
+        """How many steps a lane is to take: as many as are due and fit into CALL_S, to the next marked one at most."""
+        at = run.step.step if run.step else -1
+        if at < 1:
+            return 1
+        fit = min(CALL_S, ROUND_S / len(self._learners))
+        count = max(1, int(fit / run.cost)) if run.cost else 1
+        if run.pace:
+            count = min(count, 1 + int((now - run.due) * run.pace))
+        return min(count, (1 << at.bit_length()) - at) if at < MARKED else count
 
     def _moment(self, run: Active) -> None:
         """Scalars, picture and snapshot of exactly this step: someone paused, stepped or reached the end."""
@@ -328,23 +384,25 @@ class Loop:
             arrays = run.step.state()
             step = run.step.step
             if arrays:
-                arrays = {**arrays, **generators.capture()}
+                if run.lane is None:
+                    arrays = {**arrays, **generators.capture()}
                 self._flush(run)  # whoever goes on from here must have all that came before
         if arrays or wanted:
             self.emit(pack({"type": "snapshot", "run": run.id, "step": step, "wanted": wanted}, arrays))
         cost = time.monotonic() - began
         run.snapshot_step = step
         run.snapshot_due = began + max(SNAPSHOT_S, cost / SNAPSHOT_SHARE)
+        run.mark_due = began + cost / MARK_SHARE
 
     def _flush(self, run: Active) -> None:
         """Sends the scalars gathered since the last time, a group for each set of names."""
-        if not run.rows:
+        if not run.made or run.step is None:
             return
         now = time.monotonic()
         since, from_step = run.rate_from
         if now - since >= RATE_S:
-            run.rate = (run.rows[-1][0] - from_step) / (now - since)
-            run.rate_from = (now, run.rows[-1][0])
+            run.rate = (run.step.step - from_step) / (now - since)
+            run.rate_from = (now, run.step.step)
         by_names: dict[tuple[str, ...], list[tuple[int, list[float]]]] = {}
         for step, names, values in run.rows:
             by_names.setdefault(names, []).append((step, values))
@@ -352,12 +410,13 @@ class Loop:
             Group(names, np.array([s for s, _ in rows], np.int32), np.array([v for _, v in rows], np.float64))
             for names, rows in by_names.items()
         ]
-        header, arrays = packed_groups(groups)
-        run.rows.clear()
-        run.flushed = now
-        total = run.step.total if run.step else 0
-        head = {"type": "scalars", "run": run.id, "total": total, "rate": run.rate, "made": run.made}
+        header, arrays = packed_groups([*groups, *joined(run.groups)])
+        head = {"type": "scalars", "run": run.id, "total": run.step.total, "rate": run.rate, "made": run.made}
         self.emit(pack({**head, **header}, arrays))
+        run.rows.clear()
+        run.groups.clear()
+        run.made = 0.0
+        run.flushed = now
 
     # Ends
 
@@ -385,7 +444,7 @@ class Loop:
         self.enter(run.id)
         if torch.get_num_threads() != run.threads:
             torch.set_num_threads(run.threads)
-        if self._world != run.id:
+        if self._world != run.id and run.lane is None:
             self._leave_world()
             generators.restore(run.world)
             self._world = run.id

@@ -45,8 +45,9 @@ class Slider:
     def check(self, name: str, value: Any) -> None:
         if not (math.isfinite(value) and self.low <= value <= self.high):
             raise Problem(
-                f"{name} = {value:g} is outside {self.low:g} to {self.high:g}. Choose a value between them.",
-                f"{name} = {value:g} 超出了 {self.low:g} 到 {self.high:g} 的范围，请在其间选一个值。",
+                f"{name} = {plain(value)} is outside {plain(self.low)} to {plain(self.high)}. "
+                "Choose a value between them.",
+                f"{name} = {plain(value)} 超出了 {plain(self.low)} 到 {plain(self.high)} 的范围，请在其间选一个值。",
             )
 
 
@@ -96,7 +97,7 @@ class Several:
         if len(value) < self.least or len(set(value)) < len(value):
             raise Problem(
                 f"{name} needs at least {self.least} of {listed(self.options)}, each once; it has {len(value)}.",
-                f"{name} 至少要选 {self.least} 项({listed(self.options)})，且不重复；现在有 {len(value)} 项。",
+                f"{name} 至少要选 {self.least} 项（{listed(self.options)}），且不重复；现在有 {len(value)} 项。",
             )
 
     def toggled(self, value: tuple[str, ...], one: str) -> tuple[str, ...]:
@@ -186,7 +187,16 @@ class Picture:
         return value
 
     def check(self, name: str, value: Any) -> None:
-        Text(64, "([0-9a-f]{64})?").check(name, value)
+        if not re.fullmatch("([0-9a-f]{64})?", value):
+            raise Problem(
+                f"{name} = {value!r:.60} is not the mark of an uploaded picture. Upload the picture itself.",
+                f"{name} = {value!r:.60} 不是已上传图片的标识，请直接上传图片。",
+            )
+
+
+def plain(value: float) -> str:
+    """A number as a message names it: whole ones with all their digits."""
+    return f"{value:.0f}" if value == round(value, 0) and abs(value) < 1e15 else f"{value:g}"
 
 
 def listed(options: tuple[str, ...]) -> str:
@@ -272,7 +282,11 @@ def problem(kind: type[Params], error: Any) -> Problem:
         )
     expected = {"int": "whole number", "float": "finite number", "finite": "finite number", "bool": "1 or 0"}
     wanted = next((text for start, text in expected.items() if error["type"].startswith(start)), error["msg"])
-    chinese = {"whole number": "整数", "finite number": "有限的数", "1 or 0": "1 或 0"}.get(wanted, wanted)
+    chinese = {"whole number": "整数", "finite number": "有限数", "1 or 0": "1 或 0"}.get(wanted, wanted)
+    control = dict(kind.controls()).get(name)
+    if isinstance(control, Slider | Number):
+        low, high = plain(control.low), plain(control.high)
+        wanted, chinese = f"{wanted} from {low} to {high}", f" {low} 到 {high} 之间的{chinese}"
     return Problem(
         f"{name} = {error['input']!r:.60} cannot be used: it must be a {wanted}.",
         f"{name} = {error['input']!r:.60} 无法使用：需要{chinese}。",

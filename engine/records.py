@@ -8,8 +8,8 @@ A body is a message of engine/wire.py, zlib-compressed if `packed`. Kinds: J the
 file is refused with a reason.
 
 Scalars of every step stay in memory (at most SCALAR_BYTES); frames (at most 256 and FRAME_BYTES) and snapshots (at
-most SNAPSHOT_BYTES) stay on disk. When as much is given up as is kept the file is written anew, so that it stays below
-twice their sum. Who writes a file holds it locked, and who reads it shares that lock: a second server on the same
+most 64 and SNAPSHOT_BYTES; of a large model eight, and at most LARGE_BYTES) stay on disk. When as much is given up as
+is kept the file is written anew, so that it stays below twice their sum. Who writes a file holds it locked, and who reads it shares that lock: a second server on the same
 folder leaves it alone.
 """
 
@@ -34,8 +34,10 @@ MAGIC = b"TORCHROOM RUN 1\n"
 HEAD = struct.Struct("<cBHIQ")
 FRAMES = 256
 SNAPSHOTS = 64
-FRAME_BYTES = 16_000_000
-SNAPSHOT_BYTES = 32_000_000
+FRAME_BYTES = 12_000_000
+SNAPSHOT_BYTES = 5_000_000
+LARGE = 8  # snapshots that are kept however large they are, as long as they take no more than
+LARGE_BYTES = 48_000_000
 SCALAR_BYTES = 32_000_000
 WASTE_BYTES = 4_000_000  # given up in a file before it is worth writing it anew
 EXPORT_BYTES = 32_000_000  # of a run as one file to take away, and of one that is brought along
@@ -273,11 +275,11 @@ class Record:
             for step in sorted(self._places[kind]):
                 yield kind, step, self._raw(self._places[kind][step])
 
-    def _tidy(self) -> None:
-        """Writes the file anew once as much of it is waste as not."""
+    def _tidy(self, last: bool = False) -> None:
+        """Writes the file anew once as much of it is waste as not; `last`: once there is waste worth mentioning."""
         assert self._file
         size = self._file.seek(0, os.SEEK_END)
-        if self._waste < max(WASTE_BYTES, size // 2):
+        if self._waste < (size // 8 if last else max(WASTE_BYTES, size // 2)):
             return
         aside = self.path.with_suffix(".new")
         file = aside.open("w+b", buffering=0)
@@ -349,7 +351,7 @@ class Record:
         """A snapshot as the worker packed it: {"step"} and its arrays. Weights do not compress, so they are not."""
         self._add("N", message, squeeze=0)
         with self._lock:
-            self._bound("N", SNAPSHOTS, SNAPSHOT_BYTES)
+            self._bound("N", SNAPSHOTS, SNAPSHOT_BYTES if len(self._places["N"]) > LARGE else LARGE_BYTES)
 
     def _bound(self, kind: str, count: int, size: int) -> None:
         """Gives up the most crowded until `count` and `size` bytes hold; the first and the last always stay."""
@@ -412,6 +414,8 @@ class Record:
         """The run has ended; the file is whole from here on."""
         with self._lock:
             self.status, self.error = status, error
+            if self._waste and self._file:
+                self._tidy(last=True)
             self._append("E", self._ending(status))
             if self._file:
                 lock(self._file, alone=False)  # from now on others may read it too

@@ -4,7 +4,7 @@ The browser does the same with the same templates; here it is what tests and exp
 
     {step} {now:loss} {first:loss} {min:loss} {max:loss}     values; {at_min:loss} is the step of the minimum
     {flat:loss}      first step from which the value stays within 2 % of its total change of its last value
-    {best:height.}   label of the scalar with that prefix that is lowest now
+    {best:height.}   label of the scalar with that prefix that is lowest now; {lowest:height.} is its value
     {say:right}      a number that came with a patch, or a word
     {now:accuracy|%}  percent; {now:loss|2} two significant digits (three unless told)
 
@@ -24,6 +24,7 @@ from engine.types import Scalars
 History: TypeAlias = Sequence[tuple[int, Scalars]]
 PART = re.compile(r"\{(\w+)(?::([^{}|]+))?(?:\|([^{}]+))?\}")
 FLAT = 0.02
+RAISED = str.maketrans("−0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 class Missing(Exception):
@@ -59,8 +60,10 @@ def parts(template: str) -> list[tuple[str, str, str]]:
 
 def fill(part: re.Match[str], history: History, say: Mapping[str, float | str], names: Mapping[str, str]) -> str:
     word, name, form = part[1], part[2] or "", part[3] or ""
-    if word == "best":
-        return best(name, history, names)
+    if word in ("best", "lowest"):
+        found, value = lowest(name, history)
+        rest = found[len(name) :]
+        return number(value, form) if word == "lowest" else names.get(found) or names.get(rest) or rest
     if word == "step":
         if not history:
             raise Missing(word)
@@ -76,13 +79,13 @@ def fill(part: re.Match[str], history: History, say: Mapping[str, float | str], 
     return number(WORDS[word](series), form or ("0" if word in ("at_min", "flat") else ""))
 
 
-def best(prefix: str, history: History, names: Mapping[str, str]) -> str:
+def lowest(prefix: str, history: History) -> tuple[str, float]:
+    """The scalar with that prefix that is lowest now, and its value."""
     now = history[-1][1] if history else {}
     mine = {name: value for name, value in now.items() if name.startswith(prefix) and math.isfinite(value)}
     if not mine:
         raise Missing(prefix)
-    lowest = min(mine, key=lambda name: mine[name])
-    return names.get(lowest) or names.get(lowest[len(prefix) :]) or lowest[len(prefix) :]
+    return min(mine.items(), key=lambda one: one[1])
 
 
 def at_min(series: list[tuple[int, float]]) -> float:
@@ -126,7 +129,20 @@ WORDS: dict[str, Callable[[list[tuple[int, float]]], float]] = {
 
 
 def number(value: float, form: str = "") -> str:
-    """As the browser writes it: "%" one decimal of a percent, "0" a whole number, "4" that many significant digits."""
+    """As the browser writes it: "%" one decimal of a percent, "0" a whole number, "4" that many significant digits.
+
+    With a real minus sign and powers of ten, as the axes of a plot have them.
+    """
+    return typeset(plain(value, form))
+
+
+def typeset(text: str) -> str:
+    """ "-1.5e-7" as "−1.5×10⁻⁷"."""
+    mantissa, _, exponent = text.replace("-", "−").partition("e")
+    return f"{mantissa}×10{exponent.translate(RAISED)}" if exponent else mantissa
+
+
+def plain(value: float, form: str) -> str:
     if not math.isfinite(value):
         return "NaN" if math.isnan(value) else "∞" if value > 0 else "−∞"
     if form == "%":

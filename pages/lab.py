@@ -107,6 +107,7 @@ def bring() -> None:
 
 
 st.markdown(f"# {say('lab', language)}\n{say('lab_lead', language)}", anchors=False)
-workers_and_runs()
+with st.container(key="engine"):
+    workers_and_runs()
 bring()
 state.write_link(None)

@@ -40,6 +40,20 @@ sections[say("about", language)] = [
 ]
 page = st.navigation(sections)
 
+
+def ready() -> list[str]:
+    """The devices that compute."""
+    return [one["device"] for one in the_room().engine.devices() if one["state"] == "ready"]
+
+
+@st.fragment(run_every=1.0)
+def starting() -> None:
+    """Says that the engine starts, as long as it does; then the page is drawn again."""
+    if ready():
+        st.rerun()
+    st.caption(say("no_device", language))
+
+
 st.html(f"<style>{Path(__file__).with_name('ui').joinpath('page.css').read_text(encoding='utf-8')}</style>")
 with st.sidebar:
     state.seed("language_switch", language)
@@ -53,7 +67,10 @@ with st.sidebar:
         label_visibility="collapsed",
         width="stretch",
     )
-    devices = [one["device"] for one in the_room().engine.devices() if one["state"] == "ready"]
-    st.caption(f"{say('device', language)}: **{', '.join(devices)}**" if devices else say("no_device", language))
+    devices = ready()
+    if devices:
+        st.caption(say("device", language, devices=", ".join(devices)))
+    else:
+        starting()
 
 page.run()

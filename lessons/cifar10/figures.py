@@ -10,7 +10,7 @@ import numpy as np
 from engine.data import cifar10, digits
 from engine.types import Array, Arrays, Problem, Tick, Values
 from lessons.board import TRAIN, VALIDATION, Ask, Figure, Graph, Map, Patch, Plot, Strip
-from lessons.cifar10.architecture import SIZES, Shape, table
+from lessons.cifar10.architecture import SIZES, Shape, shown, table
 from lessons.cifar10.params import Params
 from lessons.text import Words
 
@@ -74,14 +74,19 @@ def curves(name: str, params: Params, words: Words, size: Any, height: int, axis
         return look | {"hovertemplate": f"%{{x}}: %{{y:{form}}}"} | style
 
     line = {"mode": "lines", "line": {"color": TRAIN, "width": 1}, "opacity": 0.75}
-    dots = {"mode": "lines+markers", "line": {"color": VALIDATION, "width": 2.5}, "marker": {"size": 7}}
-    star = {"mode": "markers", "marker": {"color": TEST, "size": 13, "symbol": "star"}}
+    dots = {
+        "mode": "lines+markers",
+        "cliponaxis": False,
+        "line": {"color": VALIDATION, "width": 2.5},
+        "marker": {"size": 7},
+    }
+    star = {"mode": "markers", "cliponaxis": False, "marker": {"color": TEST, "size": 13, "symbol": "star"}}
     traces = [
         trace(say["train"], name, line),
         trace(say["validation"], f"val_{name}", dots),
         trace(say["test"], f"test_{name}", star),
     ]
-    layout: Values = {"xaxis": {"title": {"text": say["x"]}}, "yaxis": {"title": {"text": say["y"]}, **axis}}
+    layout: Values = {"xaxis": steps(say["x"]), "yaxis": {"title": {"text": say["y"]}, **axis}}
     if name == "loss":
         guess = float(np.log(10))
         layout["shapes"] = [
@@ -124,10 +129,15 @@ def single(name: str, scalar: str, words: Words) -> Plot:
         "showlegend": False,
     }
     layout = {
-        "xaxis": {"title": {"text": say["x"]}},
+        "xaxis": steps(say["x"]),
         "yaxis": {"title": {"text": say["y"]}, "rangemode": "tozero"},
     }
     return Plot(name, [trace], layout, size="half", height=220)
+
+
+def steps(title: str) -> Values:
+    """The axis of steps: from 0, and to 10 at least, so that the first few are whole numbers too."""
+    return {"title": {"text": title}, "rangemode": "tozero", "autorangeoptions": {"include": [0, 10]}}
 
 
 def network(params: Params, words: Words) -> Graph:
@@ -147,7 +157,7 @@ def network(params: Params, words: Words) -> Graph:
         for place, (name, shape, count) in enumerate(rows)
     ]
     edges = [{"from": rows[place][0], "to": rows[place + 1][0], "label": ""} for place in range(last)]
-    return Graph("network", nodes, edges, picks=Ask("maps", {"layer": "node"}))
+    return Graph("network", nodes, edges, height=180, picks=Ask("maps", {"layer": "node"}))
 
 
 def update(params: Params, tick: Tick) -> list[Patch]:
@@ -157,7 +167,7 @@ def update(params: Params, tick: Tick) -> list[Patch]:
         return []
     return [
         Patch("filters", {"tiles": arrays["filters"], "say": {"filters": len(arrays["filters"])}}),
-        maps(arrays["maps"], layer=0, image=int(arrays["index"][0])),
+        maps(params, arrays["maps"], layer=0, image=int(arrays["index"][0])),
         confusion(arrays["counts"]),
         strip("held", arrays),
     ]
@@ -166,7 +176,7 @@ def update(params: Params, tick: Tick) -> list[Patch]:
 def answer(params: Params, name: str, args: Mapping[str, Any], arrays: Arrays) -> list[Patch]:
     """The pictures that `compute.look` answered with."""
     if name == "maps":
-        return [maps(arrays["maps"], int(arrays["layer"]), int(arrays["index"][0]))]
+        return [maps(params, arrays["maps"], int(arrays["layer"]), int(arrays["index"][0]))]
     if name == "cell":
         place = [0, int(args.get("true", 0)), int(args.get("guess", 0))]
         return [strip("cell", arrays, count=int(arrays["count"])), Patch("confusion", {"select": place})]
@@ -179,11 +189,11 @@ def answer(params: Params, name: str, args: Mapping[str, Any], arrays: Arrays) -
     raise Problem(f"There is no question named {name!r:.40} here.", f"这里没有名为 {name!r:.40} 的提问。")
 
 
-def maps(tiles: Array, layer: int, image: int) -> Patch:
+def maps(params: Params, tiles: Array, layer: int, image: int) -> Patch:
     """Activation maps (channels, rows, columns); `layer` counts the layers that have maps, from 0."""
     say = {
         "channels": len(tiles),
-        "layer": layer + 1,
+        "layer": shown(params.network)[layer],
         "image": image,
         "rows": tiles.shape[1],
         "silent": int((tiles.max((1, 2)) <= 0).sum()),

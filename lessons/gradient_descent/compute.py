@@ -48,9 +48,10 @@ def run(job: Job, state: Snapshot | None = None) -> Generator[Step, Values | Non
     if not math.isfinite(land.height(p.start_x, p.start_y)):
         raise Problem(
             f"The formula has no finite height at the start ({p.start_x:g}, {p.start_y:g}): it divides by zero there, "
-            "overflows, or takes the root or logarithm of a negative number. Click the map where it is drawn.",
+            "overflows, or takes the root or logarithm of a negative number. Click the map where it has lines, or "
+            "change the formula.",
             f"公式在起点（{p.start_x:g}, {p.start_y:g}）没有有限的高度：那里除以了零、溢出，"
-            "或对负数开方、取对数。请在图上有等高线的地方点一下，换个起点。",
+            "或对负数开方、取对数。请在图上有等高线的地方点一下，换个起点，或者改公式。",
         )
     settings = {name: float(getattr(p, name)) for name in LIVE}
     moved: set[str] = set()  # what was changed while running

@@ -131,6 +131,7 @@ def relief(params: Params, land: Surface, words: Words, names: Mapping[str, str]
             "colorscale": [[0, "#5d6f8f"], [0.5, "#a3b0c6"], [1, "#e3e8f0"]],
             "showscale": False,
             "opacity": 0.9,
+            "visible": bool(np.isfinite(land.z).any()),  # plotly cannot draw a surface that is nowhere
             "hovertemplate": "x %{x}<br>y %{y}<extra></extra>",
             "contours": {"z": {"show": True, "color": "rgba(255,255,255,0.5)", "width": 1, **bands(land)}},
             "lighting": {"ambient": 0.75, "diffuse": 0.5, "specular": 0.05},
@@ -157,12 +158,12 @@ def relief(params: Params, land: Surface, words: Words, names: Mapping[str, str]
         ]
     low, high = drawn_range(land)
     scene = {
-        "xaxis": {"title": {"text": say["x"]}, "range": span(land.x)},
-        "yaxis": {"title": {"text": say["y"]}, "range": span(land.y)},
-        "zaxis": {"title": {"text": say["z_log" if land.logarithmic else "z"]}, "range": [low, high]},
+        "xaxis": {"title": {"text": say["x"]}, "range": span(land.x), "nticks": 5},
+        "yaxis": {"title": {"text": say["y"]}, "range": span(land.y), "nticks": 4},
+        "zaxis": {"title": {"text": say["z_log" if land.logarithmic else "z"]}, "range": [low, high], "nticks": 5},
         "aspectmode": "manual",
-        "aspectratio": {"x": 1.05, "y": 0.75, "z": 0.55},
-        "camera": {"eye": {"x": -1.2, "y": -2.0, "z": 1.5}, "center": {"x": 0, "y": 0, "z": -0.2}},
+        "aspectratio": {"x": 0.9, "y": 0.9, "z": 0.75},
+        "camera": {"eye": {"x": -1.1, "y": -2.2, "z": 1.4}, "center": {"x": -0.1, "y": 0, "z": -0.12}},
     }
     flat = {"visible": False}  # there are no flat axes
     layout = {"scene": scene, "xaxis": flat, "yaxis": flat, "margin": {"l": 0, "r": 0, "t": 0, "b": 0}}
@@ -223,6 +224,7 @@ def dissection(params: Params, words: Words, names: Mapping[str, str]) -> Plot:
         traces.append(arrow(say["decay"], tip, (f"ux.{one}", f"uy.{one}"), RED, 2))
     # Drawn last, so that it lies on top; without a velocity this gradient's part is the whole step.
     traces.append(arrow(say["final"], origin, (f"ux.{one}", f"uy.{one}"), COLOUR[one], 4))
+    traces += [unseen(trace) for trace in traces]
     traces.append(
         {
             "type": "bar",
@@ -242,7 +244,7 @@ def dissection(params: Params, words: Words, names: Mapping[str, str]) -> Plot:
     )
     common = {"autorange": True, "zeroline": True, "exponentformat": "power"}
     layout = {
-        "xaxis": {"title": {"text": say["x"]}, "domain": [0, 0.66], **common},
+        "xaxis": {"title": {"text": say["x"]}, "domain": [0, 0.62], **common},
         "yaxis": {"title": {"text": say["y"]}, "scaleanchor": "x", **common},
         "xaxis2": {"title": {"text": say["axes"]}, "domain": [0.82, 1], "anchor": "y2", "type": "category"},
         "yaxis2": {"title": {"text": say["rates"]}, "anchor": "x2", "rangemode": "tozero", "exponentformat": "power"},
@@ -263,6 +265,19 @@ def arrow(
         "line": {"width": width, "color": colour, "dash": dash},
         "marker": {"symbol": "arrow", "angleref": "previous", "size": [0, 8 + 2 * width], "color": colour},
         "hovertemplate": "(%{x:.4g}, %{y:.4g})",
+    }
+
+
+def unseen(arrow: Mapping[str, Any]) -> dict[str, Any]:
+    """An arrow with x and y exchanged: both axes become as long, or an arrow along one would have no length to show."""
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": f"{arrow['name']} ⇄",
+        "bind": {"x": arrow["bind"]["y"], "y": arrow["bind"]["x"]},
+        "opacity": 0,
+        "hoverinfo": "skip",
+        "showlegend": False,
     }
 
 
@@ -300,7 +315,8 @@ def stability(params: Params, curvatures: tuple[float, float], words: Words, nam
     say = words.figures["stability"].labels
     kind = "nesterov" if params.dissect == "nesterov" else "momentum"
     smallest, largest = curvatures
-    right = 4.2 / largest
+    right = max(4.2 / largest, 1.1 * params.lr)
+    height = "zero" if params.dissect == "sgd" else "momentum"  # plain SGD has none
     lr, momentum, map_ = speed(kind, smallest, largest, right)
     edge = np.linspace(0, 1, 31)
     limits = [bounds(largest, beta) for beta in edge.tolist()]
@@ -325,7 +341,7 @@ def stability(params: Params, curvatures: tuple[float, float], words: Words, nam
             {
                 "type": "scatter",
                 "mode": "lines",
-                "name": f"{names[name]}: {say['below']} {now[name]:.4g}",
+                "name": f"{names[name]} {say['below']} {now[name]:.4g}",
                 "x": [round(limit[name], 6) for limit in limits],
                 "y": [round(float(beta), 4) for beta in edge],
                 "line": {"width": 2.5, "color": COLOUR[name], "dash": "solid" if name == kind else "dash"},
@@ -336,7 +352,7 @@ def stability(params: Params, curvatures: tuple[float, float], words: Words, nam
         {
             "type": "scatter",
             "mode": "markers",
-            "name": f"{names['sgd']}: {say['below']} {now['sgd']:.4g}",
+            "name": f"{names['sgd']} {say['below']} {now['sgd']:.4g}",
             "x": [2 / largest],
             "y": [0.0],
             "marker": {"symbol": "diamond", "size": 11, "color": COLOUR["sgd"], "line": {"width": 1, "color": "#fff"}},
@@ -357,16 +373,16 @@ def stability(params: Params, curvatures: tuple[float, float], words: Words, nam
             "type": "scatter",
             "mode": "markers",
             "name": say["here"],
-            "bind": {"x": ["lr"], "y": ["momentum"]},
+            "bind": {"x": ["lr"], "y": [height]},
             "x": [params.lr],
-            "y": [params.momentum],
+            "y": [0.0 if height == "zero" else params.momentum],
             "marker": {"symbol": "cross-thin", "size": 16, "line": {"width": 3.5, "color": RED}},
             "cliponaxis": False,
             "hovertemplate": "(%{x:.4g}, %{y:.4g})",
         },
     ]
     layout = {
-        "xaxis": {"title": {"text": say["x"]}, "range": [0, max(right, 1.1 * params.lr)]},
+        "xaxis": {"title": {"text": say["x"]}, "range": [0, right]},
         "yaxis": {"title": {"text": say["y"]}, "range": [0, 1]},
         "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
     }

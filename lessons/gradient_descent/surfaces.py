@@ -58,7 +58,7 @@ MINIMA: dict[str, tuple[tuple[float, float], ...]] = {
 class Surface:
     """A height over the plane, and how it is drawn.
 
-    x (COLUMNS,), y (ROWS,): the grid; z (ROWS, COLUMNS): its heights, inf or nan where there are none; `floor`: the
+    x (COLUMNS,), y (ROWS,): the grid; z (ROWS, COLUMNS): its heights, nan where there are none; `floor`: the
     lowest height known; `ceiling`: the highest on the grid; `logarithmic`: heights are drawn as log10(1 + above the
     floor); `curvatures`: smallest and largest eigenvalue of the Hessian, for the quadratics only.
     """
@@ -132,6 +132,7 @@ def _surface(name: str, condition: float, angle: float, typed: str, reach: float
     x = np.round(np.linspace(across - 1.5 * half, across + 1.5 * half, COLUMNS), 6)
     y = np.round(np.linspace(up - half, up + half, ROWS), 6)
     z = heights(formula, x[None, :], y[:, None])
+    z = np.where(np.isfinite(z), z, np.nan)
     finite = z[np.isfinite(z)]
     ceiling = float(finite.max()) if finite.size else 1.0
     floor = {"saddle": -0.25}.get(name, 0.0) if name != "formula" else lowest(formula, x, y, z)

@@ -51,7 +51,7 @@ def draw(visit: state.Visit, words: Words, changed: Changed) -> None:
         values = " · ".join(
             f"{label(words, name).label} **{shown_number(getattr(visit.params, name))}**" for name in picked
         )
-        st.caption(f"{values} ({say('figure_sets', words.language)})")
+        st.caption(say("figure_sets", words.language, values=values))
     more = st.expander(
         say("more", words.language), icon=":material/tune:", key=f"more.{visit.lesson}", on_change="rerun"
     )
@@ -95,7 +95,7 @@ def one(visit: state.Visit, name: str, control: Control, words: Words, changed: 
     value = visit.drafts.get(name, getattr(visit.params, name))
     explained = said.help
     if control.live and not control.view:
-        explained = f"{explained} ({say('live_note', words.language)})".strip()
+        explained = say("live_note", words.language, help=explained).strip()
     common: dict[str, Any] = {
         "key": key,
         "help": explained or None,
@@ -144,13 +144,13 @@ def one(visit: state.Visit, name: str, control: Control, words: Words, changed: 
         case Toggle():
             state.seed(key, value)
             st.toggle(said.label, **common)
+        # no max_chars in either: the browser would refuse a text that is too long without a word
         case Text() if control.lines > 1:
-            # no max_chars: the browser would refuse a text that is too long without a word
             state.seed(key, value)
             st.text_area(said.label, height=24 * control.lines + 20, **common)
         case Text():
             state.seed(key, value)
-            st.text_input(said.label, max_chars=control.longest, **common)
+            st.text_input(said.label, **common)
         case Picture():
             st.file_uploader(
                 said.label,

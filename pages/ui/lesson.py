@@ -56,12 +56,13 @@ def workbench(name: str) -> None:
     visit = state.visit(name)
     if visit.asked:
         take_up(visit)
-    for problem in filter(None, [state.language_problem(), *visit.problems]):
-        st.warning(as_text(problem.say(language)), icon=":material/error:")
     figures = catalog.part(name, "figures")
-    if hasattr(figures, "remarks"):
-        for remark in figures.remarks(visit.params):
-            st.info(as_text(remark.say(language)), icon=":material/info:")
+    with st.container(key="messages"):  # there even if empty: what stood before the board would move and mount it anew
+        for problem in filter(None, [state.language_problem(), *visit.problems]):
+            st.warning(as_text(problem.say(language)), icon=":material/error:")
+        if hasattr(figures, "remarks"):
+            for remark in figures.remarks(visit.params):
+                st.info(as_text(remark.say(language)), icon=":material/info:")
     left, right = st.columns([1, 3], gap="medium")
     with left:
         with st.container(key="start", gap="small"):
@@ -143,7 +144,7 @@ def take_up(visit: state.Visit) -> None:
 
 
 def forked(name: str) -> None:
-    """The fork button was pressed: a new run goes on from a step of the one on the board, with the settings as they stand."""
+    """The fork button: a new run goes on from a step of the one on the board, with the settings as they stand."""
     asked = dict(state.component(f"board.{name}", "fork") or {})
     visit = state.visit(name)
     source, step = asked.get("run"), asked.get("step")

@@ -32,14 +32,14 @@ WORDS: dict[str, tuple[str, str]] = {
         "Your progress is in this page's address: bookmark it to keep it.",
         "学习进度保存在本页网址中，收藏网址即可保留。",
     ),
-    "device": ("computing on", "计算设备"),
+    "device": ("computing on: **{devices}**", "计算设备：**{devices}**"),
     "worker_ready": ("ready", "就绪"),
     "worker_starting": ("starting", "启动中"),
     "worker_restarting": ("restarting after it stopped", "中断后重启中"),
     "no_device": ("the engine is starting", "引擎正在启动"),
     # a lesson's page
     "preset": ("Preset", "预设"),
-    "own": ("my own settings", "自定义"),
+    "own": ("My own settings", "自定义"),
     "run": ("Run", "运行"),
     "run_help": ("Run with these settings (Ctrl+Enter)", "用当前设置运行（Ctrl+Enter）"),
     "reset": ("Reset", "复位"),
@@ -52,8 +52,8 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "dice": ("another seed", "换一个种子"),
     "search": ("none; type to search", "未选，可输入搜索"),
-    "figure_sets": ("set by a click in the figure", "点击图中位置即可修改"),
-    "live_note": ("changes the run while it goes on", "训练进行中也可以改"),
+    "figure_sets": ("{values} (set by a click in the figure)", "{values}（点击图中位置即可修改）"),
+    "live_note": ("{help} (changes the run while it goes on)", "{help}（训练进行中也可以改）"),
     "changed": (
         "Settings have changed; the board still shows the run before. Press Run for a new one, or fork "
         "this one to go on from here with them.",
@@ -98,7 +98,7 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "predict_run": ("Run it and see", "运行，看结果"),
     "right": ("Right.", "答对了。"),
-    "wrong": ("Not quite: {answer}.", "不对，应该是：{answer}。"),
+    "wrong": ("Not quite. The answer is: {answer}.", "不对，应该是：{answer}。"),
     "score": ("{right} of {all} right.", "答对 {right} / {all} 题。"),
     "score_all": ("All {all} right. This lesson is done.", "{all} 题全对，本课完成。"),
     "code_lead": (
@@ -119,7 +119,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "cifar_get": ("Download CIFAR-10 (170 MB)", "下载 CIFAR-10（170 MB）"),
     "cifar_progress": ("Downloading CIFAR-10: {done} of {all} MB", "正在下载 CIFAR-10：{done} / {all} MB"),
     "cifar_checking": ("Checking and unpacking CIFAR-10 …", "正在校验并解压 CIFAR-10……"),
-    "cifar_here": ("CIFAR-10 is here. Choose it under Data.", "CIFAR-10 已就绪，请在“数据”中选择。"),
+    "cifar_here": ("CIFAR-10 is here. Choose it under Images.", "CIFAR-10 已就绪，请在“图像”中选择。"),
     # the engine room
     "lab_lead": (
         "What the shared engine is doing now. Equal experiments are one run with several viewers.",
@@ -140,7 +140,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "mine": ("yours", "你的"),
     "bring": ("Open a recorded run", "打开运行记录"),
     "bring_lead": (
-        "A run that was saved with the arrow under its player, here or elsewhere. It plays without being computed again.",
+        "A run that was saved with the arrow under its player, here or elsewhere. It plays without being computed "
+        "again.",
         "用播放器上的下载箭头保存的运行，来自这里或别处都行。播放时不会重新计算。",
     ),
     "bring_file": ("A .run file, at most {most} MB", ".run 文件，不超过 {most} MB"),

@@ -190,7 +190,7 @@ def test_numbers_are_written_as_in_python(view: View) -> None:
     asked = [(value, form) for value in values for form in ("", "%", "0", "2", "4")]
     found = view.js("(asked) => asked.map(([value, form]) => window.live.number(value, form))", asked)
     wrong = [(value, form, text, number(value, form)) for (value, form), text in zip(asked, found, strict=True)]
-    assert [one for one in wrong if one[2] != one[3].replace("-0.0 %", "0.0 %") and one[2] != one[3]] == []
+    assert [one for one in wrong if one[2] != one[3].replace("−0.0 %", "0.0 %") and one[2] != one[3]] == []
 
 
 def test_readings_are_those_of_python(view: View) -> None:
@@ -199,7 +199,7 @@ def test_readings_are_those_of_python(view: View) -> None:
     templates += [
         "{step} {now:loss} {first:loss|4} {min:loss} {max:loss} {at_min:loss}",
         "[diverged] gone || {flat:loss} || still moving",
-        "{best:height.} {best:x.}",
+        "{best:height.} {best:x.} {lowest:height.} {lowest:x.|2}",
         "{now:nothing} || {say:right|%} of {say:right}",
         "[accuracy] {now:accuracy|%} || no",
         "{min:val} {at_min:val} {now:val}",

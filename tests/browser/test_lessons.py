@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import signal
@@ -235,6 +236,7 @@ def test_an_upload_is_classified_and_a_bad_one_is_named(tab: Tab) -> None:
 
     tab.open("cifar10")
     tab.until("board.head > 0")
+    tab.page.evaluate("window.torchroom.board.same = true")
     chooser = tab.page.locator("input[type=file]").first
     if not chooser.count():
         tab.page.get_by_text(re.compile("More")).first.click()
@@ -247,6 +249,24 @@ def test_an_upload_is_classified_and_a_bad_one_is_named(tab: Tab) -> None:
         {"name": "broken.png", "mimeType": "image/png", "buffer": picture.getvalue()[:60]}
     )
     expect(tab.page.get_by_test_id("stAlert").first).to_be_visible(timeout=10_000)
+    assert tab.board("board.same")  # a message above the board does not cost what was chosen on it
+
+
+def test_on_a_phone_no_layer_of_a_deep_network_lies_on_another(chromium, server: Server) -> None:  # type: ignore[no-untyped-def]
+    context = chromium.new_context(viewport={"width": 390, "height": 844}, locale="en-US")
+    tab = Tab(context.new_page(), server).open("cifar10?network=vgg&epochs=1&pace=5")
+    tab.until("board.head > 0")
+    tab.run()
+    figure = tab.page.locator("[data-figure=network]")
+    figure.scroll_into_view_if_needed()
+    tab.until("board.counters.drawn.network > 0 && document.querySelectorAll('.tr-node').length === 12")
+    boxes = [box for one in figure.locator(".tr-node rect").all() if (box := one.bounding_box())]
+    assert len(boxes) == 12
+    for left, right in itertools.combinations(sorted(boxes, key=lambda box: box["x"]), 2):
+        assert left["x"] + left["width"] <= right["x"] or abs(left["y"] - right["y"]) >= left["height"]
+    assert figure.locator(".tr-body").evaluate("(body) => body.scrollWidth > body.clientWidth")
+    tab.page.locator(".tr-stop").click()
+    context.close()
 
 
 def test_on_a_phone_the_board_comes_right_after_run_and_nothing_is_cut_off(chromium, server: Server) -> None:  # type: ignore[no-untyped-def]

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from engine.params import checked
 from engine.types import Job, Problem, Scalars, Snapshot, Step
 from lessons import text
-from lessons.board import fold, spec
+from lessons.board import Plot, fold, spec
 from lessons.gradient_descent import figures
 from lessons.gradient_descent.compute import FAR, look, run
 from lessons.gradient_descent.params import OPTIMISERS, PRESETS, SURFACES, TINY, Params
@@ -372,6 +372,30 @@ def test_no_height_at_the_start_is_a_problem(formula: str) -> None:
         next(run(asked))
     assert "起点" in raised.value.zh
     figures.draw(checked(Params, asked.params), text.read("gradient_descent", "en"))  # the map can still be clicked
+
+
+def test_a_formula_that_is_nowhere_finite_leaves_map_and_relief_empty() -> None:
+    params = Params(surface="formula", formula="x/(y - y)")  # minus infinity on the left, infinity on the right
+    assert np.isnan(surface(params).z).all()
+    drawn = figures.draw(params, text.read("gradient_descent", "en"))
+    ground, solid = drawn["contour"], drawn["relief"]
+    assert isinstance(ground, Plot)
+    assert isinstance(solid, Plot)
+    assert {height for row in ground.traces[0]["z"] for height in row} == {None}
+    assert solid.traces[0]["visible"] is False
+
+
+def test_the_stability_map_reaches_the_run_and_puts_plain_sgd_where_it_has_no_momentum() -> None:
+    words = text.read("gradient_descent", "en")
+    for dissect, height in (("sgd", 0.0), ("momentum", 0.9), ("nesterov", 0.9)):
+        params = Params(lr=1.5, dissect=dissect)
+        plot = figures.draw(params, words)["stability"]
+        assert isinstance(plot, Plot)
+        cross = next(trace for trace in plot.traces if trace["name"] == words.figures["stability"].labels["here"])
+        assert (cross["x"], cross["y"]) == ([1.5], [height])
+        rows = {"lr": 1.5, "momentum": 0.9, "zero": 0.0}
+        assert [rows[cross["bind"][axis][0]] for axis in "xy"] == [1.5, height]
+        assert plot.traces[0]["x"][-1] > 1.5
 
 
 def test_bad_settings_name_what_is_wrong() -> None:

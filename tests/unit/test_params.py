@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import params
-from engine.params import Choice, Number, Several, Slider, Text, Toggle, checked, salvaged
+from engine.params import Choice, Number, Picture, Several, Slider, Text, Toggle, checked, salvaged
 from engine.types import Job, Problem
 
 
@@ -18,7 +18,8 @@ class Params(params.Params):
     surface: Annotated[str, Choice(("bowl", "saddle"))] = "bowl"
     formula: Annotated[str, Text(20)] = "x"
     log: Annotated[bool, Toggle()] = False
-    seed: Annotated[int, Number(0, 100)] = 0
+    seed: Annotated[int, Number(0, 2**31 - 1)] = 0
+    picture: Annotated[str, Picture()] = ""
 
 
 def test_a_link_is_read_into_settings_and_back() -> None:
@@ -32,15 +33,16 @@ def test_a_link_is_read_into_settings_and_back() -> None:
     [
         ({"lr": "9"}, ["lr", "9", "0.001", "4"]),
         ({"lr": "nan"}, ["lr", "nan", "finite"]),
-        ({"lr": "fast"}, ["lr", "fast"]),
-        ({"steps": "2.5"}, ["steps", "2.5", "whole"]),
+        ({"lr": "fast"}, ["lr", "fast", "0.001 to 4"]),
+        ({"steps": "2.5"}, ["steps", "2.5", "whole", "1 to 10"]),
         ({"racers": "sgd,lion"}, ["racers", "lion", "sgd, adam"]),
         ({"racers": ""}, ["racers", "at least 1"]),
         ({"racers": "sgd,sgd"}, ["racers", "each once"]),
         ({"surface": "cone"}, ["surface", "cone", "bowl, saddle"]),
         ({"formula": "x" * 21}, ["formula", "21", "20"]),
+        ({"picture": "abc"}, ["picture", "abc", "Upload"]),
         ({"nonsense": "1"}, ["nonsense", "lr"]),
-        ({"seed": "-1"}, ["seed", "-1", "0 to 100"]),
+        ({"seed": "-1"}, ["seed", "-1", "0 to 2147483647"]),
     ],
 )
 def test_a_wrong_value_is_named_with_its_bounds(values: dict[str, str], named: list[str]) -> None:

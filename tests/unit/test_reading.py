@@ -20,6 +20,7 @@ FALL: History = [(step, {"loss": 0.03 + 0.66 * 0.5**step, "b.one": 3.0 - step, "
         ("flat since {flat:loss}", "flat since 6"),
         ("{min:loss|5} at {at_min:loss}, from {max:loss}", "0.030322 at 11, from 0.69"),
         ("{best:b.} leads", "First leads"),
+        ("{best:b.} at {lowest:b.}", "First at −8"),
         ("{say:right} right", "7 right"),
         ("{now:nothing}", ""),
         ("{now:nothing} || {step}", "11"),
@@ -45,7 +46,7 @@ def test_before_the_first_step_only_a_plain_sentence_holds() -> None:
 
 def test_not_finite_values_are_said_and_never_the_best() -> None:
     history: History = [(0, {"h.a": 1.0, "h.b": 2.0}), (1, {"h.a": math.nan, "h.b": 5.0})]
-    assert reading("{now:h.a}; {best:h.}; {max:h.a}", history) == "NaN; b; 1"
+    assert reading("{now:h.a}; {best:h.}; {lowest:h.}; {max:h.a}", history) == "NaN; b; 5; 1"
     assert reading("[h.a] gone", history) == "gone"
 
 
@@ -59,11 +60,11 @@ def test_not_finite_values_are_said_and_never_the_best() -> None:
         (12.0, "", "12"),
         (1234.5678, "", "1230"),
         (1234.5678, "6", "1234.57"),
-        (999_999.0, "", "1e6"),
+        (999_999.0, "", "1×10⁶"),
         (999_999.0, "6", "999999"),
-        (1.5e7, "", "1.5e7"),
-        (0.000012345, "", "1.23e-5"),
-        (-0.05, "1", "-0.05"),
+        (1.5e7, "", "1.5×10⁷"),
+        (0.000012345, "", "1.23×10⁻⁵"),
+        (-0.05, "1", "−0.05"),
         (0.98765, "%", "98.8 %"),
         (math.inf, "", "∞"),
         (-math.inf, "%", "−∞"),

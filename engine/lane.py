@@ -1,0 +1,63 @@
+"""A run that takes many steps at a call: for models so small that a step costs less than Python's way round it."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Protocol
+
+import numpy as np
+
+from engine.types import Arrays, Group, Scalars, Snapshot, Step, Values
+
+
+class Lane(Protocol):
+    """One learner's run. Unlike a generator it is told how far to go, and says what happened on the way in arrays.
+
+    A lesson's `lane(job, state=None)` makes one. It draws random numbers from generators of its own, so that a lane is
+    the same whoever runs beside it, and its loop holds no Python object for a step.
+    """
+
+    step: int  # the last one taken; -1 before step 0
+    total: int
+
+    def advance(self, count: int) -> list[Group]:
+        """Goes `count` steps further, to `total` at most, and returns their scalars. Step 0 is the untrained model."""
+
+    def change(self, values: Values) -> None:
+        """Live settings that hold from the next step on."""
+
+    def frame(self) -> Arrays:
+        """The picture of the present step."""
+
+    def state(self) -> Snapshot:
+        """Everything that the next step depends on, copied."""
+
+
+def last(groups: list[Group]) -> Scalars:
+    """The scalars of the last step that `groups` tell of."""
+    step = max(group.steps[-1] for group in groups)
+    found: Scalars = {}
+    for group in groups:
+        if group.steps[-1] == step:
+            found.update(zip(group.names, group.values[-1].tolist(), strict=True))
+    return found
+
+
+def one_by_one(lane: Lane) -> Generator[Step, Values | None, None]:
+    """A lane as the generator that every lesson's `run` is."""
+    while lane.step < lane.total:
+        groups = lane.advance(1)
+        changes = yield Step(lane.step, last(groups), lane.total, lane.frame, lane.state)
+        if changes:
+            lane.change(changes)
+
+
+def joined(groups: list[Group]) -> list[Group]:
+    """Groups of the same names as one, in the order in which the names first came."""
+    by_names: dict[tuple[str, ...], list[Group]] = {}
+    for group in groups:
+        by_names.setdefault(group.names, []).append(group)
+    return [
+        Group(names, np.concatenate([one.steps for one in some]), np.concatenate([one.values for one in some]))
+        for names, some in by_names.items()
+    ]

@@ -1,0 +1,92 @@
+"""Trains a perceptron on two moons, many steps at a call."""
+
+from collections.abc import Generator
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.datasets import make_moons
+
+from engine.lane import one_by_one
+from engine.nn.perceptron import Optimiser, Perceptron, Points
+from engine.params import checked
+from engine.types import Arrays, Group, Job, Snapshot, Step, Values
+from tests.engine.classifier.params import Params
+
+COUNT = 200
+NAMES = ("loss", "accuracy")
+
+
+class Classifier:
+    """A lane. Its scalars are those of a step's minibatch before that step; at step 0 those of all points."""
+
+    def __init__(self, job: Job, state: Snapshot | None = None) -> None:
+        self.p = checked(Params, job.params)
+        self.step, self.total = -1, self.p.steps
+        inputs, classes = make_moons(COUNT, noise=0.1, random_state=job.seed)
+        self.points = Points(inputs.astype(np.float32), classes.astype(np.float32))
+        hidden = [int(units) for units in self.p.hidden.split("-") if units]
+        self.net = Perceptron([2, *hidden, 1], [self.p.activation] * len(hidden), "logistic")
+        self.chance = np.random.Generator(np.random.PCG64(job.seed))
+        for weight, _ in self.net.layers():
+            weight.copy_(torch.from_numpy(self.chance.normal(0, weight.shape[1] ** -0.5, weight.shape)))
+        self.optimiser = Optimiser(self.p.optimiser, self.p.lr, decay=self.p.decay)
+        if state is not None:
+            self.step = int(state["step"])
+            self.net.weights.copy_(torch.from_numpy(state["weights"].copy()))
+            self.optimiser.restore(state)
+            self.chance.bit_generator.state = chance_of(state["chance"])
+            self.change({name: float(state[f"live.{name}"]) for name in ("lr", "decay") if f"live.{name}" in state})
+
+    def advance(self, count: int) -> list[Group]:
+        groups = []
+        if self.step < 0:
+            self.step, count = 0, count - 1
+            groups.append(Group(NAMES, np.zeros(1, np.int32), np.array([self.net.judge(self.points)])))
+        count = min(count, self.total - self.step)
+        if count > 0:
+            batches = self.chance.integers(0, COUNT, (count, self.p.batch), np.int32)
+            losses, rights = self.net.train(self.points, self.optimiser, count, batches)
+            steps = np.arange(self.step + 1, self.step + count + 1, dtype=np.int32)
+            groups.append(Group(NAMES, steps, np.stack([losses, rights], 1).astype(np.float64)))
+            self.step += count
+        return groups
+
+    def change(self, values: Values) -> None:
+        self.optimiser.lr = values.get("lr", self.optimiser.lr)
+        self.optimiser.decay = values.get("decay", self.optimiser.decay)
+
+    def frame(self) -> Arrays:
+        """`map` uint8 (side, side): how sure the network is of class 1."""
+        at = torch.linspace(-2.0, 3.0, self.p.side)
+        down, across = torch.meshgrid(at, at, indexing="ij")
+        scores = self.net.values(torch.stack([across.flatten(), down.flatten()]))[-1]
+        return {"map": (255 * scores.sigmoid()).round().to(torch.uint8).view(self.p.side, self.p.side).numpy()}
+
+    def state(self) -> Snapshot:
+        kept = {"step": np.array(self.step), "weights": self.net.weights.numpy().copy()}
+        kept["chance"] = np.frombuffer(numbers(self.chance.bit_generator.state), np.int64).copy()
+        live = {"lr": self.optimiser.lr, "decay": self.optimiser.decay}
+        kept |= {f"live.{name}": np.array(value) for name, value in live.items() if value != getattr(self.p, name)}
+        return kept | self.optimiser.state()
+
+
+def numbers(state: Any) -> bytes:
+    """The state of a PCG64 as bytes: two numbers of 128 bits, and a spare half of a draw."""
+    inner = state["state"]
+    rest = state["has_uint32"].to_bytes(8, "little") + state["uinteger"].to_bytes(8, "little")
+    return bytes(inner["state"].to_bytes(16, "little") + inner["inc"].to_bytes(16, "little") + rest)
+
+
+def chance_of(array: Any) -> Any:
+    """The inverse of `numbers`."""
+    parts = [int(one) for one in array.view(np.uint64)]
+    inner = {"state": parts[0] + (parts[1] << 64), "inc": parts[2] + (parts[3] << 64)}
+    return {"bit_generator": "PCG64", "state": inner, "has_uint32": parts[4], "uinteger": parts[5]}
+
+
+lane = Classifier
+
+
+def run(job: Job, state: Snapshot | None = None) -> Generator[Step, Values | None, None]:
+    yield from one_by_one(Classifier(job, state))
