@@ -59,6 +59,7 @@ class Run:
     born: float = field(default_factory=time.monotonic)
     left: float = field(default_factory=time.monotonic)  # when the last viewer went
     idle: bool = False  # paused because nobody watched
+    shipped: bool = False  # a lesson's own recording, which is no file of the shelf
     cut: bool = False  # its server ended while it was going on; it can go on from its last snapshot
     onlookers: set[str] = field(default_factory=set)  # sockets that only draw it beside another run
     began: bool = False  # handed to a worker
@@ -137,7 +138,7 @@ class Engine:
         self.backend.close()
         with self._lock:
             for run in self._runs.values():
-                if run.step < 0 and run.status != "recorded":
+                if run.step < 0 and not run.shipped:
                     run.record.remove()
                 else:
                     run.record.close()
@@ -172,7 +173,7 @@ class Engine:
         with self._lock:
             if name not in self._runs:
                 record = Record.open(path)
-                self._runs[name] = Run(name, record.job, "", record, status="recorded")
+                self._runs[name] = Run(name, record.job, "", record, status="recorded", shipped=True)
             return self._runs[name]
 
     def get(self, run_id: str) -> Run:
@@ -227,7 +228,7 @@ class Engine:
     def runs(self) -> list[Run]:
         """All runs that are kept, oldest first."""
         with self._lock:
-            return [run for run in self._runs.values() if run.status != "recorded"]
+            return [run for run in self._runs.values() if not run.shipped]
 
     def devices(self) -> list[Values]:
         """Each worker's device as it described itself, with "state" ("starting", "ready" or "restarting")."""
@@ -690,7 +691,7 @@ class Engine:
 
     def _let_go(self) -> None:
         """Closes the records of the oldest runs that are over and that nobody sees; `get` finds them on the shelf."""
-        over = [run for run in self._runs.values() if (run.ended or run.cut) and run.status != "recorded"]
+        over = [run for run in self._runs.values() if (run.ended or run.cut) and not run.shipped]
         count, size = len(over), sum(run.record.weight for run in over)
         for run in over:
             if count <= KEPT_RUNS and size <= KEPT_BYTES:

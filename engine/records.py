@@ -7,10 +7,10 @@ A body is a message of engine/wire.py, zlib-compressed if `packed`. Kinds: J the
 (all after its step is void), E the end. A torn end, as a killed server leaves it, is passed over; a damaged or foreign
 file is refused with a reason.
 
-Scalars of every step stay in memory (at most SCALAR_BYTES); frames (at most 256 and FRAME_BYTES) and snapshots (at
-most 64 and SNAPSHOT_BYTES; of a large model eight, and at most LARGE_BYTES) stay on disk. When as much is given up as
-is kept the file is written anew, so that it stays below twice their sum. Who writes a file holds it locked, and who reads it shares that lock: a second server on the same
-folder leaves it alone.
+Scalars of every step stay in memory (at most SCALAR_BYTES); frames (at most 256 and FRAME_BYTES) and snapshots (at most
+64 and SNAPSHOT_BYTES; of a large model eight, and at most LARGE_BYTES) stay on disk. When as much is given up as is
+kept the file is written anew, so that it stays below twice their sum. Who writes a file holds it locked, and who reads
+it shares that lock: a second server on the same folder leaves it alone.
 """
 
 from __future__ import annotations

@@ -137,7 +137,7 @@ def take_up(visit: state.Visit) -> None:
         if the_room().engine.has(asked):  # it is there, but not to be had: why is worth saying
             visit.problems = [*visit.problems, problem]
         return
-    if run.job.lesson != visit.lesson or run.status == "recorded":
+    if run.job.lesson != visit.lesson or run.shipped:
         visit.gone = True
         return
     visit.run, visit.applied, visit.gone, visit.lent = run.id, dict(run.params), False, True
