@@ -3,7 +3,7 @@
    It is an ES module without libraries, but for plotly, which is loaded when a plot first needs it. What a board
    shows comes as a spec (lessons/board.py); what moves it comes over one websocket (engine/wire.py). From top to
    bottom: the wire, history, readings, colours, the figures and their six kinds, frames, the connection, the
-   playhead, the dock with the player, and the board that holds them together. */
+   playhead, the dock with the player, the box for a text, and the board that holds them together. */
 
 const ENDED = new Set(["done", "stopped", "failed", "recorded"]);
 const ACTIVE = new Set(["running", "paused", "queued"]);
@@ -16,6 +16,9 @@ const DRAWING = 14; // ms of an animation frame after which the other figures wa
 const ASKING = 200; // ms between two questions of one kind
 const SPEEDS = [0.25, 0.5, 1, 2, 4, 8];
 const PALE = 0.38; // opacity of the original beside its fork
+const PICTURE = 100; // ms that a new run's first numbers wait for the picture that belongs to them
+const HEARD = 700; // ms after which the page hears of a text even if nothing of its run is drawn yet
+const LONG = 40000; // characters of a message that the server would not read
 const LINGER = 1000; // ms a board lives on after it was taken off the page: Streamlit may put it back
 
 const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -87,6 +90,19 @@ function resolved(value, arrays) {
 }
 
 const isArray = (value) => value !== null && typeof value === "object" && ArrayBuffer.isView(value.values);
+
+/** Whether two patches' data, or parts of them, say the same. */
+function alike(one, other) {
+  if (one === other) return true;
+  if (one === null || other === null || typeof one !== "object" || typeof other !== "object") return false;
+  if (ArrayBuffer.isView(one)) {
+    if (one.constructor !== other.constructor || one.length !== other.length) return false;
+    for (let i = 0; i < one.length; i++) if (one[i] !== other[i] && (one[i] === one[i] || other[i] === other[i])) return false;
+    return true; // NaN is NaN again
+  }
+  const keys = Object.keys(one);
+  return keys.length === Object.keys(other).length && keys.every((key) => key in other && alike(one[key], other[key]));
+}
 
 /** An array as plotly takes it: typed for one axis, rows of typed arrays for two, and so on. */
 function nested(value) {
@@ -512,6 +528,7 @@ class Figure {
     this.say = {};
     this.frame = []; // patches of the frame at the playhead
     this.answers = new Map(); // question's key -> patches
+    this.shownData = {}; // what they said together when they last said something new
     this.said = "";
     this.element = make("figure", "tr-figure");
     this.title = make("h3", "tr-title");
@@ -571,24 +588,33 @@ class Figure {
 
   take(patches) {
     this.frame = patches;
-    this.patched();
+    if (!alike(this.shownData, this.told)) this.patched();
   }
 
   answer(key, patches) {
     this.answers.set(key, patches);
-    this.patched();
+    if (!alike(this.shownData, this.told)) this.patched();
   }
 
   patched() {
+    this.shownData = this.told;
     this.say = {};
     for (const patch of this.patches()) Object.assign(this.say, patch.data.say);
     this.dirty = true;
     this.board.readAgain = true;
   }
 
-  /** All patches in force, later ones over earlier ones. */
+  /** All patches in force: the answer to what was asked last lies over the others. */
   patches() {
-    return [...this.frame, ...[...this.answers.values()].flat()];
+    const answers = [...this.board.asks.standing.keys()].map((key) => this.answers.get(key) ?? []);
+    return [...this.frame, ...answers.flat()];
+  }
+
+  /** What all patches say together, by trace: the same again need not be drawn again. */
+  get told() {
+    const told = {};
+    for (const { trace, data } of this.patches()) told[trace] = { ...told[trace], ...data };
+    return told;
   }
 
   /** The patches of a figure without traces as one object. */
@@ -2243,6 +2269,7 @@ class Link {
     socket.onclose = ({ code }) => {
       if (this.socket !== socket) return;
       this.socket = null;
+      this.board.box.tell(); // what was on its way may not have arrived
       if (this.closed) return;
       this.lost ||= performance.now();
       if (code === 4403) {
@@ -2335,6 +2362,7 @@ class Asks {
 
   ask(key, name, args, follow, once = false) {
     const known = this.standing.get(key);
+    this.standing.delete(key); // what is asked last stands last
     this.standing.set(key, { name, args, follow, once, asked: null, at: known?.at ?? -1e9, flight: known?.flight ?? 0 });
     this.board.moved = true;
     this.board.schedule();
@@ -2660,6 +2688,125 @@ class Dock {
   }
 }
 
+// -------------------------------------------------------------------------------------------------------- the box
+
+let boxes = 0;
+
+/** The text that a run is about, above the figures. Its run is begun over the live connection and drawn; only then does
+    the page hear of the text, so that drawing the page again does not keep the figures waiting. */
+class Box {
+  constructor(board) {
+    this.board = board;
+    this.base = ""; // what was sent last, or what the page has
+    this.number = 0; // of what was sent last
+    this.sent = null; // {text, n, run, id}: what the page has not heard of yet
+    this.area = make("textarea", "", { id: `tr-box-${++boxes}`, spellcheck: "false", autocapitalize: "sentences" });
+    this.label = make("label", "", { for: this.area.id });
+    this.help = make("span", "tr-help");
+    this.count = make("span", "tr-help", { id: `${this.area.id}-count` });
+    this.fault = make("p", "tr-wrong", { id: `${this.area.id}-fault`, role: "alert" });
+    this.button = make("button", "tr-send", { type: "button" });
+    this.area.setAttribute("aria-describedby", `${this.count.id} ${this.fault.id}`);
+    const foot = make("div", "tr-box-foot", {}, this.count, this.button);
+    this.element = make("div", "tr-box", { hidden: "" }, make("div", "tr-box-head", {}, this.label, this.help), this.area, this.fault, foot);
+    this.area.addEventListener("input", () => this.render());
+    this.area.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || event.isComposing) return;
+      event.preventDefault();
+      if (this.send()) event.stopPropagation(); // else it is the page's own key: run the same again
+    });
+    this.button.addEventListener("click", () => this.send());
+    this.area.addEventListener("blur", ({ relatedTarget }) => {
+      if (relatedTarget !== this.button) this.send(true); // on the way to another button, which the page hears of at once
+    });
+  }
+
+  /** What the page says. A text it got from elsewhere replaces what is here; a text still on its way to it stays. */
+  update(given) {
+    this.given = given;
+    this.element.hidden = !given;
+    if (!given) return;
+    write(this.label, given.label);
+    write(this.help, given.help || "");
+    attribute(this.area, "rows", given.lines);
+    if (given.n >= this.number) {
+      if (given.value !== this.base) this.area.value = this.base = given.value;
+      this.wrong(given.error);
+    }
+    this.render();
+  }
+
+  render() {
+    const { given, board } = this;
+    if (!given) return;
+    const n = [...this.area.value].length;
+    write(this.count, board.say("characters", { n, longest: given.longest }));
+    attribute(this.count, "data-over", n > given.longest);
+    write(this.button, board.say("send"));
+    this.button.disabled = this.area.value === this.base;
+  }
+
+  wrong(text) {
+    write(this.fault, text || "");
+    this.fault.hidden = !text;
+    attribute(this.area, "aria-invalid", !!text);
+  }
+
+  /** Sends the text if it is another; whether it was. `slow`: by way of the page alone. */
+  send(slow = false) {
+    const text = this.area.value;
+    if (!this.given || text === this.base) return false;
+    this.base = text;
+    this.number = Math.max(this.number + 1, Date.now());
+    this.wrong("");
+    this.sent = { text, n: this.number, run: "", id: 0 };
+    if (slow || !this.begin(text)) this.tell();
+    else setTimeout((sent) => sent === this.sent && this.tell(), HEARD, this.sent);
+    this.render();
+    return true;
+  }
+
+  /** Begins the run by itself; false where that cannot be. */
+  begin(text) {
+    const { board, given, sent } = this;
+    if (!board.run || !given.settings || text.length > LONG) return false;
+    sent.id = ++board.asks.id;
+    const settings = { ...given.settings, [given.field]: text };
+    return board.link.send({ op: "begin", id: sent.id, run: board.run.id, settings });
+  }
+
+  /** The run that was begun. */
+  begun({ id, run }) {
+    if (id && id === this.sent?.id) this.sent.run = run;
+  }
+
+  /** Whether a refusal is of this text: it is said here, and the page keeps the text to be mended. */
+  refused(id, words) {
+    if (!id || id !== this.sent?.id) return false;
+    this.wrong(words);
+    this.tell();
+    return true;
+  }
+
+  /** Called after each drawing: once the figures have the new run's first picture, the page may take its time. */
+  drawn() {
+    const { board, sent } = this;
+    const there = sent?.run && board.run?.id === sent.run && board.frame?.run === board.run;
+    if (there && ![...board.figures.values()].some((figure) => figure.dirty && figure.visible)) this.tell();
+  }
+
+  /** Lets the page know, once; after the picture that is about to be painted. */
+  tell() {
+    const { sent } = this;
+    if (!sent) return;
+    this.sent = null;
+    const { text, n, run } = sent;
+    const say = () => this.board.setStateValue?.("box", { text, n, run });
+    if (run) requestAnimationFrame(() => setTimeout(say));
+    else say();
+  }
+}
+
 // ------------------------------------------------------------------------------------------------------ the board
 
 const replayed = new Set(); // runs that were shown from the start once
@@ -2678,14 +2825,16 @@ class Board {
     this.root = make("div", "tr-board", { "data-waiting": "" });
     this.grid = make("div", "tr-grid");
     this.dock = new Dock(this);
+    this.box = new Box(this);
     this.link = new Link(this);
     this.asks = new Asks(this);
     this.fetcher = new Fetcher(this);
-    this.root.append(this.grid, this.dock.element);
+    this.root.append(this.box.element, this.grid, this.dock.element);
     parent.append(this.root);
     this.theme = themeOf(this.root);
     this.palette = null;
     this.frame = null; // the frame on screen
+    this.pictured = false; // there are pictures in this lesson, not only numbers
     this.moved = true; // there is another moment to show
     this.readAgain = true;
     this.readAt = -1e9;
@@ -2766,6 +2915,7 @@ class Board {
       if (wanted !== (this.run?.id ?? null)) this.show(wanted);
     }
     this.asks.page(this.data.asks);
+    this.box.update(this.data.box);
     this.changed();
   }
 
@@ -2843,6 +2993,7 @@ class Board {
     this.arrange();
     this.root.removeAttribute("data-waiting");
     this.dock.words();
+    this.box.render();
     if (this.run) this.describe(this.run);
     this.changed();
   }
@@ -2898,6 +3049,7 @@ class Board {
 
   /** The page is about to show another run; the server has made this board its viewer already. */
   next({ from, run: id }) {
+    if (from === id) return; // the run that is on the board already
     if (this.run?.id === from) this.show(id, false, true);
     else if (!this.runs.has(id)) this.link.send({ op: "leave", run: id });
   }
@@ -2945,7 +3097,7 @@ class Board {
     const run = this.runs.get(header.run);
     if (header.type === "refused") this.refused(header);
     else if (header.type === "moved") this.movedTo(header);
-    else if (header.type === "next") this.next(header);
+    else if (header.type === "next") this.box.begun(header), this.next(header);
     else if (header.type === "answer") this.answered(header, arrays);
     else if (run) {
       if (header.type === "run") {
@@ -2970,6 +3122,8 @@ class Board {
         if (run === this.run) this.begin(run);
       } else if (header.type === "frame") {
         run.keep(header.step, resolved(header.patches, arrays), bytes);
+        this.pictured = true;
+        if (run === this.run && this.begun) this.holding = false;
       } else if (header.type === "rewind") {
         run.rewind(header.step);
         if (run === this.run) this.dock.notice("note", this.both(header.note));
@@ -2988,9 +3142,9 @@ class Board {
 
   /** The first scalars of a run are here: shown from its start where that is worth it, else from where it stands. */
   begin(run) {
-    this.holding = false;
     if (this.begun) return;
     this.begun = true;
+    this.release = performance.now() + (this.pictured && !run.ended && !run.frames.size ? PICTURE : 0);
     if (!this.data.autoplay || still() || replayed.has(run.id)) return;
     replayed.add(run.id);
     if (run.origin) this.playhead.play(Math.max(run.history.first, run.origin[1]));
@@ -3000,7 +3154,7 @@ class Board {
 
   movedTo({ from, run: id }) {
     if (this.run?.id !== from) return;
-    this.begun = true;
+    this.begun = false;
     replayed.add(id);
     // the server watches the copy already: only the old run's name has to be forgotten here
     this.runs.delete(from);
@@ -3013,6 +3167,7 @@ class Board {
   }
 
   refused({ id, error }) {
+    if (this.box.refused(id, this.both(error))) return;
     const key = id === null || id === undefined ? "" : this.asks.landed(id);
     if (key === null) return; // it was about another run, or nobody asks it any more
     const words = this.both(error);
@@ -3137,6 +3292,10 @@ class Board {
     this.raf = 0;
     now = performance.now();
     const { run, playhead } = this;
+    if (this.holding && this.begun) {
+      if (now >= this.release) this.holding = false;
+      else this.later(this.release - now);
+    }
     if (run && !this.holding) {
       const before = playhead.step;
       if (playhead.advance(now, run)) this.schedule();
@@ -3150,6 +3309,7 @@ class Board {
       for (const figure of this.figures.values()) figure.show(past, patches);
     }
     this.later(this.draw(now));
+    this.box.drawn();
     if (this.readAgain) {
       const wait = 200 - (now - this.readAt);
       if (wait > 0) this.later(wait);
@@ -3159,7 +3319,11 @@ class Board {
         for (const figure of this.figures.values()) figure.read();
       }
     }
-    this.later(this.asks.send(now));
+    if (this.shownRun === run) this.later(this.asks.send(now));
+    else if (!this.holding) {
+      this.shownRun = run; // questions about a run follow its first picture
+      this.schedule();
+    }
     this.dock.render(now);
   }
 

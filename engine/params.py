@@ -124,14 +124,15 @@ class Toggle:
 class Text:
     """At most `longest` characters that match `pattern`, if one is given; drawn as a box of so many `lines`.
 
-    `ahead`: it is what a run is about, and stands above the Run button. Not `drawn`: it has no widget of its own, a
-    figure sets it, the URL keeps it.
+    `board`: it is what a run is about, and its box stands on the board, above the figures; what is typed there is run
+    as soon as it is sent, before the page around it is drawn again. At most one setting of a lesson can be that. Not
+    `drawn`: it has no widget of its own, a figure sets it, the URL keeps it.
     """
 
     longest: int = 200
     pattern: str = ""
     lines: int = 1
-    ahead: bool = False
+    board: bool = False
     drawn: bool = True
     runs: bool = False
     live: bool = False
@@ -293,13 +294,14 @@ def problem(kind: type[Params], error: Any) -> Problem:
     )
 
 
-def whole(args: Values, name: str, low: int, high: int) -> int:
-    """A whole number from `low` to `high` out of a browser's arguments; `low` if it is not there.
+def whole(args: Values, name: str, low: int, high: int, default: int | None = None) -> int:
+    """A whole number from `low` to `high` out of a browser's arguments; `default`, or `low`, if it is not there.
 
-    Raises Problem for anything else.
+    2.0 is one: JSON does not tell it from 2. Raises Problem for anything else, 2.5 among it.
     """
-    value = args.get(name, low)
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value or not low <= value <= high:
+    value = args.get(name, low if default is None else default)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not low <= value <= high or value != int(value):
         raise Problem(
             f"{name} = {value!r:.40} is not a whole number from {low} to {high}.",
             f"{name} = {value!r:.40} 不是 {low} 到 {high} 之间的整数。",

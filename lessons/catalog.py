@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.params import Params
+from engine.types import Job
 
 FOLDER = Path(__file__).parent
 LANGUAGES = ("en", "zh")
@@ -88,6 +89,15 @@ def params(name: str) -> type[Params]:
     """The class of a lesson's settings."""
     kind: type[Params] = part(name, "params").Params
     return kind
+
+
+def job(name: str, settings: Params) -> Job:
+    """What is run for these settings: those that only change the view stand at their defaults, so that equal
+    experiments are one run whatever each learner looks at."""
+    plain = type(settings)().model_dump(mode="json")
+    views = {field: plain[field] for field, control in settings.controls() if control.view}
+    values = {**settings.model_dump(mode="json"), **views}
+    return Job(lesson(name).entry, values, int(values.get("seed", 0)))
 
 
 def script(name: str, settings: Params) -> str:

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engine.params import checked
+from engine.params import checked, whole
 from engine.types import Arrays, Job, Problem, Scalars, Snapshot, Step, Values
 from lessons.attention.encoder import HEADS, LAYERS, WIDTH, encoder, meaning
 from lessons.attention.params import MOST_OTHERS, Params
@@ -45,7 +45,7 @@ def run(job: Job, state: Snapshot | None = None) -> Generator[Step, Values | Non
     p = checked(Params, job.params)
     device = place(job.device)
     found = tokens(p.text)
-    whole = read(found.ids, (), device)
+    full = read(found.ids, (), device)
     changes = np.full(LAYERS * HEADS, np.nan)
     done = 0
     if state is not None:
@@ -59,13 +59,13 @@ def run(job: Job, state: Snapshot | None = None) -> Generator[Step, Values | Non
         # a long text's pictures are sent once a layer: they are large, and only one number of them is new
         return frame(p, changes, device) if len(found.ids) <= SMALL or done % HEADS == 0 else {}
 
-    scalars: Scalars = {"loss": moved(whole.meaning, read(found.ids, p.heads_off, device).meaning)}
+    scalars: Scalars = {"loss": moved(full.meaning, read(found.ids, p.heads_off, device).meaning)}
     if state is None:
         _, after = similarities(p, device)
         first = {"tokens": len(found.ids), "unknown": len(found.unknown), "cosine": after[0]}
         yield Step(0, {**scalars, **first}, LAYERS * HEADS, picture, snapshot)
     while done < LAYERS * HEADS:
-        changes[done] = moved(whole.meaning, without(whole, done, device))
+        changes[done] = moved(full.meaning, without(full, done, device))
         done += 1
         yield Step(done, {**scalars, "change": float(changes[done - 1])}, LAYERS * HEADS, picture, snapshot)
 
@@ -99,10 +99,10 @@ def read(ids: tuple[int, ...], off: tuple[int, ...], device: str) -> Reading:
 
 
 @torch.no_grad()
-def without(whole: Reading, index: int, device: str) -> Tensor:
+def without(full: Reading, index: int, device: str) -> Tensor:
     """The meaning of a text (384,) with head `index` alone switched off; layers below it stay as they were."""
     first = index // HEADS
-    inputs, _ = encoder(device).layers(whole.inputs[first], switches((index,), device), first=first)
+    inputs, _ = encoder(device).layers(full.inputs[first], switches((index,), device), first=first)
     return meaning(inputs[-1])[0]
 
 
@@ -164,22 +164,11 @@ def look(job: Job, state: Snapshot | None, name: str, args: Values) -> Arrays:
                 f"head = {chosen!r:.40} is not a head. Heads are named layer.head, from 1.1 to 6.12.",
                 f"head = {chosen!r:.40} 不是注意力头。头按“层.头”命名，从 1.1 到 6.12。",
             )
-        most = LONGEST - 1
-        return head(p, chosen, index(args, "token", p.token, most), index(args, "to", p.to, most), device)
+        token, to = (whole(args, one, 0, LONGEST - 1, getattr(p, one)) for one in ("token", "to"))
+        return head(p, chosen, token, to, device)
     if name == "attribution":
-        return attribution(p, index(args, "other", p.other, MOST_OTHERS - 1), device)
+        return attribution(p, whole(args, "other", 0, MOST_OTHERS - 1, p.other), device)
     raise Problem(f"This lesson has no answer to {name!r:.40}.", f"本课无法回答 {name!r:.40}。")
-
-
-def index(args: Values, name: str, default: int, high: int) -> int:
-    """A whole number from 0 to `high` out of a browser's arguments."""
-    value = args.get(name, default)
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= high:
-        raise Problem(
-            f"{name} = {value!r:.40} is not a whole number from 0 to {high}.",
-            f"{name} = {value!r:.40} 不是 0 到 {high} 之间的整数。",
-        )
-    return value
 
 
 @torch.no_grad()

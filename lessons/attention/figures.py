@@ -19,24 +19,23 @@ DIMENSIONS = [str(number) for number in range(1, 33)]
 def draw(params: Params, words: Words) -> dict[str, Figure]:
     """The figures in order of importance."""
     say = {name: figure.labels for name, figure in words.figures.items()}
-    grid: Values = {
-        "tiles": list(NAMES),
-        "rows": [str(layer) for layer in range(1, LAYERS + 1)],
-        "columns": [str(head) for head in range(1, HEADS + 1)],
-        "across": HEADS,
-        "whole": True,
-    }
-    figures: list[Figure] = [
-        Map(
-            "heads",
-            limits=(0, 255),
+
+    def of_heads(figure: str, **other: Any) -> Map:
+        """A tile for each head, layers down and heads across."""
+        return Map(
+            figure,
+            tiles=list(NAMES),
+            rows=[str(layer) for layer in range(1, LAYERS + 1)],
+            columns=[str(head) for head in range(1, HEADS + 1)],
             row_title=say["heads"]["layer"],
             column_title=say["heads"]["head"],
-            size="hero",
-            height=300,
-            picks=Choose({"head": "name"}),
-            **grid,
-        ),
+            across=HEADS,
+            whole=True,
+            **other,
+        )
+
+    figures: list[Figure] = [
+        of_heads("heads", limits=(0, 255), size="hero", height=300, picks=Choose({"head": "name"})),
         Links(
             "lines",
             left_title=say["lines"]["from"],
@@ -57,15 +56,7 @@ def draw(params: Params, words: Words) -> dict[str, Figure]:
             height=280,
             picks=Choose({"other": "row"}),
         ),
-        Map(
-            "changes",
-            row_title=say["heads"]["layer"],
-            column_title=say["heads"]["head"],
-            size="half",
-            height=280,
-            picks=Choose({"off": "name"}),
-            **grid,
-        ),
+        of_heads("changes", height=280, picks=Choose({"off": "name"})),
         Map(
             "weights",
             limits=(0, 1),

@@ -30,7 +30,7 @@ class Params(engine.params.Params):
     [CLS] is 0), and one of the other sentences.
     """
 
-    text: Annotated[str, Text(4000, lines=3, ahead=True, runs=True)] = TEXT
+    text: Annotated[str, Text(4000, lines=2, board=True, runs=True)] = TEXT
     others: Annotated[str, Text(3000, lines=4, runs=True)] = OTHERS
     off: Annotated[tuple[str, ...], Several(WHOLE + NAMES, least=0, many=True, runs=True)] = ()
     head: Annotated[str, Text(4, r"[1-6]\.([1-9]|1[0-2])", view=True, drawn=False)] = "4.2"

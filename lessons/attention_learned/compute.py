@@ -291,11 +291,12 @@ def look(job: Job, state: Snapshot | None, name: str, args: Values) -> Arrays:
 
     "head"  head, row, col  the held-out sequences with and without that head; and q, k, their score and the weight
                             in one cell of its map of the example (unless told, the first symbol written)
+    "off"   off             the held-out sequences with and without several heads, named as in "2.1", together
     "own"   own             a learner's sequence: what is written after it, and every head's map
     Raises Problem for arguments that are not of that form.
     """
     p = checked(Params, job.params)
-    if name not in ("head", "own"):
+    if name not in ("head", "off", "own"):
         raise Problem(f"This lesson has no answer to {name!r:.40}.", f"本课无法回答 {name!r:.40}。")
     if not state:
         raise Problem(
@@ -307,29 +308,53 @@ def look(job: Job, state: Snapshot | None, name: str, args: Values) -> Arrays:
     if name == "own":
         return found | own(model, p, args.get("own"))
     kept, last = held_out(p), 2 * p.length - 1
+    if name == "off":
+        return found | without(model, p.task, torch.from_numpy(kept), numbered(model, args.get("off")))
     args = {"row": p.length, "col": int(sources(p.task, kept[:1])[0, 0].argmax()), **args}
     head, row, col = (
         whole(args, one, 0, most) for one, most in (("head", model.count - 1), ("row", last), ("col", last))
     )
     known = torch.from_numpy(kept)
-    return found | without(model, p.task, known, head) | pair(model, p.task, known[:1], head, row, col)
+    return found | without(model, p.task, known, [head]) | pair(model, p.task, known[:1], head, row, col)
 
 
-def without(model: Transformer, task: str, kept: Tensor, head: int) -> Arrays:
-    """The network as it is and with one head's output set to zero, on all held-out sequences.
+def numbered(model: Transformer, names: Any) -> list[int]:
+    """Heads, named "layer.head", by their numbers. Raises Problem for one that this network does not have."""
+    layers, heads = model.shape.layers, model.shape.heads
+    known = [named(index, heads) for index in range(model.count)]
+    if not isinstance(names, list) or not names or not all(isinstance(one, str) for one in names):
+        raise Problem(
+            f"off = {names!r:.40} is not a list of heads, such as 1.1 and 2.1.",
+            f"off = {names!r:.40} 不是注意力头的列表（例如 1.1 和 2.1）。",
+        )
+    strange = next((one for one in names if one not in known), "")
+    if strange:
+        raise Problem(
+            f"The network on the board has no head {strange:.10}: its {layers} layers have {heads} heads each, from "
+            f"{known[0]} to {known[-1]}. Choose among them, or run with more.",
+            f"当前的网络没有头 {strange:.10}：它有 {layers} 层，每层 {heads} 个头，从 {known[0]} 到 {known[-1]}。"
+            "请从中选择，或增加后重新运行。",
+        )
+    return sorted({known.index(one) for one in names})
 
-    loss, accuracy, exact (2,); of the first few sequences: sequences, answers (n, length), letters (2, n, length)
-    and chances (2, n, length), the probability of the right symbol.
+
+def without(model: Transformer, task: str, kept: Tensor, heads: list[int]) -> Arrays:
+    """The network as it is and with the outputs of some heads set to zero together, on all held-out sequences.
+
+    heads (m,): which; loss, accuracy, exact (2,); of the first few sequences: sequences, answers (n, length), letters
+    (2, n, length) and chances (2, n, length), the probability of the right symbol.
     """
     length = kept.shape[1]
     answers = solved(task, kept)
     read = tokens(kept, answers, model.shape.symbols)
-    on = switched(model, kept.device)[[0, 1 + head]]
+    on = torch.ones(2, model.count, device=kept.device)
+    on[1, heads] = 0
+    on = on.view(2, model.shape.layers, model.shape.heads)
     guesses = torch.stack([model(read, one[None])[0][:, length:] for one in on])
     right = guesses.argmax(3) == answers
     chances = guesses.softmax(3).gather(3, answers.expand(2, -1, -1)[..., None])[..., 0]
     return {
-        "head": np.array(head),
+        "heads": np.array(heads, np.int32),
         "loss": np.array([F.cross_entropy(one.flatten(0, 1), answers.flatten()).item() for one in guesses]),
         "accuracy": right.float().mean((1, 2)).numpy(),
         "exact": right.all(2).float().mean(1).numpy(),

@@ -47,7 +47,7 @@ def draw(params: Params, words: Words) -> dict[str, Figure]:
         pair(say("pair"), params),
         off(say("off"), heads, wanted[0]),
         loss(params, say("loss")),
-        without(say("without"), wanted),
+        without("off_together" if params.off else "without", words, wanted),
     ]
     if params.own:
         labels = tokens(params.task, read(params.own))
@@ -58,8 +58,10 @@ def draw(params: Params, words: Words) -> dict[str, Figure]:
 
 
 def asks(params: Params) -> list[Values]:
-    """Questions that stand as long as the page is open: the first head, and a learner's own sequence."""
+    """Questions that stand as long as the page is open: the first head, heads off, and a learner's own sequence."""
     standing: list[Values] = [{"name": "head", "args": {"head": 0}}]
+    if params.off:
+        standing.append({"name": "off", "args": {"off": list(params.off)}})
     if params.own:
         standing.append({"name": "own", "args": {"own": params.own}})
     return standing
@@ -149,8 +151,9 @@ def off(say: FigureWords, heads: list[str], wanted: list[str]) -> Plot:
     return Plot("off", [letters("off", say)], layout, height=max(300, 18 * len(rows) + 60))
 
 
-def without(say: FigureWords, wanted: list[list[str]]) -> Plot:
-    """Some held-out sequences with all heads on (left) and without the chosen one (right)."""
+def without(figure: str, words: Words, wanted: list[list[str]]) -> Plot:
+    """Some held-out sequences with all heads on (left) and without the one or the ones chosen (right)."""
+    say = words.figures[figure]
     rows = ["".join(one) for one in wanted]
     numbers = [str(place + 1) for place in range(len(wanted[0]))]
     layout = {
@@ -160,7 +163,7 @@ def without(say: FigureWords, wanted: list[list[str]]) -> Plot:
         "yaxis": down(rows, say.labels["y"]) | {"tickfont": {"family": "monospace"}},
     }
     traces = [letters("on", say), letters("off", say, xaxis="x2")]
-    return Plot("without", traces, layout, size="full", height=60 + 26 * len(rows))
+    return Plot(figure, traces, layout, size="full", height=60 + 26 * len(rows))
 
 
 def pair(say: FigureWords, params: Params) -> Plot:
@@ -216,24 +219,35 @@ def cells(written: Array, chances: Array, right: Array) -> Values:
     return {"z": chances.astype(np.float32), "text": text}
 
 
+def compared(figure: str, arrays: Arrays, say: Values) -> list[Patch]:
+    """What is written with all heads on and with some off, and how well."""
+    measured: Values = {"count": int(arrays["count"])}
+    for number, suffix in enumerate(("on", "off")):
+        measured |= {f"{one}_{suffix}": float(arrays[one][number]) for one in ("loss", "accuracy", "exact")}
+    on, off = (cells(*both, arrays["answers"]) for both in zip(arrays["letters"], arrays["chances"], strict=True))
+    return [Patch(figure, on, "on"), Patch(figure, off | {"say": say | measured}, "off")]
+
+
 def answer(params: Params, name: str, args: Mapping[str, Any], arrays: Arrays) -> list[Patch]:
     """What `compute.look` answered, as patches."""
     if name == "head":
         named_head = {"step": int(arrays["step"]), **place(params, int(arrays["head"]))}
-        measured: Values = {"count": int(arrays["count"])}
-        for number, suffix in enumerate(("on", "off")):
-            measured |= {f"{one}_{suffix}": float(arrays[one][number]) for one in ("loss", "accuracy", "exact")}
-        written = [cells(*both, arrays["answers"]) for both in zip(arrays["letters"], arrays["chances"], strict=True)]
         q, k, row, col = arrays["q"], arrays["k"], int(arrays["row"]), int(arrays["col"])
         made: Values = {"row": row + 1, "col": col + 1, "dot": float(q @ k), "width": len(q)}
         made |= {one: float(arrays[one]) for one in ("score", "weight")}
         return [
-            Patch("without", written[0], "on"),
-            Patch("without", written[1] | {"say": named_head | measured}, "off"),
+            *compared("without", arrays, named_head),
             Patch("head", {"select": [0, row, col]}),
             Patch("pair", {"y": q}, "q"),
             Patch("pair", {"y": k}, "k"),
             Patch("pair", {"y": q * k, "say": named_head | made}, "q·k"),
+        ]
+    if name == "off":
+        heads = [int(head) for head in arrays["heads"]]
+        names = ", ".join(named(params)[head] for head in heads)
+        return [
+            *compared("off_together", arrays, {"step": int(arrays["step"]), "names": names}),
+            Patch("heads", {"crossed": heads}),
         ]
     if name == "own":
         right = int((arrays["letters"] == arrays["answers"]).sum())

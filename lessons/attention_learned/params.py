@@ -7,28 +7,31 @@ from typing import Annotated, Any
 from pydantic import field_validator
 
 import engine.params
-from engine.params import Choice, Number, Slider, Text, Toggle
+from engine.params import Choice, Number, Several, Slider, Text, Toggle
 from engine.types import Problem
 from lessons.attention_learned.task import LETTERS
 
 TASKS = ("copy", "reverse", "sort")
 JOBS = ("source", "previous", "itself", "bar")
 LONGEST = 12
+HEADS = tuple(f"{layer}.{head}" for layer in range(1, 4) for head in range(1, 9))  # of the largest network
 
 
 class Params(engine.params.Params):
     """What is to be written, and by which transformer.
 
-    Each head works with width / heads numbers, rounded down. `own` is a learner's sequence, "" for none.
+    Each head works with width / heads numbers, rounded down. `own` is a learner's sequence, "" for none; `off` names
+    heads as layer.head: those that are switched off together when the network on the board is asked.
     """
 
     task: Annotated[str, Choice(TASKS, row=True)] = "reverse"
     length: Annotated[int, Slider(2, LONGEST, step=1)] = 8
     layers: Annotated[int, Slider(1, 3, step=1)] = 2
     heads: Annotated[int, Slider(1, 8, step=1)] = 4
-    positions: Annotated[str, Choice(("learned", "sine", "none"), row=True)] = "learned"
     own: Annotated[str, Text(60, view=True)] = ""
+    off: Annotated[tuple[str, ...], Several(HEADS, least=0, many=True, view=True)] = ()
     job: Annotated[str, Choice(JOBS, view=True)] = "source"
+    positions: Annotated[str, Choice(("learned", "sine", "none"), row=True)] = "learned"
     lr: Annotated[float, Slider(0.00001, 0.1, log=True, live=True)] = 0.002
     symbols: Annotated[int, Slider(2, len(LETTERS), step=1)] = 10
     mlp: Annotated[bool, Toggle()] = False
@@ -38,6 +41,11 @@ class Params(engine.params.Params):
     steps: Annotated[int, Slider(20, 3000, step=20)] = 300
     pace: Annotated[float, Slider(0.0, 200.0, step=5.0, live=True)] = 15.0
     seed: Annotated[int, Number(0, 2**31 - 1)] = 0
+
+    @field_validator("off")
+    @classmethod
+    def _in_order(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(sorted(value, key=HEADS.index))
 
     @field_validator("own", mode="after")
     @classmethod

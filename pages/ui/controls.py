@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import streamlit as st
 
 from engine.params import Choice, Control, Number, Params, Picture, Several, Slider, Text, Toggle
+from engine.types import Values
 from lessons.text import ControlWords, Words
 from pages.ui import state
 from pages.ui.words import say
@@ -43,7 +44,7 @@ def in_a_row(labels: Iterable[str]) -> bool:
 def draw(visit: state.Visit, words: Words, changed: Changed) -> None:
     """The settings that matter now: the first FEW in sight, the rest folded, the seed last."""
     shown = [(name, control) for name, control in type(visit.params).controls() if applies(control, visit.params)]
-    drawn = [(name, control) for name, control in shown if has_widget(control) and not is_ahead(control)]
+    drawn = [(name, control) for name, control in shown if has_widget(control)]
     for name, control in drawn[:FEW]:
         one(visit, name, control, words, changed)
     picked = [name for name, control in shown if isinstance(control, Number) and control.drawn and name != "seed"]
@@ -63,20 +64,38 @@ def draw(visit: state.Visit, words: Words, changed: Changed) -> None:
 
 
 def has_widget(control: Control) -> bool:
-    """Whether a setting is moved in the settings' column, and not by a figure."""
-    return not isinstance(control, Number) and not (isinstance(control, Text) and not control.drawn)
+    """Whether a setting is moved in the settings' column, and not on the board."""
+    return not isinstance(control, Number) and not (isinstance(control, Text) and (control.board or not control.drawn))
 
 
-def is_ahead(control: Control) -> bool:
-    """Whether a setting stands above the Run button."""
-    return isinstance(control, Text) and control.ahead
+def box(visit: state.Visit, words: Words) -> Values | None:
+    """The setting whose box stands on the board, as the board draws it; None where the lesson has none.
 
-
-def draw_ahead(visit: state.Visit, words: Words, changed: Changed) -> None:
-    """The settings that a run is about."""
+    `settings` are those that a run of another text would have besides it; None while something else that was typed
+    cannot be used. `n` numbers what was sent from the box and has been heard of.
+    """
     for name, control in type(visit.params).controls():
-        if is_ahead(control):
-            one(visit, name, control, words, changed)
+        if isinstance(control, Text) and control.board:
+            said = label(words, name)
+            alone = not visit.drafts.keys() - {name}
+            return {
+                "field": name,
+                "value": visit.drafts.get(name, getattr(visit.params, name)),
+                "label": said.label,
+                "help": said.help,
+                "lines": control.lines,
+                "longest": control.longest,
+                "error": " ".join(one.say(words.language) for one in visit.problems) if in_box(visit) else "",
+                "settings": visit.job_values() if alone else None,
+                "n": visit.heard,
+            }
+    return None
+
+
+def in_box(visit: state.Visit) -> bool:
+    """Whether what is wrong is what was typed into the board's box, and is said there."""
+    known = dict(type(visit.params).controls())
+    return bool(visit.drafts) and all(isinstance(one := known[name], Text) and one.board for name in visit.drafts)
 
 
 def applies(control: Control, params: Params) -> bool:

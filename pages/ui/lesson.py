@@ -14,7 +14,7 @@ import streamlit as st
 
 from engine.engine import Run
 from engine.params import Params, Picture, Several, checked
-from engine.types import ENDED, Job, Problem, Values
+from engine.types import ENDED, Problem, Values
 from lessons import board, catalog, text
 from pages.ui import controls, data, quiz, state
 from pages.ui.room import Room, the_room
@@ -58,7 +58,8 @@ def workbench(name: str) -> None:
         take_up(visit)
     figures = catalog.part(name, "figures")
     with st.container(key="messages"):  # there even if empty: what stood before the board would move and mount it anew
-        for problem in filter(None, [state.language_problem(), *visit.problems]):
+        said = [] if controls.in_box(visit) else visit.problems
+        for problem in filter(None, [state.language_problem(), *said]):
             st.warning(as_text(problem.say(language)), icon=":material/error:")
         if hasattr(figures, "remarks"):
             for remark in figures.remarks(visit.params):
@@ -92,14 +93,20 @@ def heading(name: str, words: text.Words) -> None:
 # what the buttons do: callbacks, before the page is drawn again
 
 
+def press(name: str) -> None:
+    """Run: what was typed into the board's box on the way to the button counts."""
+    if not typed(name):
+        submit(name)
+
+
 def submit(name: str) -> None:
-    """Run: a run of the settings as they stand; the same settings again are a new attempt."""
+    """A run of the settings as they stand; the same settings again are a new attempt."""
     visit = state.visit(name)
     if visit.drafts:  # something typed cannot be used: the message about it stays
         return
     room = the_room()
-    values = visit.job_values()
-    job = Job(catalog.lesson(name).entry, values, int(values.get("seed", 0)))
+    job = catalog.job(name, visit.params)
+    values = dict(job.params)
     try:
         again = visit.applied == values and visit.run is not None and room.engine.get(visit.run).status in ENDED
         again = again and not (visit.lent and room.engine.going(job))  # of a class that came by one link, one begins it
@@ -111,17 +118,42 @@ def submit(name: str) -> None:
     except Problem as problem:
         visit.problems = [problem]
         return
-    begun(visit, before, values)
+    room.hub.turn(state.learner(), before, visit.run)
+    shown(visit, visit.run)
 
 
-def begun(visit: state.Visit, before: str | None, values: Values) -> None:
-    """The visit has another run on its board, begun here with these settings."""
-    assert visit.run
-    the_room().hub.turn(state.learner(), before, visit.run)
-    visit.applied = values
+def shown(visit: state.Visit, run: str) -> None:
+    """The board has a run of the visit's own settings."""
+    visit.run = run
+    visit.applied = visit.job_values()
     visit.problems = []
     visit.gone = visit.lent = False
     state.mark(visit.lesson, "ran")
+
+
+def typed(name: str) -> bool:
+    """The board's box sent another text: it is taken. Returns whether there was one that had not been heard of.
+
+    Mostly the board has begun its run already; only where it could not, or the run is of other settings, one is begun.
+    """
+    visit = state.visit(name)
+    sent = state.component(f"board.{name}", "box") or {}
+    field = next((one for one, control in type(visit.params).controls() if getattr(control, "board", False)), None)
+    number, text, run = (sent.get(key) for key in ("n", "text", "run"))
+    if field is None or not isinstance(number, int) or not isinstance(text, str) or number <= visit.heard:
+        return False
+    visit.heard = number
+    if visit.take({field: text}):
+        job = catalog.job(name, visit.params)
+        try:
+            begun = the_room().engine.get(str(run)).job == job if run else False
+        except Problem:
+            begun = False
+        if begun:
+            shown(visit, str(run))
+        elif visit.applied != job.params:
+            submit(name)
+    return True
 
 
 def take_up(visit: state.Visit) -> None:
@@ -150,13 +182,12 @@ def forked(name: str) -> None:
     source, step = asked.get("run"), asked.get("step")
     if visit.drafts or not isinstance(source, str) or not isinstance(step, int):
         return
-    values = visit.job_values()
+    room = the_room()
     try:
-        job = Job(catalog.lesson(name).entry, values, int(values.get("seed", 0)))
-        engine = the_room().engine
-        if engine.get(source).job.lesson == name:
-            visit.run = engine.fork(source, step, job, state.learner()).id
-            begun(visit, source, values)
+        if room.engine.get(source).job.lesson == name:
+            run = room.engine.fork(source, step, catalog.job(name, visit.params), state.learner()).id
+            room.hub.turn(state.learner(), source, run)
+            shown(visit, run)
     except Problem as problem:
         visit.problems = [problem]
 
@@ -296,7 +327,6 @@ def start(visit: state.Visit, words: text.Words) -> None:
             args=(name,),
             label_visibility="collapsed",
         )
-    controls.draw_ahead(visit, words, changed)
     with st.container(horizontal=True, gap="small"):
         st.button(
             say("run", language),
@@ -304,7 +334,7 @@ def start(visit: state.Visit, words: text.Words) -> None:
             type="primary",
             icon=":material/play_arrow:",
             help=say("run_help", language),
-            on_click=submit,
+            on_click=press,
             args=(name,),
             shortcut="Ctrl+Enter",
             width="stretch",
@@ -365,11 +395,13 @@ def draw_board(visit: state.Visit, words: text.Words) -> None:
             "autoplay": run is not None,
             "status": status,
             "focus": visit.focus,
+            "box": controls.box(visit, words),
             "assets": {one: room.assets.url(one) for one in ("live.css", "plotly.min.js")},
         },
         on_run_change=functools.partial(moved, name),
         on_choose_change=functools.partial(chosen, name),
         on_fork_change=functools.partial(forked, name),
+        on_box_change=functools.partial(typed, name),
     )
 
 

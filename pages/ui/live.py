@@ -415,9 +415,8 @@ class Socket:
             if not isinstance(message, dict):
                 raise MALFORMED
             number = message.get("id") if isinstance(message.get("id"), int) else None
-            action = {"watch": self.watch, "leave": self.leave, "tell": self.tell, "ask": self.ask}.get(
-                message.get("op", "")
-            )
+            known = {"watch": self.watch, "leave": self.leave, "tell": self.tell, "ask": self.ask, "begin": self.begin}
+            action = known.get(message.get("op", ""))
             run = message.get("run")
             if action is None or not isinstance(run, str) or not RUN_ID.fullmatch(run):
                 raise MALFORMED
@@ -458,6 +457,19 @@ class Socket:
             first = self.hub.join(self, moved, -1)
             self.leave(run)
             self.post(wire.pack({"type": "moved", "from": run, "run": moved}), *first)
+
+    def begin(self, run: str, message: Values) -> None:
+        """A run of other settings in the place of `run`, with no page to be drawn in between."""
+        number, settings = message.get("id"), message.get("settings")
+        if not isinstance(number, int) or not isinstance(settings, dict) or run not in self.places:
+            raise MALFORMED
+        lesson = self.hub.engine.get(run).job.lesson
+        job = catalog.job(lesson, checked(catalog.params(lesson), settings))
+        begun = self.hub.engine.submit(job, self.learner).id
+        first = [] if begun == run else self.hub.join(self, begun, -1)
+        self.post(wire.pack({"type": "next", "id": number, "from": run, "run": begun}), *first)
+        if begun != run:
+            self.leave(run)  # it rests at once, and leaves the worker to the new one
 
     def ask(self, run: str, message: Values) -> None:
         number, name, args, step = (message.get(key) for key in ("id", "name", "args", "step"))

@@ -27,8 +27,9 @@ class Visit:
     """One learner in one lesson.
 
     `drafts` are values that were typed but cannot be used (yet); `applied` the settings of the run on the board;
-    `link` the settings as they last stood in the address; `asked` a run that the address named and the board has yet
-    to show; `lent` tells a run that came that way from one begun here.
+    `link` the settings as they last stood in the address; `heard` numbers what was last sent from the board's box;
+    `asked` a run that the address named and the board has yet to show; `lent` tells a run that came that way from one
+    begun here.
     """
 
     lesson: str
@@ -38,6 +39,7 @@ class Visit:
     run: str | None = None
     applied: Values | None = None
     link: dict[str, str] | None = None
+    heard: int = 0
     gone: bool = False
     asked: str = ""
     lent: bool = False
@@ -66,8 +68,7 @@ class Visit:
 
     def job_values(self) -> Values:
         """The settings that make a run what it is: those that only change the view stand at their defaults."""
-        plain = type(self.params)().model_dump(mode="json")
-        return {**self.params.model_dump(mode="json"), **{name: plain[name] for name in self.views()}}
+        return dict(catalog.job(self.lesson, self.params).params)
 
     def views(self) -> Values:
         """Settings that only change what is drawn or asked: uploaded pictures among them."""

@@ -219,6 +219,8 @@ PLAYER: dict[str, tuple[str, str]] = {
         "[ and ] go to the marked steps, F forks there.",
         "空格键播放和暂停，方向键单步，Home / End 跳到首尾，[ 和 ] 跳到有标记的步数，F 在那里分叉。",
     ),
+    "send": ("Run this text", "运行这段文字"),
+    "characters": ("{n} of {longest} characters · Ctrl+Enter", "{n} / {longest} 个字符 · Ctrl+Enter"),
     "dismiss": ("Close this message", "关闭提示"),
     "reading": ("In words", "文字说明"),
     "expired": ("This page is too old to command runs. Reload it.", "页面已过期，请刷新后再操作。"),

@@ -98,7 +98,7 @@ def opened(browser: Browser, url: str) -> tuple[Page, Wire]:
 
 def submitted(page: Page, text: str) -> float:
     """Types a text and sends it; the milliseconds until all its heads are drawn."""
-    area = page.get_by_role("textbox").first
+    area = page.get_by_role("textbox", name="Your sentence")
     area.fill(text)
     timing = page.evaluate_handle(f"() => {{ window.timed = ({TIMED})(); }}")
     area.press("Control+Enter")

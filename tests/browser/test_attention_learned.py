@@ -90,6 +90,27 @@ def test_it_trains_and_its_heads_can_be_opened_scrubbed_and_switched_off(tab: Ta
     assert off == 9
 
 
+def test_several_heads_are_off_together_at_whatever_step_was_kept(tab: Tab) -> None:
+    tab.open(f"{NAME}?off=2.1,2.2,2.3,2.4")
+    tab.until("board.run?.status === 'recorded' && board.head === 300")
+    tab.page.locator("h1").first.click()
+    tab.page.keyboard.press("End")
+    reading = tab.page.locator("[data-figure=off_together] .tr-reading")
+    reading.scroll_into_view_if_needed()
+    expect(reading).to_contain_text("At step 300, without 2.1, 2.2, 2.3, 2.4:")
+    assert tab.board("board.figures.get('heads').data.crossed.join()") == "4,5,6,7"
+    at_end = reading.text_content()
+    # between two kept states the answer is that of the one before, and says so
+    tab.board("board.scrubbed(160)")
+    kept = tab.board("Math.max(...board.run.snapshots.filter((one) => one <= 160))")
+    expect(reading).to_contain_text(f"At step {kept}, without 2.1, 2.2, 2.3, 2.4:")
+    assert reading.text_content() != at_end
+    run = tab.board("board.run.id")
+    tab.page.locator("[data-figure=off_together]").page.goto(f"{tab.server.url}/{NAME}?off=3.1")
+    expect(tab.page.locator(".tr-notices")).to_contain_text("has no head 3.1: its 2 layers have 4 heads each")
+    assert tab.board("board.run.id") == run
+
+
 def test_a_sequence_of_ones_own_is_written_and_a_bad_one_named(tab: Tab) -> None:
     tab.open(f"{NAME}?own=FACEBEAD")
     written = "board.figures.get('own')?.patches().find((one) => one.data.text)?.data.text[0].join('')"

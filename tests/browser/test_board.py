@@ -247,7 +247,7 @@ def test_a_long_line_keeps_its_extremes_and_gaps(view: View) -> None:
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
-def test_all_four_kinds_draw(view: View, theme: str, width: int) -> None:
+def test_plots_maps_graphs_and_strips_draw(view: View, theme: str, width: int) -> None:
     view.page.set_viewport_size({"width": width, "height": 3200})
     view.open(theme=theme, spec="zh-solid" if width == 390 else "en-solid")
     view.drawn()
@@ -270,6 +270,151 @@ def test_all_four_kinds_draw(view: View, theme: str, width: int) -> None:
         assert boxes["contour"]["y"] == boxes["relief"]["y"]
         assert 1.3 < boxes["contour"]["width"] / boxes["relief"]["width"] < 1.6
         assert boxes["filters"]["y"] == boxes["boundary"]["y"] == boxes["graph"]["y"]
+
+
+def shade(view: View, name: str, tile: int, across: float, down: float) -> tuple[int, ...]:
+    """The colour of a map's pixel at a place of a tile, in cells."""
+    place = view.js(
+        "([name, tile, across, down]) => {"
+        "const figure = torchroom.board.figures.get(name);"
+        "const [x, y] = figure.corner(tile);"
+        "return [x + across * figure.plan.cell, y + down * figure.plan.cell]; }",
+        [name, tile, across, down],
+    )
+    return tuple(int(one) for one in pixels(view, name)[int(place[1]), int(place[0])])
+
+
+def test_a_map_of_bytes_is_blended_stands_for_its_span_and_has_dots_on_it(view: View) -> None:
+    view.open(spec="en-words")
+    view.drawn()
+    figure = view.figure("field")
+    view.until("torchroom.board.figures.get('field').names[0].startsWith('step 120')")
+    assert view.board("figures.get('field').names") == [
+        reading("step {step}\nloss {now:loss|2}", [(step, figures.scalars(step)) for step in range(121)]),
+        "the other",
+    ]
+    plan = view.board("figures.get('field').plan")
+    scale = figure.locator(".tr-scale")
+    assert scale.inner_text().split() == [number(-3.0, "3"), number(5.0, "3")]
+    for (row, column), byte in (((0, 0), 0), ((1, 2), 102), ((3, 3), 255)):
+        x, y = view.js("() => torchroom.board.figures.get('field').corner(1)")
+        at: Position = {"x": x + (column + 0.5) * plan["cell"], "y": y + (row + 0.5) * plan["cell"]}
+        figure.locator(".tr-canvas").hover(position=at)
+        said = f"the other · {row} · {column}: {-3 + 8 * byte / 255:.7g}".replace("-", "−")
+        expect(figure.locator(".tr-tip")).to_have_text(said)
+    view.page.mouse.move(5, 5)
+    # dots of four kinds in the corners of each tile: odd blue, even orange, dark from 2 on
+    for tile in (0, 1):
+        quarter = 4 * 64 / 255
+        found = [shade(view, "field", tile, quarter * x, quarter * y) for x, y in ((1, 1), (3, 1), (1, 3), (3, 3))]
+        for colour, wanted in zip(found, ("#ffd9ad", "#b9dcff", "#5c2a00", "#0a2f57"), strict=True):
+            assert np.abs(np.array(colour) - [int(wanted[i : i + 2], 16) for i in (1, 3, 5)]).max() < 40, (tile, found)
+    # between a cell at one end and its neighbour at the other the colour goes over; without "smooth" it would jump
+    low, middle, high = (shade(view, "field", 0, across, 2.5) for across in (0.6, 1.0, 1.4))
+    assert low != middle != high
+    assert min(np.abs(np.subtract(low, middle)).sum(), np.abs(np.subtract(middle, high)).sum()) > 30
+    # the other map shows one tile in full, named, and another after a click
+    close = view.figure("close")
+    expect(close.locator(".tr-title")).to_contain_text("One tile of it · step 120")
+    assert view.board("figures.get('close').tiles.values.length") == 16
+    figure.locator(".tr-canvas").click(position={"x": x + 5, "y": y + 5})
+    expect(close.locator(".tr-title")).to_have_text("One tile of it · the other")
+    assert list(view.js("() => Object.values(torchroom.board.figures.get('close').tiles.values)")) == [
+        17 * i for i in range(16)
+    ]
+
+
+def test_links_show_a_words_own_lines_and_answer_mouse_and_keys(view: View) -> None:
+    view.open(spec="en-words")
+    view.drawn()
+    figure = view.figure("links")
+    left, right = (figure.get_by_role("group", name=name, exact=True) for name in ("looks", "is looked at"))
+    assert left.get_by_role("button").all_inner_texts() == figures.LOOKING
+    assert right.get_by_role("button").all_inner_texts() == figures.SEEN
+    expect(figure.locator(".tr-reading")).to_have_text("we gets most.")
+
+    def inked() -> int:
+        return int(
+            view.js(
+                "() => { const { canvas } = torchroom.board.figures.get('links');"
+                "const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);"
+                "return data.filter((value, at) => at % 4 === 3 && value).length; }"
+            )
+        )
+
+    every = inked()
+    word = left.get_by_role("button", name="sat")
+    word.hover()
+    expect(word).to_have_attribute("data-hot", "true")
+    assert 0 < inked() < every
+    assert [one.get_attribute("title") for one in right.get_by_role("button").all()] == [
+        f"{name}: 0.25" for name in figures.SEEN
+    ]
+    right.get_by_role("button", name="we").hover()
+    assert [one.get_attribute("title") for one in left.get_by_role("button").all()] == [
+        "we: 0.7",
+        "sat: 0.25",
+        "here: 0",
+    ]
+    view.page.mouse.move(5, 5)
+    assert inked() == every
+    right.get_by_role("button", name=".", exact=True).click()
+    expect(right.get_by_role("button", name=".", exact=True)).to_have_attribute("aria-pressed", "true")
+    expect(left.get_by_role("button", name="we")).to_have_attribute("aria-pressed", "true")
+    for key in ("ArrowLeft", "ArrowUp", "Enter"):
+        view.page.keyboard.press(key)
+    expect(left.get_by_role("button", name="sat")).to_have_attribute("aria-pressed", "true")
+    asked = [(one["name"], one["args"]) for one in view.control("state")["heard"] if one["op"] == "ask"]
+    # the second gesture says one thing anew, and keeps what the first said
+    assert asked == [("pair", {"to": 3}), ("pair", {"to": 3, "from": 1})]
+    assert view.step() == 120  # the arrow keys were the words'
+
+
+def test_a_table_writes_its_numbers_and_answers_mouse_and_keys(view: View) -> None:
+    view.open(spec="en-words")
+    view.drawn()
+    figure = view.figure("table")
+    assert figure.get_by_role("columnheader").all_inner_texts() == ["word", "share", "most", "signed", "plain"]
+    rows = figure.locator("tbody tr")
+    for row, name, values in zip(rows.all(), figures.SEEN, figures.table(1.0), strict=True):
+        assert row.get_by_role("rowheader").inner_text() == name
+        said = ["–" if math.isnan(one) else number(float(one), "4").replace("-", "−") for one in values]
+        assert row.locator("td").all_inner_texts() == said
+    bars = [
+        [
+            one.evaluate("(bar) => [bar.style.width, bar.parentElement.dataset.sign]")
+            for one in row.locator("td i").all()[:3]
+        ]
+        for row in rows.all()
+    ]
+    assert bars[0] == [["50%", "plus"], ["50%", "plus"], ["50%", "minus"]]
+    assert bars[1] == [["100%", "plus"], ["100%", "minus"], ["25%", "plus"]]
+    assert bars[2][1][0] == "0%"
+    expect(rows.nth(1)).to_have_attribute("aria-selected", "true")  # as the frame said
+    rows.nth(2).click()
+    expect(rows.nth(2)).to_have_attribute("aria-selected", "true")
+    rows.nth(2).focus()
+    for key in ("ArrowDown", "Enter"):
+        view.page.keyboard.press(key)
+    expect(rows.nth(3)).to_have_attribute("aria-selected", "true")
+    asked = [(one["name"], one["args"]) for one in view.control("state")["heard"] if one["op"] == "ask"]
+    assert asked == [("row", {"row": 2, "word": "here"}), ("row", {"row": 3, "word": "."})]
+
+
+def test_of_two_questions_about_one_figure_the_later_holds(view: View) -> None:
+    view.open(spec="en-words")
+    view.drawn()
+    cell = view.figure("table").locator("tbody tr").nth(3).locator("td").first  # 0.25 as the frame has it
+    word = view.figure("links").get_by_role("button", name=".", exact=True)
+    row = view.figure("table").locator("tbody tr").first
+    expect(cell).to_have_text(number(0.25, "4"))
+    for gesture, factor in ((word, 10), (row, 100), (word, 10), (row, 100)):
+        gesture.click()
+        expect(cell).to_have_text(number(0.25 * factor, "4"))
+    # asked again of another moment, both are answered, and it is still the later that shows
+    view.board("scrubbed(20)")
+    view.until("torchroom.board.asks.flights.size === 0 && torchroom.board.asks.id >= 6")
+    expect(cell).to_have_text(number(25.0, "4"))
 
 
 def test_hero_and_player_fit_above_the_fold(view: View) -> None:
@@ -637,6 +782,163 @@ def test_words_of_failed_queued_and_refused(view: View) -> None:
     expect(view.page.locator(".tr-notice")).to_contain_text("There is no run 'nowhere'.")
     view.open(ticket="wrong")
     expect(view.page.locator(".tr-notice")).to_have_text("This page is too old to command runs. Reload it.×")
+
+
+# the box for a text
+
+BOX = {
+    "field": "text", "value": "quick", "label": "Your text", "help": "one run's name", "lines": 2, "longest": 30,
+    "error": "", "settings": {"text": "quick", "seed": 3}, "n": 0,
+}  # fmt: skip
+
+
+def boxed(view: View, **changes: Any) -> Locator:
+    """The page draws the board's box."""
+    view.js("(box) => window.rerun({ box })", {**BOX, **changes})
+    return view.page.get_by_role("textbox", name="Your text")
+
+
+def test_a_text_is_run_at_once_and_the_page_hears_of_it_after_the_drawing(view: View) -> None:
+    view.open()
+    view.drawn()
+    area = boxed(view)
+    expect(area).to_have_value("quick")
+    send = view.page.get_by_role("button", name="Run this text")
+    expect(send).to_be_disabled()
+    view.js(
+        "(() => { const { board } = torchroom; const say = board.setStateValue; board.setStateValue = (...all) => {"
+        "window.standing = board.frame.run.id === 'other' && ![...board.figures.values()].some((one) => one.visible && "
+        "one.dirty); say(...all); }; })()"
+    )
+    area.fill("other")
+    expect(view.page.locator(".tr-box")).to_contain_text("5 of 30 characters")
+    area.press("Control+Enter")
+    view.until("window.sent.length === 1")
+    assert view.js("window.standing") is True
+    ((name, sent),) = view.js("window.sent")
+    assert (name, sent["text"], sent["run"]) == ("box", "other", "other")
+    begun = [one for one in view.control("state")["heard"] if one["op"] == "begin"]
+    assert [one["settings"] for one in begun] == [{"text": "other", "seed": 3}]
+    assert begun[0]["run"] == "quick"
+    expect(send).to_be_disabled()
+    # a rerun from before this text says nothing new; the one that has heard of it does
+    boxed(view)
+    expect(area).to_have_value("other")
+    area.fill("oth")  # typing goes on meanwhile
+    view.js("(box) => window.rerun({ run: 'other', box })", {**BOX, "value": "other", "n": sent["n"]})
+    expect(area).to_have_value("oth")
+    assert view.board("run.id") == "other"
+    # a preset, say
+    boxed(view, value="quick", n=sent["n"])
+    expect(area).to_have_value("quick")
+    area.fill("live")
+    send.click()
+    view.until("torchroom.board.run.id === 'live' && window.sent.length === 2")
+    assert view.js("window.sent[1][1].n") > sent["n"]
+    view.until("torchroom.board.head > 4")  # it has everything the run brings, though it never asked to watch it
+    assert [one["op"] for one in view.control("state")["heard"] if one["op"] == "watch"] == ["watch"]
+
+
+def test_a_text_that_cannot_be_run_is_named_at_the_box_and_kept(view: View) -> None:
+    view.open(spec="zh")
+    view.drawn()
+    area = boxed(view)
+    area.fill("nothing")
+    area.press("Control+Enter")
+    expect(view.page.get_by_role("alert")).to_have_text("没有名为 'nothing' 的运行。")
+    expect(area).to_have_attribute("aria-invalid", "true")
+    expect(area).to_have_value("nothing")
+    expect(area).to_be_focused()
+    view.until("window.sent.length === 1")
+    assert (view.js("window.sent[0][1].text"), view.js("window.sent[0][1].run")) == ("nothing", "")
+    assert view.board("run.id") == "quick"
+    expect(view.page.locator(".tr-notice")).to_have_count(0)
+    # the page's own answer to it, in whichever language it has by now
+    boxed(view, value="nothing", error="There is no such run.", n=view.js("window.sent[0][1].n"))
+    expect(view.page.get_by_role("alert")).to_have_text("There is no such run.")
+    area.fill("other")
+    area.press("Control+Enter")
+    view.until("torchroom.board.run.id === 'other'")
+    expect(view.page.get_by_role("alert")).to_have_count(0)
+
+
+def test_without_a_connection_a_text_goes_by_the_page(view: View) -> None:
+    view.open()
+    view.drawn()
+    area = boxed(view)
+    view.control("down")
+    view.until("!torchroom.board.link.up")
+    area.fill("other")
+    area.press("Control+Enter")
+    view.until("window.sent.length === 1")
+    assert (view.js("window.sent[0][1].text"), view.js("window.sent[0][1].run")) == ("other", "")
+    view.control("up")
+    view.until("torchroom.board.link.up", 20)
+    area.fill("live")
+    area.press("Control+Enter")
+    view.until("torchroom.board.run.id === 'live' && window.sent.length === 2")
+    assert view.js("window.sent[1][1].run") == "live"
+    # Chrome itself writes the refused handshakes to the console
+    view.errors[:] = [error for error in view.errors if "WebSocket" not in error]
+
+
+def test_what_the_connection_cannot_carry_goes_by_the_page(view: View) -> None:
+    view.open()
+    view.drawn()
+    area = boxed(view)
+    area.fill("word " * 20_000)
+    expect(view.page.locator("[data-over=true]")).to_contain_text("100000 of 30")
+    area.press("Control+Enter")
+    view.until("window.sent.length === 1")
+    boxed(view, settings=None, value="quick", n=view.js("window.sent[0][1].n"))  # something else cannot be used as yet
+    area.fill("other")
+    area.press("Control+Enter")
+    view.until("window.sent.length === 2")
+    area.fill("live")
+    view.page.locator("#field").focus()  # left without sending: the page hears of it at once
+    view.until("window.sent.length === 3")
+    assert [one[1]["run"] for one in view.js("window.sent")] == ["", "", ""]
+    assert [one["op"] for one in view.control("state")["heard"]] == ["watch"]
+    assert view.board("link.connections") == 1
+
+
+def test_the_key_that_sends_is_the_pages_own_where_there_is_nothing_to_send(view: View) -> None:
+    view.open()
+    view.drawn()
+    area = boxed(view)
+    view.js(
+        "(() => { window.keys = []; document.addEventListener('keydown', (event) => window.keys.push(event.key)); })()"
+    )
+    area.press("Control+Enter")
+    assert view.js("window.keys") == ["Control", "Enter"]
+    area.fill("other")
+    area.press("Control+Enter")
+    view.until("torchroom.board.run.id === 'other'")
+    assert view.js("window.keys") == ["Control", "Enter", "Control"]
+
+
+def test_the_same_numbers_again_are_not_drawn_again(view: View) -> None:
+    view.open("live")
+    view.until("torchroom.board.head > 12 && torchroom.board.figures.get('filters').drawn > 1")
+    view.js("torchroom.board.tell('stop')")
+    view.until("torchroom.board.run.ended")
+    view.drawn()
+    drawn = view.board("counters.drawn")
+    view.js(
+        "(() => { for (const figure of torchroom.board.figures.values())"
+        "figure.take(figure.frame.map((patch) => structuredClone(patch))); })()"
+    )
+    view.drawn()
+    assert view.board("counters.drawn") == drawn
+    view.js(
+        "(() => { const figure = torchroom.board.figures.get('filters');"
+        "const patch = structuredClone(figure.frame[0]);"
+        "patch.data.tiles.values[1] += 1;"
+        "figure.take([patch]);"
+        "torchroom.board.schedule(); })()"
+    )
+    view.drawn()
+    assert view.board("counters.drawn") == {**drawn, "filters": drawn["filters"] + 1}
 
 
 # gestures

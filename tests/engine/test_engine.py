@@ -283,6 +283,35 @@ def test_a_run_nobody_watches_pauses_and_wakes_when_someone_comes(
     engine.close()
 
 
+def test_a_run_left_for_a_newer_one_of_its_learner_rests_at_once(engine: Engine) -> None:
+    older, others = (
+        engine.submit(job(seed, steps=1_000_000, pace=50), who) for seed, who in ((61, "ann"), (62, "bob"))
+    )
+    for run, who in ((older, "ann"), (others, "bob")):
+        engine.watch(run.id, f"socket of {who}", who)
+        engine.watch(run.id, f"second socket of {who}", who)
+        wait_until(lambda run=run: run.status == "running" and run.step > 0, what="the start")
+    newer = engine.submit(job(63, steps=1_000_000, pace=50), "ann")
+    engine.watch(newer.id, "socket of ann", "ann")
+    engine.leave(older.id, "socket of ann")
+    assert not older.idle  # somebody still looks
+    engine.leave(older.id, "second socket of ann")
+    for viewer in ("socket of bob", "second socket of bob"):
+        engine.leave(others.id, viewer)
+    wait_until(lambda: older.status == "paused", what="the rest")
+    assert older.note is not None
+    assert "nobody" in older.note.en
+    assert not others.idle  # bob has no newer one
+    engine.leave(newer.id, "socket of ann")
+    assert not newer.idle  # the newest stays, for a page that only loads again
+    engine.watch(older.id, "socket of ann", "ann")
+    at = older.step
+    wait_until(lambda: older.step > at, what="waking up")
+    for run in (older, newer, others):
+        engine.tell(run.id, run.learner, "stop")
+        finished(run)
+
+
 def test_listeners_hear_all_of_it(engine: Engine) -> None:
     heard: list[tuple[str, str]] = []
     engine.listen(lambda run, event, arrays, message: heard.append((run, event["type"])))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import params
-from engine.params import Choice, Number, Picture, Several, Slider, Text, Toggle, checked, salvaged
+from engine.params import Choice, Number, Picture, Several, Slider, Text, Toggle, checked, salvaged, whole
 from engine.types import Job, Problem
 
 
@@ -69,3 +69,28 @@ def test_equal_jobs_share_a_key_whatever_the_order() -> None:
     assert one.key() == Job("a.b.compute:run", {"y": [1, 2], "x": 1}).key()
     assert one.key() != Job("a.b.compute:run", {"x": 1, "y": [1, 2]}, seed=1).key()
     assert one.lesson == "b"
+
+
+@pytest.mark.parametrize(("value", "read"), [(0, 0), (7, 7), (3.0, 3)])
+def test_a_browsers_whole_number(value: float, read: int) -> None:
+    found = whole({"at": value}, "at", 0, 7)
+    assert (found, type(found)) == (read, int)
+
+
+@pytest.mark.parametrize("value", [8, -1, 2.5, True, "3", None, float("nan"), float("inf"), 10**400, [1], {}])
+def test_what_is_no_whole_number_is_named_with_its_bounds(value: object) -> None:
+    with pytest.raises(Problem, match=r"^at = .* is not a whole number from 0 to 7"):
+        whole({"at": value}, "at", 0, 7)
+
+
+def test_a_whole_number_that_is_not_there_is_the_default() -> None:
+    assert whole({}, "at", 2, 7) == 2
+    assert whole({}, "at", 2, 7, 5) == 5
+
+
+def test_one_text_at_most_stands_on_the_board_of_a_lesson() -> None:
+    from lessons import catalog
+
+    for lesson in catalog.lessons():
+        boxes = [name for name, one in catalog.params(lesson.name).controls() if isinstance(one, Text) and one.board]
+        assert len(boxes) <= 1

@@ -13,7 +13,9 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from engine import wire
-from engine.types import Group
+from engine.params import checked
+from engine.types import Group, Problem, Values
+from lessons import catalog
 from pages.ui import live
 from tests.conftest import wait_until
 from tests.web.conftest import LESSON, Site, hear, steps_of, tell, until
@@ -214,6 +216,86 @@ def test_a_command_to_a_shared_run_moves_its_sender_to_a_copy(site: Site) -> Non
         header, _ = until(bob, "run", run=copy)
         until(ada, "run", status="done")
         assert len(run.viewers) == 1
+
+
+def begin(site: Site, run: str, number: int = 1, **changes: Any) -> Values:
+    settings = {**catalog.params(LESSON)().model_dump(mode="json"), **changes}
+    return {"op": "begin", "id": number, "run": run, "settings": settings}
+
+
+def test_other_settings_begin_one_run_in_the_place_of_the_one_on_show(site: Site) -> None:
+    run = site.run()
+    with site.socket() as socket:
+        tell(socket, op="watch", run=run.id, **{"from": -1})
+        until(socket, "run")
+        tell(socket, **begin(site, run.id, 5, momentum=0.5))
+        header, _ = until(socket, "next")
+        assert (header["id"], header["from"]) == (5, run.id)
+        begun = header["run"]
+        header, _ = until(socket, "run", run=begun)
+        assert header["params"]["momentum"] == 0.5
+        assert steps_of(*until(socket, "scalars", run=begun))[0] == 0
+        # the page, which hears of it later, submits the same job: no second run
+        settings = checked(catalog.params(LESSON), {"momentum": 0.5})
+        assert site.room.engine.submit(catalog.job(LESSON, settings), "ada").id == begun
+        assert len(site.room.engine.runs()) == 2
+        # nobody looks at the first one any more: it rests at once
+        wait_until(lambda: not run.viewers and run.status in ("paused", "done"))
+        # the same settings again are the run that is there
+        tell(socket, **begin(site, begun, 6, momentum=0.5))
+        header, _ = until(socket, "next", id=6)
+        assert (header["from"], header["run"]) == (begun, begun)
+        assert len(site.room.engine.runs()) == 2
+
+
+def test_settings_that_only_change_the_view_begin_no_other_run(site: Site) -> None:
+    kind = catalog.params("attention")
+    plain, looked = kind(), checked(kind, {"head": "1.3", "token": 2, "other": 1})
+    assert catalog.job("attention", plain) == catalog.job("attention", looked)
+    assert catalog.job("attention", checked(kind, {"text": "Cats run."})) != catalog.job("attention", plain)
+
+
+def test_settings_that_are_wrong_begin_nothing_and_say_why(site: Site) -> None:
+    run = site.run()
+    with site.socket() as socket:
+        tell(socket, **begin(site, run.id, 3))  # not on this page
+        assert until(socket, "refused", id=3)[0]["error"]["en"] == live.MALFORMED.en
+        tell(socket, op="watch", run=run.id, **{"from": -1})
+        tell(socket, **begin(site, run.id, 4, momentum=50))
+        with pytest.raises(Problem) as wrong:
+            checked(catalog.params(LESSON), {"momentum": 50})
+        header, _ = until(socket, "refused", id=4)
+        assert header["error"] == {"en": wrong.value.en, "zh": wrong.value.zh}
+        tell(socket, op="begin", id=5, run=run.id, settings={"no_such": 1})
+        assert "no_such" in until(socket, "refused", id=5)[0]["error"]["en"]
+        tell(socket, op="begin", run=run.id, settings={})
+        assert until(socket, "refused", id=None)[0]["error"]["zh"] == live.MALFORMED.zh
+        assert site.room.engine.runs() == [run]
+        wait_until(lambda: run.status == "done")  # it was not disturbed
+
+
+def test_the_page_takes_a_learners_boards_to_its_next_run(site: Site) -> None:
+    run = site.run()
+    hub = site.room.hub
+    with site.socket() as ada, site.socket("bob") as bob:
+        for socket in (ada, bob):
+            tell(socket, op="watch", run=run.id, **{"from": -1})
+            until(socket, "run")
+        other = site.run(momentum=0.5)
+        hub.turn("ada", run.id, other.id)
+        header, _ = until(ada, "next")
+        assert (header["from"], header["run"]) == (run.id, other.id)
+        assert hear(ada)[0]["type"] == "run"
+        assert steps_of(*until(ada, "scalars", run=other.id))[0] == 0
+        assert list(other.viewers.values()) == ["ada"]
+        # nobody else is taken along, and nobody anywhere from no run, or to the one on show
+        hub.turn("ada", None, run.id)
+        hub.turn("bob", run.id, run.id)
+        hub.turn("cleo", run.id, other.id)
+        tell(bob, op="ask", id=9, run=run.id, step=None, name="no such question", args={})
+        while (header := hear(bob)[0])["type"] != "refused":
+            assert header["type"] != "next"
+        assert list(other.viewers.values()) == ["ada"]
 
 
 def test_the_end_of_a_socket_is_how_the_engine_learns_that_nobody_watches(site: Site) -> None:

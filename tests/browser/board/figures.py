@@ -1,4 +1,4 @@
-"""A board with all four kinds of figure, and runs made of plain formulas that move it."""
+"""A board with all six kinds of figure, and runs made of plain formulas that move it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,21 @@ from typing import Any
 import numpy as np
 
 from engine.types import Scalars
-from lessons.board import CATEGORIES, TRAIN, VALIDATION, Ask, Choose, Figure, Graph, Map, Patch, Plot, Strip
+from lessons.board import (
+    CATEGORIES,
+    TRAIN,
+    VALIDATION,
+    Ask,
+    Choose,
+    Figure,
+    Graph,
+    Links,
+    Map,
+    Patch,
+    Plot,
+    Strip,
+    Table,
+)
 from pages.ui.words import player
 
 CLASSES = ["plane", "car", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
@@ -30,7 +44,16 @@ WORDS = {
     "boundary": ("What the network says everywhere", "", ""),
     "graph": ("One neuron taken apart", "Pick a node.", ""),
     "strip": ("Held-out images", "Green and ticked where right.", ""),
+    "field": ("A field in bytes", "Blended, with dots on it.", ""),
+    "close": ("One tile of it", "", ""),
+    "links": ("Who looks at whom", "Point at a word.", "{say:most} gets most."),
+    "table": ("Numbers by word", "Pick a row.", ""),
 }
+LOOKING = ["we", "sat", "here"]
+SEEN = ["we", "sat", "here", "."]
+WEIGHTS = np.array([[0.7, 0.1, 0.2, 0.0], [0.25, 0.25, 0.25, 0.25], [0.0, 0.5, 0.0, 0.5]], np.float32)
+SPAN = (-3.0, 5.0)
+DOTS = np.array([[64, 64, 0], [192, 64, 1], [64, 192, 2], [192, 192, 3]], np.uint8)  # across, down, class
 
 
 def figures() -> list[Figure]:
@@ -134,11 +157,36 @@ def figures() -> list[Figure]:
     ]
 
 
-def spec(language: str = "en", solid: bool = False, changed: bool = False) -> dict[str, Any]:
+def words() -> list[Figure]:
+    """A second board: what has words in it, and a map of bytes."""
+    columns = [
+        {"title": "share", "bar": "share"},
+        {"title": "most", "bar": "most"},
+        {"title": "signed", "bar": "signed"},
+        {"title": "plain"},
+    ]
+    tiles = ["step {step}\nloss {now:loss|2} || nothing yet", "the other"]
+    return [
+        Map(
+            "field",
+            colours="diverging",
+            tiles=tiles,
+            height=240,
+            smooth=True,
+            span=SPAN,
+            picks=Ask("tile", {"n": "tile"}),
+        ),
+        Map("close", colours="diverging", height=240, smooth=True, span=SPAN, shows="field"),
+        Links("links", "looks", "is looked at", height=240, picks=Ask("pair", {"from": "from", "to": "to"})),
+        Table("table", columns, "word", height=240, picks=Ask("row", {"row": "row", "word": "name"})),
+    ]
+
+
+def spec(language: str = "en", solid: bool = False, changed: bool = False, worded: bool = False) -> dict[str, Any]:
     """The board spec; `solid`: with the surface, which a browser without a graphics card is slow to start;
-    `changed`: another title, without the filters, with one more curve."""
+    `changed`: another title, without the filters, with one more curve; `worded`: the second board."""
     listed = []
-    for figure in figures():
+    for figure in words() if worded else figures():
         title, caption, reading = WORDS[figure.id]
         if (changed and figure.id == "filters") or (not solid and figure.id == "relief"):
             continue
@@ -190,7 +238,22 @@ def frame(step: int) -> list[Patch]:
         Patch("boundary", {"tiles": boundary}),
         Patch("graph", {"nodes": nodes, "edges": np.array([0.8, -share, share])}),
         Patch("strip", strip),
+        Patch("field", {"tiles": field(), "dots": DOTS}),
+        Patch("links", {"left": LOOKING, "right": SEEN, "weights": WEIGHTS, "say": {"most": "we"}}),
+        Patch("table", {"names": SEEN, "values": table(1.0), "select": 1}),
     ]
+
+
+def field() -> Any:
+    """Two tiles (2, 4, 4): a checkerboard of both ends of the span, and a ramp through its bytes."""
+    board = 255 * (np.indices((4, 4)).sum(0) % 2)
+    return np.stack([board, np.arange(16).reshape(4, 4) * 17]).astype(np.uint8)
+
+
+def table(factor: float) -> Any:
+    """A row of four numbers for each word."""
+    values = np.array([[0.5, 2.0, -0.5, 1e-9], [1.0, -4.0, 0.25, 123456.0], [0.0, np.nan, 1.0, -1.5], [0.25, 1, 0, 7]])
+    return (factor * values).astype(np.float64)
 
 
 def answer(name: str, args: dict[str, Any], step: int) -> list[Patch]:
@@ -207,6 +270,11 @@ def answer(name: str, args: dict[str, Any], step: int) -> list[Patch]:
             "index": np.arange(n),
         }
         return [Patch("confusion", {"select": np.array([0, row, column], np.int32)}), Patch("strip", found)]
+    if name == "pair":
+        place = [int(args.get("from", 0)), int(args.get("to", 0))]
+        return [Patch("links", {"select": place}), Patch("table", {"values": table(10.0), "select": place[1]})]
+    if name == "row":
+        return [Patch("table", {"values": table(100.0), "select": int(args["row"])})]
     if name == "image":
         return [Patch("filters", {"tiles": np.full((1, 4, 4), float(args["index"]))})]
     return []

@@ -184,6 +184,8 @@ class Server:
             await socket.send_bytes(wire.pack({**head, "patches": listed}, arrays))
         elif message["op"] == "tell":
             await self.tell(socket, run, message["command"])
+        elif message["op"] == "begin":
+            await self.begin(socket, run, message["id"], message["settings"]["text"])
 
     async def watch(self, socket: WebSocket, run: Demo, after: int) -> None:
         self.sockets[socket].add(run.id)
@@ -208,6 +210,16 @@ class Server:
         else:
             run.status = {"pause": "paused", "resume": "running", "stop": "stopped"}[command]
             await self.all(run.id, run.described())
+
+    async def begin(self, socket: WebSocket, run: Demo, number: int, text: str) -> None:
+        """The text names the run."""
+        if text not in self.runs:
+            error = {"en": f"There is no run {text!r}.", "zh": f"没有名为 {text!r} 的运行。"}
+            await socket.send_bytes(wire.pack({"type": "refused", "id": number, "error": error}))
+            return
+        self.sockets[socket].discard(run.id)
+        await socket.send_bytes(wire.pack({"type": "next", "id": number, "from": run.id, "run": text}))
+        await self.watch(socket, self.runs[text], -1)
 
     async def control(self, request: Request) -> Response:
         """What tests do to the server: /control/drop, down, up, rewind, reset, state."""
@@ -270,7 +282,7 @@ async def asset(request: Request) -> Response:
 
 async def spec(request: Request) -> Response:
     language, *more = request.path_params["name"].split("-")
-    made = figures.spec(language, "solid" in more, "changed" in more)
+    made = figures.spec(language, "solid" in more, "changed" in more, "words" in more)
     return Response(orjson.dumps(made, option=orjson.OPT_SERIALIZE_NUMPY), media_type="application/json")
 
 
