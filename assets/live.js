@@ -3138,6 +3138,7 @@ class Board {
     if (run.error) this.dock.notice("error", this.both(run.error), "error");
     else this.dock.dismiss("error");
     if (run.note) this.dock.notice("note", this.both(run.note));
+    else this.dock.dismiss("note");
   }
 
   /** The first scalars of a run are here: shown from its start where that is worth it, else from where it stands. */

@@ -12,7 +12,7 @@ import pytest
 
 from engine.backends.process import ProcessBackend
 from engine.engine import Engine
-from engine.types import Job
+from engine.types import Arrays, Job, Values
 from tests.conftest import wait_until
 from tests.engine.test_engine import ENTRY, finished
 
@@ -27,14 +27,17 @@ def test_workers_killed_at_random_under_twenty_runs_lose_none_and_double_none(tm
     dice = random.Random(1)
     engine = Engine(ProcessBackend("cpu", threads=1), tmp_path / "runs")
     engine.start()
-    rewound: dict[str, list[int]] = {}
+    last: dict[str, int] = {}
+    lost: dict[str, list[int]] = {}
 
-    def heard(run: str, event: dict[str, object], arrays: object, message: bytes) -> None:
-        if event["type"] == "rewind":
-            step = event["step"]
-            assert isinstance(step, int)
-            rewound.setdefault(run, []).append(engine.get(run).step - step)
+    def heard(run: str, event: Values, arrays: Arrays, message: bytes) -> None:
+        if event["type"] == "scalars":
+            last[run] = max(int(steps[-1]) for name, steps in arrays.items() if name.startswith("steps"))
+        elif event["type"] == "rewind":
+            lost.setdefault(run, []).append(last.get(run, -1) - event["step"])
+            last[run] = event["step"]
 
+    engine.listen(heard)
     pace = STEPS / (SECONDS * 1.5)
     runs = [
         engine.submit(Job(ENTRY, {"steps": STEPS, "pace": pace, "rate": 1.0}, seed), f"learner {seed % 7}")
@@ -55,7 +58,7 @@ def test_workers_killed_at_random_under_twenty_runs_lose_none_and_double_none(tm
     for run in runs:
         wait_until(lambda run=run: run.ended, 60 + SECONDS, f"the end of {run.id}, {run.status} at {run.step}")  # type: ignore[misc]
     assert len(engine.runs()) == RUNS  # none lost, none made twice
-    assert rewound
+    assert lost
     done = [run for run in runs if run.status == "done"]
     for run in runs:
         if run not in done:  # twice in its own step when the worker went: given up, and said so
@@ -70,5 +73,5 @@ def test_workers_killed_at_random_under_twenty_runs_lose_none_and_double_none(tm
         assert run.record.history() == fresh.record.history()
     engine.close()
     # a death costs what came after the last snapshot, and those are at most a fiftieth of a run or four seconds apart
-    worst = max(max(some) for some in rewound.values())
+    worst = max(max(some) for some in lost.values())
     assert worst <= max(STEPS / 48, 4.0 * pace) + pace
