@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from engine.params import checked
 from engine.records import Record
 from engine.types import Problem
@@ -35,13 +37,28 @@ def judge(record: Record) -> None:
             tick = record.frame(step)
             if tick is None or tick.step != step:
                 raise unusable(f"its frame of step {step} cannot be read")
-            board.fold(drawn, history, figures.update(params, tick))
+            patches = figures.update(params, tick)
+            board.fold(drawn, history, patches)
+            odd = [patch.figure for patch in patches if not fits(drawn[patch.figure], patch)]
+            if odd:
+                raise unusable(f"its frame of step {step} has no such picture as {odd[0]!r} shows")
         for step in record.snapshots:
             record.snapshot(step)
     except Problem:
         raise
     except Exception as error:  # made to look like a run, its arrays can be wrong in any way
         raise unusable(f"its figures cannot be drawn from it ({type(error).__name__})") from error
+
+
+def fits(figure: board.Figure, patch: board.Patch) -> bool:
+    """Whether the pictures of a patch have the shape that lessons/board.py gives its kind of figure."""
+    if figure.kind == "map" and "tiles" in patch.data:
+        tiles = np.asarray(patch.data["tiles"])
+        return tiles.ndim == 4 and tiles.shape[-1] == 3 if figure.colours == "rgb" else tiles.ndim == 3
+    if figure.kind == "strip" and "images" in patch.data:
+        images = np.asarray(patch.data["images"])
+        return images.ndim == 4 and images.shape[-1] == 3 and images.dtype == np.uint8
+    return True
 
 
 def unusable(why: str) -> Problem:

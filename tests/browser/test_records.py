@@ -45,6 +45,7 @@ def test_a_run_is_forked_where_the_playhead_is_and_drawn_beside_its_original(tab
     slider.focus()
     for _ in range(4):
         slider.press("ArrowRight")
+    tab.page.wait_for_url(f"**lr={slider.get_attribute('aria-valuetext')}&**")  # the page has heard of the last one
     expect(tab.page.locator(".tr-status")).to_contain_text("fork this one")
     button.click()
     tab.until(f"board.run && board.run.id !== {first!r} && board.run.ended && board.playhead.step === 150", 30)

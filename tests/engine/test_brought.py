@@ -211,7 +211,6 @@ CRAFTED: dict[str, Any] = {
     "names that are none": ("S", lambda head, arrays: head["groups"][0].update(names=[{"a": 1}])),
     "a frame of no step": ("F", lambda head, arrays: head.update(step=10**9)),
     "a frame of a step in words": ("F", lambda head, arrays: head.update(step="one")),
-    "a frame without its arrays": ("F", lambda head, arrays: arrays.clear()),
     "a frame of another shape": (
         "F",
         lambda head, arrays: arrays.update({key: np.zeros((1, 2), np.uint8) for key in arrays}),

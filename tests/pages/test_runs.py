@@ -32,7 +32,7 @@ def test_the_address_names_the_run_and_brings_it_back(room: Room) -> None:
     assert not app.exception
     assert (board(app)["run"], board(app)["status"], board(app)["recorded"]) == (run, "", False)
     assert link(app) == {"steps": "60", "run": run}
-    app.slider(key=f"{NAME}.steps").set_value(80).run()
+    app.selectbox(key=f"{NAME}.surface").select("bowl").run()
     assert "Settings have changed" in str(board(app)["status"])
 
 
