@@ -18,7 +18,7 @@ from tests.engine.test_engine import ENTRY, finished
 
 RUNS = 20
 STEPS = 4000
-SECONDS = float(os.environ.get("TORCHROOM_CHAOS_S", "20"))
+SECONDS = float(os.environ.get("TORCHROOM_CHAOS_S", "15"))
 
 
 @pytest.mark.slow
