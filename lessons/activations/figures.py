@@ -18,7 +18,7 @@ from lessons.text import Words
 COLOUR = dict(zip(SHAPES, CATEGORIES, strict=True))
 FAINT = 0.4  # of a line whose function is not among those looked at
 TANGENT = 1.2  # how far a tangent reaches to either side
-CORNERS = ("top right", "bottom right", "top left", "bottom left")  # where the values of the first four stand
+CORNERS = ("top right", "top left", "bottom right", "bottom left")  # where up to four values stand, highest first
 BAND = 1e3  # a gradient counts as alive at the first layer if it lost or gained no more than this factor
 
 Labels = Mapping[str, str]
@@ -66,7 +66,7 @@ def boundaries(words: Words, names: Labels) -> Map:
         smooth=True,
         span=(-1.0, 1.0),
         size="hero",
-        height=470,
+        height=450,
     )
 
 
@@ -76,6 +76,12 @@ def curve(name: str) -> tuple[Floats, Floats, Floats]:
     return x, VALUE[name](x), SLOPE[name](x)
 
 
+def corners(values: Mapping[str, float]) -> dict[str, str]:
+    """Where the numbers of points above each other stand, so that neighbours do not write over each other."""
+    ranked = sorted(values, key=lambda one: -values[one])
+    return {one: CORNERS[rank % len(CORNERS)] for rank, one in enumerate(ranked)}
+
+
 def shape(params: Params, words: Words, names: Labels) -> Plot:
     """f above and its derivative below, over the same x, with handles at the x that is looked at."""
     say = words.figures["shape"].labels
@@ -83,9 +89,10 @@ def shape(params: Params, words: Words, names: Labels) -> Plot:
     traces: list[dict[str, Any]] = []
     handles: list[dict[str, Any]] = []
     numbered = len(params.functions) <= len(CORNERS)
-    for place, one in enumerate(params.functions):
+    index = round((at + REACH) / GRAIN)
+    places = [corners({one: curve(one)[part][index] for one in params.functions}) for part in (1, 2)]
+    for one in params.functions:
         x, value, slope = curve(one)
-        index = int(np.argmin(np.abs(x - at)))
         upper, lower = names[one], f"{names[one]} ′"
         common = {"type": "scatter", "legendgroup": one}
         line = {"width": 2.5, "color": COLOUR[one], "shape": "vh" if one == "step" else "linear"}
@@ -117,7 +124,8 @@ def shape(params: Params, words: Words, names: Labels) -> Plot:
                 "hoverinfo": "skip",
             }
         )
-        for name, y, axis, key in ((upper, value, "y", "value"), (lower, slope, "y2", "slope")):
+        shown = ((upper, value, "y", "value", places[0]), (lower, slope, "y2", "slope", places[1]))
+        for name, y, axis, key, place in shown:
             handles.append(
                 {
                     **common,
@@ -129,7 +137,7 @@ def shape(params: Params, words: Words, names: Labels) -> Plot:
                     "hold": {"curve": name, **({"say": key} if one == params.functions[0] else {})},
                     "marker": {"size": 10, "color": COLOUR[one], "line": {"width": 1.5, "color": "#ffffff"}},
                     "texttemplate": "%{y:.3~f}",
-                    "textposition": CORNERS[place % len(CORNERS)],
+                    "textposition": place[one],
                     "textfont": {"color": COLOUR[one]},
                     "cliponaxis": False,
                     "showlegend": False,
@@ -159,7 +167,7 @@ def shape(params: Params, words: Words, names: Labels) -> Plot:
         "yaxis2": {"title": {"text": say["slope"]}, "range": [-0.3, 1.35], "domain": [0, 0.38], "zeroline": True},
         "hovermode": False,
     }
-    return Plot("shape", [*traces, *handles], layout, "half", 470, picks=Choose({"x": "x"}))
+    return Plot("shape", [*traces, *handles], layout, "half", 450, picks=Choose({"x": "x"}))
 
 
 def deep(params: Params, words: Words, names: Labels) -> Plot:

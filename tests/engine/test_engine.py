@@ -290,7 +290,7 @@ def test_a_run_left_for_a_newer_one_of_its_learner_rests_at_once(engine: Engine)
     for run, who in ((older, "ann"), (others, "bob")):
         engine.watch(run.id, f"socket of {who}", who)
         engine.watch(run.id, f"second socket of {who}", who)
-        wait_until(lambda run=run: run.status == "running" and run.step > 0, what="the start")
+    wait_until(lambda: older.step > 0 and others.step > 0, what="the start")
     newer = engine.submit(job(63, steps=1_000_000, pace=50), "ann")
     engine.watch(newer.id, "socket of ann", "ann")
     engine.leave(older.id, "socket of ann")
