@@ -66,8 +66,11 @@ def sizes(folder: Path) -> dict[str, int]:
     return {name: run.record.path.stat().st_size for name, run in runs.items()}
 
 
-def scrubbing() -> tuple[list[float], int]:
-    """Milliseconds of each move over a run of 10,000 steps, and how many frames it has."""
+DRAWINGS = "Object.values(board.counters.drawn).reduce((sum, one) => sum + one, 0)"
+
+
+def scrubbing() -> tuple[list[float], int, int]:
+    """Milliseconds of each move over a run of 10,000 steps, its number of frames, and how often a figure was drawn."""
     with Server() as server, sync_playwright() as playwright:
         server.wait()
         browser = playwright.chromium.launch(executable_path=browser_path(), args=FLAGS)
@@ -79,21 +82,25 @@ def scrubbing() -> tuple[list[float], int]:
         tab.open(tab.page.url.split("/", 3)[3])  # opened afresh, from the record
         tab.until(f"board.run.status === 'done' && board.head === {STEPS} && board.begun")
         tab.until("[...board.figures.values()].some((one) => one.drawn > 2)")
+        before = int(tab.board(DRAWINGS))
         times: list[float] = tab.page.evaluate(SCRUB, [STEPS, STOPS])
         frames = int(tab.board("board.run.listed.length"))
+        drawings = int(tab.board(DRAWINGS)) - before
         browser.close()
-        return times, frames
+        return times, frames, drawings
 
 
 def main() -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         found = sizes(Path(folder))
-    times, frames = scrubbing()
+    times, frames, drawings = scrubbing()
     return {
         "bytes_default_run_max": max(found.values()),
         "bytes_default_run": found,
         "scrub_frame_ms_p95": round(float(np.percentile(times, 95)), 1),
         "scrub_frame_ms_p50": round(float(np.percentile(times, 50)), 1),
         "scrub_steps": STEPS,
+        "scrub_frame_ms_max": round(max(times), 1),
         "scrub_frames": frames,
+        "scrub_drawings": drawings,
     }

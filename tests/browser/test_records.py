@@ -32,6 +32,7 @@ def scrub(tab: Tab, step: int) -> None:
 
 def test_a_run_is_forked_where_the_playhead_is_and_drawn_beside_its_original(tab: Tab) -> None:
     tab.open(f"{LESSON}?pace=0&steps=150&lr=0.02")
+    tab.until("board.run")
     first = tab.run()
     tab.until("board.run.ended")
     scrub(tab, 70)
@@ -75,6 +76,7 @@ def test_a_run_is_forked_where_the_playhead_is_and_drawn_beside_its_original(tab
 
 def test_the_keyboard_forks_too_and_equal_settings_give_equal_numbers(tab: Tab) -> None:
     tab.open(f"{LESSON}?pace=0&steps=100&lang=zh")
+    tab.until("board.run")
     first = tab.run()
     tab.until("board.run.ended")
     scrub(tab, 40)
@@ -105,6 +107,7 @@ def test_a_run_is_found_again_by_its_address_after_a_restart(context: BrowserCon
     with Server(tmp_path / "log", TORCHROOM_RUNS=str(runs)) as server:
         server.wait()
         tab = Tab(page, server).open(f"{LESSON}?steps=1000&pace=100&lr=0.02")
+        tab.until("board.run")
         run = tab.run()
         page.wait_for_url(f"**run={run}**")
         tab.until("board.head > 60")
