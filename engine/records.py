@@ -42,7 +42,9 @@ SCALAR_BYTES = 32_000_000
 WASTE_BYTES = 4_000_000  # given up in a file before it is worth writing it anew
 EXPORT_BYTES = 32_000_000  # of a run as one file to take away, and of one that is brought along
 CHUNK_BYTES = 512_000_000
-UNPACKED_BYTES = 128_000_000  # of all chunks of a file that is brought along
+UNPACKED_BYTES = 128_000_000  # of all chunks of a file that is brought along,
+CHUNKS = 5000  # how many it may have,
+HEADER_BYTES = 1_000_000  # and the JSON of one
 LONGEST_NAME = 200
 
 
@@ -154,6 +156,7 @@ class Record:
         record: Record | None = None
         size = os.fstat(file.fileno()).st_size
         left = unpacked or CHUNK_BYTES
+        chunks = 0
         at = len(MAGIC)
         while at + HEAD.size <= size:
             kind, packed, _, crc, length = HEAD.unpack(exactly(file, HEAD.size))
@@ -168,8 +171,11 @@ class Record:
                 plain_body = inflate(body, left) if packed else body
                 if unpacked:
                     left -= len(plain_body)
+                    chunks += 1
                     if left <= 0:
                         raise damaged(path, f"it unpacks to more than {unpacked / 1e6:.0f} MB")
+                    if chunks > CHUNKS or int.from_bytes(plain_body[:4], "little") > HEADER_BYTES:
+                        raise damaged(path, "it is made of more parts than a run has")
                 header, arrays = unpack(plain_body)
                 name = kind.decode("latin-1")
                 if record is None:

@@ -32,7 +32,7 @@ def judge(record: Record) -> None:
     try:
         figures = catalog.part(job.lesson, "figures")
         drawn = figures.draw(params, text.read(job.lesson, "en"))
-        history = record.history()[:2]
+        history = [(step, record.scalars(step)) for step in (0, 1)]
         for step in record.frames:
             tick = record.frame(step)
             if tick is None or tick.step != step:

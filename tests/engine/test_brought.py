@@ -187,6 +187,14 @@ def test_a_small_file_that_unpacks_to_too_much_is_refused(engine: Engine, sound:
     refused(engine, sound[:first] + chunk + sound[first:], "unpacks to")
 
 
+def test_a_file_of_too_many_parts_or_too_much_to_read_in_one_is_refused(engine: Engine, sound: bytes) -> None:
+    first = len(MAGIC) + HEAD.size + HEAD.unpack_from(sound, len(MAGIC))[4]
+    many = chunk_of("R", pack({"step": 10**6})) * (records.CHUNKS + 1)
+    long = chunk_of("C", pack({"step": 0, "values": {"x" * (records.HEADER_BYTES + 1): 1}}))
+    for more in (many, long):
+        refused(engine, sound[:first] + more + sound[first:], "more parts than a run has")
+
+
 class Bomb:
     def __reduce__(self) -> tuple[Any, ...]:
         return (exec, ("raise SystemExit('it ran')",))
