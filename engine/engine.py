@@ -337,8 +337,9 @@ class Engine:
                 )
             self._spare(learner)
             at, state = found
-            changed = {name for name, value in job.params.items() if source.params.get(name) != value}
-            state = {name: array for name, array in state.items() if name.removeprefix("live.") not in changed}
+            # what was changed while it ran is in the snapshot; the fork's own settings go before it
+            void = {f"live.{name}" for name, value in job.params.items() if state.get(f"live.{name}", value) != value}
+            state = {name: array for name, array in state.items() if name not in void}
             name = self._name(job)
             run = Run(name, job, learner, source.record.copy(self.shelf.place(name), at, job, (run_id, at)))
             self._runs[run.id] = run

@@ -525,9 +525,14 @@ class Record:
                 for step in sorted(self._places[kind]):
                     if step <= upto:
                         other._add(kind, self._read(self._places[kind][step]), squeeze=kind == "F")
-            for step, values in self.changes:
-                if step < upto:
-                    other.change(step, values)
+            earlier = [(step, values) for step, values in self.changes if step < upto]
+            at_last: Values = {}
+            for _, values in earlier:
+                at_last |= values
+            stand = {name for name, value in at_last.items() if not job or job.params.get(name, value) == value}
+            for step, values in earlier:  # what a fork sets otherwise stands in its job
+                if kept := {name: value for name, value in values.items() if name in stand}:
+                    other.change(step, kept)
         return other
 
 

@@ -109,6 +109,36 @@ def test_a_run_that_went_on_when_its_server_was_killed_is_there_and_goes_on_from
         assert engine.get(name).record.history() == same.record.history()
 
 
+def test_a_forks_settings_go_before_what_was_changed_on_the_way(tmp_path: Path) -> None:
+    with serving(tmp_path) as engine:
+        run = engine.submit(job(7, steps=100_000, pace=300, rate=1.0), "ann")
+        for rate in (5.0, 3.0):
+            at = run.step
+            wait_until(lambda at=at: run.step > at + 30)  # type: ignore[misc]
+            engine.tell(run.id, "ann", "set", {"rate": rate})
+            wait_until(lambda rate=rate: run.live == {"rate": rate})  # type: ignore[misc]
+        wait_until(lambda: len(run.record.changes) == 2)
+        engine.tell(run.id, "ann", "pause")
+        wait_until(lambda: run.status == "paused")
+        first, second = (step for step, _ in run.record.changes)
+        between = next(step for step in run.record.snapshots if step > first)
+        engine.tell(run.id, "ann", "stop")
+        finished(run)
+        found = run.record.snapshot(between)
+        assert found is not None
+        for rate in (1.0, 3.0, 5.0):
+            fork = engine.fork(run.id, between, job(7, steps=between + 20, rate=rate), "ann")
+            assert finished(fork).params["rate"] == rate
+            plain = engine.fork(run.id, 0, job(7, steps=between + 20, rate=rate), "ann")
+            values = [fork.record.scalars(step)["value"] for step in range(between, between + 21)]
+            steady = [finished(plain).record.scalars(step)["value"] for step in range(between, between + 21)]
+            np.testing.assert_allclose(np.diff(values), np.diff(steady), rtol=1e-9)
+        names = [one.id for one in engine.runs()]
+    with serving(tmp_path) as engine:
+        assert [engine.get(name).params["rate"] for name in names] == [3.0, 1.0, 1.0, 3.0, 3.0, 5.0, 5.0]
+    assert second > first
+
+
 @pytest.mark.parametrize("command", ["stop", "step", "set"])
 def test_a_run_that_was_cut_off_obeys_like_a_paused_one(tmp_path: Path, command: str) -> None:
     with serving(tmp_path) as engine:
