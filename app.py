@@ -37,13 +37,24 @@ def spare_resumed_sessions() -> None:
         AppSession.register_file_watchers = lambda self: None  # type: ignore[method-assign]
 
 
+def runs_folder(scratch: Path) -> Path:
+    """Where runs are kept: TORCHROOM_RUNS, else beside the downloads; a folder that goes with the server if need be."""
+    folder = Path(os.environ.get("TORCHROOM_RUNS") or Path(os.environ.get("TORCHROOM_DATA") or "data") / "runs")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        LOG.warning("runs are not kept beyond this server: %s (%s). Name a folder in TORCHROOM_RUNS.", folder, error)
+        return scratch
+
+
 @asynccontextmanager
 async def lifespan(app: Any) -> AsyncIterator[None]:
     """The engine lives as long as the server."""
     spare_resumed_sessions()
     with tempfile.TemporaryDirectory(prefix="torchroom-") as scratch:
-        folder = Path(os.environ.get("TORCHROOM_RUNS") or scratch) / "runs"
-        engine = Engine(ProcessBackend(os.environ.get("TORCHROOM_DEVICE", "auto")), folder)
+        engine = Engine(ProcessBackend(os.environ.get("TORCHROOM_DEVICE", "auto")), runs_folder(Path(scratch)))
         engine.start()
         hub = Hub(engine)
         hub.start()

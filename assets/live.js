@@ -15,6 +15,7 @@ const PLOT_PAUSE = 100; // ms between two drawings of one plot, at least
 const DRAWING = 14; // ms of an animation frame after which the other figures wait for the next one
 const ASKING = 200; // ms between two questions of one kind
 const SPEEDS = [0.25, 0.5, 1, 2, 4, 8];
+const PALE = 0.38; // opacity of the original beside its fork
 const PICTURE = 100; // ms that a new run's first numbers wait for the picture that belongs to them
 const HEARD = 700; // ms after which the page hears of a text even if nothing of its run is drawn yet
 const LONG = 40000; // characters of a message that the server would not read
@@ -264,8 +265,9 @@ class Past {
     return column ? column.upTo(this.step) : 0;
   }
 
-  /** The arrays that a trace's bindings stand for: attribute -> array. Steps that miss a bound scalar are left out. */
-  bound(bind) {
+  /** The arrays that a trace's bindings stand for: attribute -> array. Steps that miss a bound scalar are left out, and
+      so are those before `from`. */
+  bound(bind, from = 0) {
     const out = {};
     const names = [...new Set(Object.values(bind).filter((one) => typeof one === "string" && one !== "step"))];
     let kept = null; // null: all steps
@@ -280,6 +282,12 @@ class Past {
         if (!kept) out[key] = series ? series.values : new Float64Array(0);
         else out[key] = kept.pick(source);
       }
+    }
+    if (from > 0) {
+      const steps = kept ? kept.steps : this.history.rows.steps.subarray(0, this.n);
+      let skip = 0;
+      while (skip < steps.length && steps[skip] < from) skip++;
+      for (const [key, source] of Object.entries(bind)) if (!Array.isArray(source)) out[key] = out[key].subarray(skip);
     }
     return out;
   }
@@ -745,7 +753,9 @@ class PlotFigure extends Figure {
   }
 
   sign(past) {
+    const { origin } = this.board;
     const found = [this.board.run?.serial, this.board.run?.cuts];
+    if (origin) found.push(origin.run.serial, origin.run.cuts, origin.run.history.rows.upTo(past.step));
     for (const { bind } of this.spec.traces) {
       for (const source of Object.values(bind || {})) {
         if (Array.isArray(source) || source === "step") found.push(past.step);
@@ -824,7 +834,7 @@ class PlotFigure extends Figure {
   filled() {
     if (!this.base) this.prepare();
     const patches = this.patches();
-    return this.base.map((base, index) => {
+    const own = this.base.map((base, index) => {
       const { bind, hold, name, run } = this.spec.traces[index];
       const trace = { ...base };
       if (hold && this.at !== null) Object.assign(trace, this.heldAt(hold, trace));
@@ -840,6 +850,23 @@ class PlotFigure extends Figure {
         }
       }
       return trace;
+    });
+    return [...own, ...this.pale()];
+  }
+
+  /** What the original of a fork did from the fork on: its traces, pale, named run/trace. */
+  pale() {
+    const { origin } = this.board;
+    if (!origin || !this.past || this.past.step < origin.step) return [];
+    const past = origin.run.history.at(this.past.step);
+    return this.base.flatMap((base, index) => {
+      const { bind, name, run } = this.spec.traces[index];
+      if (!bind || run || !/^scatter/.test(base.type || "scatter")) return []; // bars have no room for a second set
+      const trace = { ...base, name: `${origin.run.id}/${name}`, opacity: PALE * (base.opacity ?? 1), showlegend: false, hoverinfo: "skip" };
+      delete trace.hovertemplate;
+      const arrays = thin(past.bound(bind, origin.step), trace, this.span(trace), this.body.clientWidth);
+      for (const [key, value] of Object.entries(arrays)) put(trace, key, value);
+      return [trace];
     });
   }
 
@@ -2064,8 +2091,10 @@ let serial = 0;
 
 /** What this page knows of one run: its state, its scalars, and the frames that fit in memory. */
 class Run {
-  constructor(id) {
+  constructor(id, aside = false) {
     this.id = id;
+    this.aside = aside; // only drawn beside another
+    this.origin = null; // [run, step] that it is a fork of
     this.serial = ++serial;
     this.cuts = 0;
     this.history = new History();
@@ -2089,6 +2118,11 @@ class Run {
 
   get head() {
     return this.history.last;
+  }
+
+  /** The last step at or before `step` that can be forked, or -1. */
+  mark(step) {
+    return this.snapshots.reduce((found, one) => (one <= step && one > found ? one : found), -1);
   }
 
   /** Step of the last frame at or before `step`, or -1. */
@@ -2278,7 +2312,7 @@ class Link {
   }
 
   watch(run) {
-    this.send({ op: "watch", run: run.id, from: run.head });
+    this.send({ op: "watch", run: run.id, from: run.head, aside: run.aside });
   }
 
   leave(run) {
@@ -2480,6 +2514,8 @@ const ICONS = {
   pause: "M6 5h4v14H6zM14 5h4v14h-4z",
   forward: "M15.8 5H18v14h-2.2zM5 5v14l9.5-7z",
   stop: "M6 6h12v12H6z",
+  fork: "M5 3h2.6v4.6L12 12l4.4-4.4V3H19v5.7l-5.7 5.7V21h-2.6v-6.6L5 8.7z",
+  save: "M10.9 3.5h2.2v8.7l3.2-3.2 1.6 1.6-5.9 5.9-5.9-5.9L7.7 9l3.2 3.2zM5 18.5h14v2.2H5z",
 };
 
 /** What sticks to the foot of the board: notices and the player. */
@@ -2503,6 +2539,8 @@ class Dock {
     this.play = button("play", () => board.toggle());
     this.forward = button("forward", () => board.stepBy(1));
     this.stop = button("stop", () => board.tell("stop"));
+    this.fork = button("fork", () => board.fork());
+    this.save = make("a", "tr-button tr-save", { download: "" }, button("save").firstChild);
     this.scrub = make("input", "tr-scrub", { type: "range", min: "0", max: "1", step: "1", value: "0" });
     this.scrub.oninput = () => board.scrubbed(Number(this.scrub.value));
     this.ticks = svg("svg", { class: "tr-ticks", "aria-hidden": "true", preserveAspectRatio: "none", viewBox: "0 0 1000 10" });
@@ -2527,10 +2565,10 @@ class Dock {
       board.changed();
     };
     this.player.append(
-      make("div", "tr-controls", {}, this.back, this.play, this.forward, this.stop),
+      make("div", "tr-controls", {}, this.back, this.play, this.forward, this.stop, this.fork),
       this.track,
       make("div", "tr-where", {}, this.count, this.speed),
-      make("div", "tr-state", {}, this.chip, this.live, this.progress, this.watching, this.status),
+      make("div", "tr-state", {}, this.chip, this.live, this.progress, this.watching, this.status, this.save),
     );
     this.element.append(this.notices, this.player);
     this.marks = "";
@@ -2539,7 +2577,7 @@ class Dock {
   /** The words of the language in force. */
   words() {
     const say = (key) => this.board.say(key);
-    for (const [element, key] of [[this.back, "step_back"], [this.forward, "step_forward"], [this.stop, "stop"], [this.live, "to_live"]]) {
+    for (const [element, key] of [[this.back, "step_back"], [this.forward, "step_forward"], [this.stop, "stop"], [this.live, "to_live"], [this.save, "save"]]) {
       attribute(element, "aria-label", say(key));
       attribute(element, "title", say(key));
     }
@@ -2570,6 +2608,13 @@ class Dock {
     this.back.disabled = !ready || playhead.step <= run.history.first;
     this.forward.disabled = !ready || (atHead && run.status !== "paused");
     this.stop.disabled = !run || run.ended || !run.status;
+    const mark = ready ? run.mark(playhead.step) : -1;
+    const fork = mark < 0 ? board.say("no_fork") : board.say("fork", { at: mark });
+    attribute(this.fork, "aria-label", fork);
+    attribute(this.fork, "title", fork);
+    this.fork.disabled = mark < 0;
+    this.save.hidden = !ready;
+    if (ready) attribute(this.save, "href", board.url(`record/${encodeURIComponent(run.id)}`));
     this.scrub.disabled = !ready;
     attribute(this.scrub, "max", total);
     const step = Math.max(0, playhead.step);
@@ -3031,6 +3076,13 @@ class Board {
     this.changed();
   }
 
+  /** The run that this one is a fork of, drawn beside it from that step on; null where there is none. */
+  get origin() {
+    const [id, step] = this.run?.origin || [];
+    const run = this.runs.get(id);
+    return run && run !== this.run && run.history.rows.n ? { run, step } : null;
+  }
+
   pastOf(id) {
     let run = this.runs.get(id);
     if (!run) {
@@ -3051,11 +3103,18 @@ class Board {
       if (header.type === "run") {
         run.heard = true;
         if (header.status !== run.status) run.since = performance.now();
-        for (const key of ["status", "total", "rate", "place", "viewers", "snapshots", "error", "note", "device", "params"]) {
+        for (const key of ["status", "total", "rate", "place", "viewers", "snapshots", "error", "note", "device", "params", "origin"]) {
           if (header[key] !== undefined) run[key] = header[key];
         }
         if (header.frames) run.listed = header.frames;
-        if (run === this.run) this.describe(run);
+        if (run === this.run) {
+          this.describe(run);
+          const [origin] = run.origin || [];
+          if (origin && !this.runs.has(origin)) {
+            this.runs.set(origin, new Run(origin, true));
+            this.link.watch(this.runs.get(origin));
+          }
+        }
       } else if (header.type === "scalars") {
         run.history.add(
           header.groups.map(({ names }, i) => ({ names, steps: arrays[`steps${i}`].values, values: arrays[`values${i}`].values })),
@@ -3079,6 +3138,7 @@ class Board {
     if (run.error) this.dock.notice("error", this.both(run.error), "error");
     else this.dock.dismiss("error");
     if (run.note) this.dock.notice("note", this.both(run.note));
+    else this.dock.dismiss("note");
   }
 
   /** The first scalars of a run are here: shown from its start where that is worth it, else from where it stands. */
@@ -3088,7 +3148,8 @@ class Board {
     this.release = performance.now() + (this.pictured && !run.ended && !run.frames.size ? PICTURE : 0);
     if (!this.data.autoplay || still() || replayed.has(run.id)) return;
     replayed.add(run.id);
-    if (run.ended) this.playhead.play(run.history.first);
+    if (run.origin) this.playhead.play(Math.max(run.history.first, run.origin[1]));
+    else if (run.ended) this.playhead.play(run.history.first);
     else if (run.total / (run.rate || run.params?.pace || Infinity) < 4) this.playhead.pace(performance.now());
   }
 
@@ -3128,6 +3189,21 @@ class Board {
   choose(fields) {
     this.choices = Math.max(this.choices + 1, Date.now());
     this.setStateValue?.("choose", { ...fields, n: this.choices });
+  }
+
+  /** A new run from the last marked step, with the page's settings: the page makes it. */
+  fork() {
+    const step = this.run ? this.run.mark(this.playhead.step) : -1;
+    if (step < 0) return;
+    this.choices = Math.max(this.choices + 1, Date.now());
+    this.setStateValue?.("fork", { run: this.run.id, step, n: this.choices });
+  }
+
+  /** To the marked step before or after. */
+  toMark(direction) {
+    const { run, playhead } = this;
+    const marks = direction < 0 ? run.snapshots.filter((one) => one < playhead.step).slice(-1) : run.snapshots.filter((one) => one > playhead.step);
+    if (marks.length) playhead.go(marks[0], run);
   }
 
   tell(command) {
@@ -3172,7 +3248,7 @@ class Board {
   key(event) {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
     // the player's own buttons know only the space bar
-    const mine = event.key !== " " && event.target.closest?.(".tr-controls, .tr-state");
+    const mine = event.key !== " " && event.target.closest?.(".tr-controls, .tr-state") || "[]f".includes(event.key) && event.target === this.dock.scrub;
     const busy = "input, textarea, select, button, summary, [contenteditable=''], [contenteditable=true], [role=slider], [role=tab], [role=radio], [role=option], [role=menuitem], [role=dialog], [role=application]";
     if ((!mine && event.target.closest?.(busy)) || !this.root.isConnected || !this.run || this.run.head < 0) return;
     const { run, playhead } = this;
@@ -3181,6 +3257,8 @@ class Board {
     else if (event.key === "ArrowRight") this.stepBy(1);
     else if (event.key === "Home") playhead.go(run.history.first, run);
     else if (event.key === "End") playhead.live();
+    else if (event.key === "[" || event.key === "]") this.toMark(event.key === "[" ? -1 : 1);
+    else if (event.key === "f") this.fork();
     else return;
     event.preventDefault();
     this.changed();

@@ -2,15 +2,15 @@
 
 Identical jobs are one run with several viewers. A command from its only viewer acts on the run itself; from one of
 several it makes a private copy from that moment on. Runs go on from their last snapshot when a worker dies, and pause
-when nobody has watched them for a minute.
+when nobody has watched them for a minute. Every run is kept on disk, and is there again after a restart.
 """
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import logging
 import secrets
-import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -22,7 +22,8 @@ from typing import Any, TypeAlias
 from engine.backends.base import Backend
 from engine.blobs import Blobs
 from engine.data.picture import decode
-from engine.records import Record, groups_of, plain
+from engine.records import EXPORT_BYTES, Record, groups_of, plain
+from engine.shelf import IN_ALL, Shelf
 from engine.types import ENDED, Arrays, Job, Problem, Snapshot, Values
 
 LOG = logging.getLogger("torchroom.engine")
@@ -31,7 +32,9 @@ ACTIVE = 64  # runs at once in the workers; the others wait in the queue
 PER_LEARNER = 8  # runs at once of one learner
 UNWATCHED_PAUSE_S = 60.0
 UNWATCHED_STOP_S = 600.0
-KEPT_RUNS = 200  # ended runs whose records are kept
+KEPT_RUNS = 200  # ended runs held open, and
+KEPT_BYTES = 400_000_000  # of memory for their scalars; those that are let go stay on the shelf
+TIDY_S = 60.0  # between two looks at the shelf
 DEATHS = 2  # in a run's own slice, from the same snapshot
 
 Listener: TypeAlias = Callable[[str, Values, Arrays, bytes], None]
@@ -53,11 +56,14 @@ class Run:
     rate: float = 0.0
     live: Values = field(default_factory=dict)  # live settings changed since the start
     viewers: dict[str, str] = field(default_factory=dict)  # viewer (one socket) -> learner
-    origin: tuple[str, int] | None = None  # the run and step this is a copy of
     born: float = field(default_factory=time.monotonic)
     left: float = field(default_factory=time.monotonic)  # when the last viewer went
     idle: bool = False  # paused because nobody watched
+    shipped: bool = False  # a lesson's own recording, which is no file of the shelf
+    cut: bool = False  # its server ended while it was going on; it can go on from its last snapshot
+    onlookers: set[str] = field(default_factory=set)  # sockets that only draw it beside another run
     began: bool = False  # handed to a worker
+    full: bool = False  # stopped because its record is
     deaths: int = 0  # of the worker, in this run's own slice, since it last got further
     died_at: int = -1
 
@@ -65,6 +71,16 @@ class Run:
     def total(self) -> int:
         """Steps the whole run has; 0 while that is not known."""
         return self.record.total
+
+    @property
+    def origin(self) -> tuple[str, int] | None:
+        """The run and step this is a fork or copy of."""
+        return self.record.origin
+
+    @property
+    def marks(self) -> list[int]:
+        """Steps at which it can be forked. A lesson's own recording keeps models to look into, not what trains on."""
+        return [] if self.status == "recorded" else self.record.snapshots
 
     @property
     def step(self) -> int:
@@ -84,9 +100,17 @@ class Run:
 class Engine:
     """Owns the backend and the runs. All methods may be called from any thread and return at once."""
 
-    def __init__(self, backend: Backend, folder: Path, *, active: int = ACTIVE, per_learner: int = PER_LEARNER) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        folder: Path,
+        *,
+        active: int = ACTIVE,
+        per_learner: int = PER_LEARNER,
+        most: int = IN_ALL,
+    ) -> None:
         self.backend = backend
-        self.folder = folder
+        self.shelf = Shelf(folder, most)
         self.active = active
         self.per_learner = per_learner
         self.blobs = Blobs()
@@ -103,20 +127,21 @@ class Engine:
 
     def start(self) -> None:
         """Starts the workers and the two threads that follow them."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir(parents=True)
+        self.shelf.tidy()
         self.backend.open()
         threading.Thread(target=self._follow, name="engine events", daemon=True).start()
         threading.Thread(target=self._tidy, name="engine housekeeping", daemon=True).start()
 
     def close(self) -> None:
-        """Ends the workers and lets go of every file."""
+        """Ends the workers and lets go of every file. What was going on is kept as far as it came."""
         self._closed.set()
         self.backend.close()
         with self._lock:
             for run in self._runs.values():
-                run.record.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+                if run.step < 0 and not run.shipped:
+                    run.record.remove()
+                else:
+                    run.record.close()
 
     # Runs
 
@@ -130,35 +155,80 @@ class Engine:
             if same and not again and same.status in ("queued", "running", "paused", "done") and not same.live:
                 return same
             self._spare(learner)
-            run = Run(self._name(job), job, learner, self._record(job))
+            name = self._name(job)
+            run = Run(name, job, learner, Record.create(self.shelf.place(name), job))
             self._runs[run.id] = run
             self._latest[job.key()] = run.id
             self._queue.append(run.id)
             self._dispatch()
             return run
 
+    def going(self, job: Job) -> bool:
+        """Whether an equal run is under way, which `submit` would join."""
+        same = self._runs.get(self._latest.get(job.key(), ""))
+        return same is not None and not same.ended and not same.live
+
     def open_record(self, path: Path, name: str) -> Run:
         """A recorded run (a lesson's first.run) as a run that can be watched and asked. Opened once under `name`."""
         with self._lock:
             if name not in self._runs:
                 record = Record.open(path)
-                self._runs[name] = Run(name, record.job, "", record, status="recorded")
+                self._runs[name] = Run(name, record.job, "", record, status="recorded", shipped=True)
             return self._runs[name]
 
     def get(self, run_id: str) -> Run:
-        """The run of that name, or a Problem."""
+        """The run of that name, taken from the shelf if need be, or a Problem."""
         run = self._runs.get(run_id)
         if run is None:
-            raise Problem(
-                f"The run {run_id:.40} is not here any more. Press Run to make a new one.",
-                f"运行 {run_id:.40} 已不存在，请点“运行”重新开始。",
-            )
+            with self._lock:
+                run = self._runs.get(run_id) or self._again(run_id)
         return run
+
+    def has(self, run_id: str) -> bool:
+        """Whether `get` would find it."""
+        return run_id in self._runs or self.shelf.has(run_id)
+
+    def export(self, run_id: str) -> bytes:
+        """A run as it stands as one file, to take away; it plays on a machine without torch."""
+        run = self.get(run_id)
+        path = self.shelf.aside(secrets.token_hex(8))
+        try:
+            run.record.export(path)
+            return path.read_bytes()
+        finally:
+            path.unlink(missing_ok=True)
+
+    def bring(self, data: bytes, judge: Callable[[Record], None]) -> Run:
+        """A run that was exported somewhere, as one of this server's. Nothing in it is believed before it is checked.
+
+        `judge(record)` says whether its lesson can use it. Raises Problem for whatever is not a sound record; the
+        same file brought again is the same run.
+        """
+        if len(data) > EXPORT_BYTES:
+            raise Problem(
+                f"This file has {len(data) / 1e6:.0f} MB; a recorded run has at most {EXPORT_BYTES / 1e6:.0f} MB.",
+                f"这个文件有 {len(data) / 1e6:.0f} MB，运行记录最多 {EXPORT_BYTES / 1e6:.0f} MB。",
+            )
+        path = self.shelf.aside(secrets.token_hex(8))
+        path.write_bytes(data)
+        try:
+            record = Record.check(path)
+            try:
+                judge(record)
+                name = f"{record.job.lesson}-{hashlib.sha256(data).hexdigest()[:12]}"
+            finally:
+                record.close()
+            with self._lock:
+                if not self.has(name):
+                    path.replace(self.shelf.place(name))
+                return self.get(name)
+        finally:
+            path.unlink(missing_ok=True)
 
     def runs(self) -> list[Run]:
         """All runs that are kept, oldest first."""
         with self._lock:
-            return [run for run in self._runs.values() if run.status != "recorded"]
+            return [run for run in self._runs.values() if not run.shipped]
 
     def devices(self) -> list[Values]:
         """Each worker's device as it described itself, with "state" ("starting", "ready" or "restarting")."""
@@ -177,10 +247,16 @@ class Engine:
         """
         self._listeners.append(listener)
 
-    def watch(self, run_id: str, viewer: str, learner: str) -> Run:
-        """`viewer` (one socket of `learner`) sees this run from now on."""
+    def watch(self, run_id: str, viewer: str, learner: str, aside: bool = False) -> Run:
+        """`viewer` (one socket of `learner`) sees this run from now on; `aside`: only drawn beside another run.
+
+        An onlooker does not count where it is asked whether somebody watches, or whose run this is.
+        """
         with self._lock:
             run = self.get(run_id)
+            if aside:
+                run.onlookers.add(viewer)
+                return run
             run.viewers[viewer] = learner
             if run.idle:
                 run.idle = False
@@ -196,6 +272,8 @@ class Engine:
         """
         with self._lock:
             run = self._runs.get(run_id)
+            if run is not None:
+                run.onlookers.discard(viewer)
             if run is None or viewer not in run.viewers:
                 return
             del run.viewers[viewer]
@@ -223,7 +301,9 @@ class Engine:
                 )
             if not self._alone(run, learner):
                 return self._copy(run, learner, command, values)
-            if run.id in self._queue:
+            if run.cut:
+                self._wake(run, learner, command, values)
+            elif run.id in self._queue:
                 if command == "stop":
                     self._queue.remove(run.id)
                     self._end(run, "stopped")
@@ -250,11 +330,18 @@ class Engine:
                     f"No snapshot at or before step {step} was kept. Fork at one of the marked steps.",
                     f"第 {step} 步及之前没有保存快照，请在有标记的步骤处分叉。",
                 )
+            if not source.marks:
+                raise Problem(
+                    "The lesson's own recording cannot be forked. Press Run, then fork your run.",
+                    "课程自带的录像不能分叉。请先点“运行”，再对自己的运行分叉。",
+                )
             self._spare(learner)
             at, state = found
-            changed = {name for name, value in job.params.items() if source.params.get(name) != value}
-            state = {name: array for name, array in state.items() if name.removeprefix("live.") not in changed}
-            run = Run(self._name(job), job, learner, source.record.copy(self._path(), at, job), origin=(run_id, at))
+            # what was changed while it ran is in the snapshot; the fork's own settings go before it
+            void = {f"live.{name}" for name, value in job.params.items() if state.get(f"live.{name}", value) != value}
+            state = {name: array for name, array in state.items() if name not in void}
+            name = self._name(job)
+            run = Run(name, job, learner, source.record.copy(self.shelf.place(name), at, job, (run_id, at)))
             self._runs[run.id] = run
             self._begin(run, state)
         self._say(run)
@@ -296,13 +383,58 @@ class Engine:
     # Inside
 
     def _name(self, job: Job) -> str:
-        return f"{job.lesson}-{secrets.token_hex(4)}"
+        while self.has(name := f"{job.lesson}-{secrets.token_hex(4)}"):
+            pass
+        return name
 
-    def _path(self) -> Path:
-        return self.folder / f"{secrets.token_hex(8)}.run"
+    def _again(self, run_id: str) -> Run:
+        """A run from the shelf: ended, or cut off by the end of the server it went on in."""
+        gone = Problem(
+            f"The run {run_id:.40} is not here any more. Press Run to make a new one.",
+            f"运行 {run_id:.40} 已不存在，请点“运行”重新开始。",
+        )
+        if not self.shelf.has(run_id):
+            raise gone
+        try:
+            record = self.shelf.open(run_id)
+        except FileNotFoundError:
+            raise gone from None
+        run = Run(run_id, record.job, "", record, record.status, record.error, cut=record.status not in ENDED)
+        for _, values in record.changes:
+            run.live.update(values)
+        if run.cut:
+            if record.last < 0:
+                record.remove()
+                raise gone
+            found = record.snapshots
+            step = found[-1] if found else 0
+            run.status = "paused"
+            run.note = Problem(
+                f"The server ended while this run was going on. What was recorded is here, up to step {run.step}; "
+                f"press play at its end to go on from step {step}, its last snapshot.",
+                f"运行途中服务器关闭了。已记录的部分都在（到第 {run.step} 步）；"
+                f"在末尾按播放键，可从最后一个快照（第 {step} 步）继续。",
+            )
+        self._runs[run.id] = run
+        return run
 
-    def _record(self, job: Job) -> Record:
-        return Record.create(self._path(), job)
+    def _wake(self, run: Run, learner: str, command: str, values: Values) -> None:
+        """A run that was cut off goes on from its last snapshot, or ends where it is."""
+        run.cut = False
+        run.note = None
+        if command == "stop":
+            self._end(run, "stopped")
+            return
+        self._spare(learner)
+        run.learner = learner
+        found = run.record.snapshot(run.step)
+        step, state = found or (-1, None)
+        run.record.rewind(step)
+        self._say(run, {"type": "rewind", "run": run.id, "step": step})
+        run.status = "running" if command == "resume" else "paused"
+        self._begin(run, state, run.status)
+        if command in ("step", "set"):
+            self.backend.tell(run.id, command, values)
 
     def _alone(self, run: Run, learner: str) -> bool:
         return set(run.viewers.values()) <= {learner}
@@ -348,13 +480,17 @@ class Engine:
 
     def _copy(self, run: Run, learner: str, command: str, values: Values) -> str:
         """A private copy of a shared run from now on. Its state is fetched from the worker; until then it waits."""
-        copy = Run(self._name(run.job), run.job, learner, self._record(run.job), origin=(run.id, run.step))
-        copy.live = dict(run.live)
-        self._runs[copy.id] = copy
-        if command == "stop" or not run.began:
-            copy.record.remove()
-            copy.record = run.record.copy(self._path(), run.step)
+        name = self._name(run.job)
+        if command == "stop" or not (run.began or run.cut):
+            copy = Run(name, run.job, learner, self._past(run, name, run.step), live=dict(run.live))
+            self._runs[copy.id] = copy
             self._end(copy, "stopped")
+            return name
+        copy = Run(name, run.job, learner, Record.create(self.shelf.place(name), run.job), live=dict(run.live))
+        self._runs[copy.id] = copy
+        if run.cut:
+            self._copies[copy.id] = (run.id, command, values)
+            self._copied(copy.id, *(run.record.snapshot(run.step) or (-1, {})))
         else:
             self._copies[copy.id] = (run.id, command, values)
             self.backend.tell(run.id, "snapshot", {"wanted": copy.id})
@@ -365,8 +501,7 @@ class Engine:
         source_id, command, values = self._copies.pop(copy_id)
         copy, source = self._runs[copy_id], self._runs[source_id]
         copy.record.remove()
-        copy.record = source.record.copy(self._path(), step if state else source.step)
-        copy.origin = (source_id, step)
+        copy.record = self._past(source, copy.id, step if state else source.step)
         if not state:  # it ended in the meantime: the copy is its replay
             self._end(copy, source.status)
             return
@@ -379,9 +514,13 @@ class Engine:
         else:
             self._begin(copy, state, "running" if command == "resume" else "paused")
 
+    def _past(self, source: Run, name: str, upto: int) -> Record:
+        """The record of a copy called `name`: what its source did up to a step."""
+        return source.record.copy(self.shelf.place(name), upto, origin=(source.id, upto))
+
     def _end(self, run: Run, status: str) -> None:
         run.status = status
-        run.record.end(status)
+        run.record.end(status, run.error)
         run.began = False
         self._dispatch()
         self._say(run)
@@ -421,6 +560,14 @@ class Engine:
     def _on_scalars(self, run: Run, header: Values, arrays: Arrays, message: bytes) -> None:
         run.record.add_scalars(groups_of(header, arrays), header["total"])
         run.rate = header["rate"]
+        if run.record.full and not run.full:
+            run.full = True
+            run.note = Problem(
+                f"This run has recorded as much as one run may, so it was stopped at step {run.step}. Fork it at its "
+                "end to go on.",
+                f"这次运行的记录已达上限，因此在第 {run.step} 步停止。在末尾分叉即可继续。",
+            )
+            self.backend.tell(run.id, "stop", {})
         self._say(run, header, arrays, message)
 
     def _on_frame(self, run: Run, header: Values, arrays: Arrays, message: bytes) -> None:
@@ -441,12 +588,26 @@ class Engine:
         error = header["error"]
         if error:
             run.error = Problem(error["en"], error["zh"])
+            if run.origin and run.step <= run.origin[1] and run.origin[0] in self._runs:
+                run.error = self._unfit(run, self._runs[run.origin[0]], run.error)
         if header["status"] in ENDED:
             self._end(run, header["status"])
             return
         run.status = header["status"]
         run.device = next(iter(self._devices), "")
         self._say(run)
+
+    def _unfit(self, run: Run, source: Run, error: Problem) -> Problem:
+        """Why a fork could not take its first step: most likely what was changed does not go with what was kept."""
+        changed = ", ".join(sorted(name for name, value in run.params.items() if source.params.get(name) != value))
+        if not changed:
+            return error
+        step = run.step
+        return Problem(
+            f"This fork cannot go on from step {step} with {changed} changed. Put that back and fork again, or press "
+            f"Run to begin anew with it. ({error.en})",
+            f"更改 {changed} 后，无法从第 {step} 步继续。请改回后再分叉，或点“运行”用新设置重新开始。（{error.zh}）",
+        )
 
     def _on_changed(self, run: Run, header: Values, arrays: Arrays, message: bytes) -> None:
         run.live.update(header["values"])
@@ -512,7 +673,8 @@ class Engine:
         self.backend.tell(run.id, "pause", {})
 
     def _tidy(self) -> None:
-        """Runs nobody watches pause, then stop; the oldest ended ones are forgotten."""
+        """Runs nobody watches pause, then stop; the oldest ended ones are let go; the shelf is kept in its bounds."""
+        looked = time.monotonic()
         while not self._closed.wait(1.0):
             with self._lock:
                 now = time.monotonic()
@@ -523,9 +685,21 @@ class Engine:
                         self._rest(run)
                     elif now - run.left > UNWATCHED_STOP_S:
                         self.backend.tell(run.id, "stop", {})
-                ended = [run for run in self._runs.values() if run.ended and run.status != "recorded"]
-                spare = [run for run in ended if not run.viewers]
-                for run in spare[: max(0, len(ended) - KEPT_RUNS)]:
-                    del self._runs[run.id]
-                    self._latest = {key: name for key, name in self._latest.items() if name != run.id}
-                    run.record.remove()
+                self._let_go()
+            if time.monotonic() - looked > TIDY_S:
+                looked = time.monotonic()
+                self.shelf.tidy(self._runs.__contains__)
+
+    def _let_go(self) -> None:
+        """Closes the records of the oldest runs that are over and that nobody sees; `get` finds them on the shelf."""
+        over = [run for run in self._runs.values() if (run.ended or run.cut) and not run.shipped]
+        count, size = len(over), sum(run.record.weight for run in over)
+        for run in over:
+            if count <= KEPT_RUNS and size <= KEPT_BYTES:
+                break
+            if run.viewers or run.onlookers:
+                continue
+            count, size = count - 1, size - run.record.weight
+            del self._runs[run.id]
+            self._latest = {key: name for key, name in self._latest.items() if name != run.id}
+            run.record.close()

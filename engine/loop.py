@@ -41,6 +41,8 @@ FRAME_S = 0.070  # at most 14 a second: motion, rather than pictures
 FRAME_SHARE = 0.03  # of a run's time, at most, goes into pictures
 SNAPSHOT_S = 4.0
 SNAPSHOT_SHARE = 0.01
+MARKS = 48  # steps of a run that are kept evenly over it, as long as they take no more than
+MARK_SHARE = 0.02  # of its time
 MARKED = 64  # up to here the steps 1, 2, 4, ... are always kept
 RATE_S = 1.0
 
@@ -74,6 +76,7 @@ class Active:
     frame_due: float = 0.0
     snapshot_step: int = -1
     snapshot_due: float = 0.0
+    mark_due: float = 0.0
     rate: float = 0.0
     rate_from: tuple[float, int] = (0.0, 0)
 
@@ -303,9 +306,10 @@ class Loop:
             return
         if now >= run.frame_due:
             self._frame(run)
-        if (
-            step.step & (step.step - 1) == 0 and (step.step <= MARKED or now >= run.snapshot_due)
-        ) or now >= run.snapshot_due:
+        doubled = step.step & (step.step - 1) == 0 and step.step <= MARKED
+        every = max(1, step.total // MARKS)
+        even = step.step // every > before // every and now >= run.mark_due
+        if doubled or even or now >= run.snapshot_due:
             self._keep(run)
 
     def _one(self, run: Active) -> Step | None:
@@ -388,6 +392,7 @@ class Loop:
         cost = time.monotonic() - began
         run.snapshot_step = step
         run.snapshot_due = began + max(SNAPSHOT_S, cost / SNAPSHOT_SHARE)
+        run.mark_due = began + cost / MARK_SHARE
 
     def _flush(self, run: Active) -> None:
         """Sends the scalars gathered since the last time, a group for each set of names."""

@@ -49,6 +49,8 @@ def unpack(message: bytes | memoryview) -> tuple[dict[str, Any], Arrays]:
     try:
         (length,) = struct.unpack_from("<I", message)
         header = orjson.loads(memoryview(message)[4 : 4 + length])
+        if not isinstance(header, dict):
+            raise ValueError("its header is no object")
         body = 4 + length + (-(length + 4) % 8)
         arrays = {}
         for entry in header.pop("arrays"):
@@ -62,7 +64,7 @@ def unpack(message: bytes | memoryview) -> tuple[dict[str, Any], Arrays]:
                 count *= n
             flat = np.frombuffer(message, np.dtype(entry["dtype"]).newbyteorder("<"), count, body + entry["at"])
             arrays[entry["name"]] = flat.reshape(shape)
-    except (struct.error, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (struct.error, ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
         raise Problem(
             f"These {len(message)} bytes are not a Torchroom message ({error}).",
             f"这 {len(message)} 字节不是 Torchroom 消息（{error}）。",

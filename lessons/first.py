@@ -69,6 +69,7 @@ def record(name: str, path: Path, frames: int) -> None:
     run = catalog.part(name, "compute").run
     with plainly():
         generators.seed(asked.seed)
+        path.unlink(missing_ok=True)
         out = Record.create(path, asked)
         rows: dict[tuple[str, ...], list[Step]] = {}
         total = 0

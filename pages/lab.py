@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
+from engine.records import EXPORT_BYTES
 from engine.types import ENDED, Problem
-from lessons import text
+from lessons import catalog, text
+from lessons.visitor import judge
 from pages.ui import state
 from pages.ui.room import the_room
 from pages.ui.words import as_text, say
@@ -79,7 +81,33 @@ def workers_and_runs() -> None:
             )  # fmt: skip
 
 
+def bring() -> None:
+    """A run that somebody saved: checked, kept with the others, and shown by its lesson."""
+    st.markdown(f"### {say('bring', language)}\n\n{say('bring_lead', language)}", anchors=False)
+    most = EXPORT_BYTES // 1_000_000
+    file = st.file_uploader(
+        say("bring_file", language, most=most), type="run", max_upload_size=most, key=f"bring.{language}"
+    )
+    if file is None:
+        return
+    try:
+        run = the_room().engine.bring(file.getvalue(), judge)
+    except Problem as problem:
+        st.warning(as_text(problem.say(language)), icon=":material/error:")
+        return
+    lesson = run.job.lesson
+    title = text.read(lesson, language).title
+    st.markdown(say("brought", language, lesson=title, steps=run.step, run=run.id))
+    plain = catalog.params(lesson)(**run.job.params).changed()
+    settings = {name: state.written(value) for name, value in plain.items()}
+    st.page_link(
+        f"{lesson}.py", label=say("bring_show", language), icon=":material/play_arrow:",
+        query_params={**settings, "run": run.id},
+    )  # fmt: skip
+
+
 st.markdown(f"# {say('lab', language)}\n{say('lab_lead', language)}", anchors=False)
 with st.container(key="engine"):
     workers_and_runs()
+bring()
 state.write_link(None)

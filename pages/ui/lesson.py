@@ -12,7 +12,8 @@ from typing import Any
 import orjson
 import streamlit as st
 
-from engine.params import Params, Picture, Several
+from engine.engine import Run
+from engine.params import Params, Picture, Several, checked
 from engine.types import ENDED, Problem, Values
 from lessons import board, catalog, text
 from pages.ui import controls, data, quiz, state
@@ -53,6 +54,8 @@ def workbench(name: str) -> None:
     language = state.language()
     words = text.read(name, language)
     visit = state.visit(name)
+    if visit.asked:
+        take_up(visit)
     figures = catalog.part(name, "figures")
     with st.container(key="messages"):  # there even if empty: what stood before the board would move and mount it anew
         said = [] if controls.in_box(visit) else visit.problems
@@ -106,6 +109,7 @@ def submit(name: str) -> None:
     values = dict(job.params)
     try:
         again = visit.applied == values and visit.run is not None and room.engine.get(visit.run).status in ENDED
+        again = again and not (visit.lent and room.engine.going(job))  # of a class that came by one link, one begins it
     except Problem:
         again = False
     before = visit.run or room.first(name)
@@ -123,7 +127,7 @@ def shown(visit: state.Visit, run: str) -> None:
     visit.run = run
     visit.applied = visit.job_values()
     visit.problems = []
-    visit.gone = False
+    visit.gone = visit.lent = False
     state.mark(visit.lesson, "ran")
 
 
@@ -150,6 +154,42 @@ def typed(name: str) -> bool:
         elif visit.applied != job.params:
             submit(name)
     return True
+
+
+def take_up(visit: state.Visit) -> None:
+    """Puts the run that the address names on the board, if it is one of this lesson that can still be shown."""
+    asked, visit.asked = visit.asked, ""
+    if asked == visit.run:
+        return
+    try:
+        run = the_room().engine.get(asked)
+        checked(type(visit.params), run.params)
+    except Problem as problem:
+        visit.gone = True
+        if the_room().engine.has(asked):  # it is there, but not to be had: why is worth saying
+            visit.problems = [*visit.problems, problem]
+        return
+    if run.job.lesson != visit.lesson or run.shipped:
+        visit.gone = True
+        return
+    visit.run, visit.applied, visit.gone, visit.lent = run.id, dict(run.params), False, True
+
+
+def forked(name: str) -> None:
+    """The fork button: a new run goes on from a step of the one on the board, with the settings as they stand."""
+    asked = dict(state.component(f"board.{name}", "fork") or {})
+    visit = state.visit(name)
+    source, step = asked.get("run"), asked.get("step")
+    if visit.drafts or not isinstance(source, str) or not isinstance(step, int):
+        return
+    room = the_room()
+    try:
+        if room.engine.get(source).job.lesson == name:
+            run = room.engine.fork(source, step, catalog.job(name, visit.params), state.learner()).id
+            room.hub.turn(state.learner(), source, run)
+            shown(visit, run)
+    except Problem as problem:
+        visit.problems = [problem]
 
 
 def changed(name: str, setting: str) -> None:
@@ -340,6 +380,8 @@ def draw_board(visit: state.Visit, words: text.Words) -> None:
         status = say("recorded" if values == visit.job_values() else "linked", language)
     elif visit.applied != visit.job_values():
         status = say("changed", language)
+    elif run.origin and room.engine.has(run.origin[0]):
+        status = lineage(room, run, words)
     figures = catalog.part(name, "figures")
     asks = figures.asks(visit.params) if hasattr(figures, "asks") else []
     component(room)(
@@ -358,8 +400,26 @@ def draw_board(visit: state.Visit, words: text.Words) -> None:
         },
         on_run_change=functools.partial(moved, name),
         on_choose_change=functools.partial(chosen, name),
+        on_fork_change=functools.partial(forked, name),
         on_box_change=functools.partial(typed, name),
     )
+
+
+def lineage(room: Room, run: Run, words: text.Words) -> str:
+    """What a fork has changed, and since when."""
+    assert run.origin
+    source, step = run.origin
+    try:
+        before = room.engine.get(source).params
+    except Problem:
+        return ""
+    changed = []
+    for one, value in run.params.items():
+        if one in before and before[one] != value:
+            label = words.controls[one].label if one in words.controls else one
+            changed.append(f"{label} {state.written(before[one])} → {state.written(value)}")
+    key = "forked" if changed else "forked_same"
+    return say(key, words.language, step=step, changed=", ".join(changed))
 
 
 def component(room: Room) -> Any:

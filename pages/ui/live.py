@@ -71,6 +71,7 @@ class Place:
 
     number: int
     step: int
+    aside: bool = False  # only its curves are drawn, beside another run: frames are not sent
 
 
 def patches(found: list[Patch]) -> tuple[list[Values], Arrays]:
@@ -224,7 +225,7 @@ class Channel:
         if said == self.news_said:
             self.news = False
             return
-        gist = ("status", "total", "error", "note", "device", "place", "params", "snapshots")
+        gist = ("status", "total", "error", "note", "device", "place", "params", "snapshots", "origin")
         urgent = any(said[key] != self.news_said.get(key) for key in gist)
         if not urgent and now < self.news_at:
             if self.flush_handle is None:
@@ -283,7 +284,7 @@ class Channel:
             self.past = (*key, scalars(self.run.id, groups))
         return self.past[3]
 
-    def join(self, socket: Socket, seen: int) -> list[bytes]:
+    def join(self, socket: Socket, seen: int, aside: bool = False) -> list[bytes]:
         """Everything a new viewer needs who has the steps up to `seen`."""
         self.sockets.add(socket)
         self.flush()
@@ -294,7 +295,9 @@ class Channel:
         block = self.history(seen)
         if block:
             messages.append(block)
-        socket.places[self.run.id] = Place(self.number, self.step)
+        socket.places[self.run.id] = Place(self.number, self.step, aside)
+        if aside:
+            return messages
         newest = self.newest_frame()
         if newest:
             messages.append(newest)
@@ -317,7 +320,7 @@ class Channel:
         found: list[bytes] = []
         if self.ring and place.number + 1 >= self.ring[0].number:
             for message in self.ring:
-                if message.number > place.number and message.data:
+                if message.number > place.number and message.data and not (place.aside and message.kind == "frame"):
                     found.append(message.data)
                     if message.kind in ("scalars", "rewind"):
                         place.step = message.step
@@ -331,7 +334,8 @@ class Channel:
                 found.append(block)
             place.step = self.step
             newest = {message.kind: message.data for message in self.ring if message.data}
-            found.extend(newest[kind] for kind in ("run", "frame") if kind in newest)
+            wanted = ("run",) if place.aside else ("run", "frame")
+            found.extend(newest[kind] for kind in wanted if kind in newest)
         place.number = self.number
         return found
 
@@ -434,7 +438,7 @@ class Socket:
                 f"This page already watches {WATCHES} runs, the most one page may. Close one first.",
                 f"本页已在观看 {WATCHES} 个运行，这是一页的上限。请先关掉一个。",
             )
-        self.post(*self.hub.join(self, run, max(-1, seen)))
+        self.post(*self.hub.join(self, run, max(-1, seen), message.get("aside") is True))
 
     def leave(self, run: str, message: Values | None = None) -> None:
         if run in self.places:
@@ -569,13 +573,16 @@ class Hub:
 
     # viewers
 
-    def join(self, socket: Socket, run: str, after: int) -> list[bytes]:
-        """Makes `socket` a viewer; returns what it is sent first. Raises Problem for a run that is not known."""
+    def join(self, socket: Socket, run: str, after: int, aside: bool = False) -> list[bytes]:
+        """Makes `socket` a viewer, or with `aside` an onlooker; returns what it is sent first.
+
+        Raises Problem for a run that is not known.
+        """
         channel = self.channels.get(run)
         if channel is None:
             channel = self.channels[run] = Channel(self, self.engine.get(run))
-        self.engine.watch(run, socket.id, socket.learner)
-        return channel.join(socket, after)
+        self.engine.watch(run, socket.id, socket.learner, aside)
+        return channel.join(socket, after, aside)
 
     def part(self, socket: Socket, run: str) -> None:
         socket.places.pop(run, None)
@@ -648,7 +655,8 @@ class Hub:
             "viewers": len(run.viewers),
             "params": run.params,
             "seed": run.job.seed,
-            "snapshots": run.record.snapshots,
+            "snapshots": run.marks,
+            "origin": run.origin if run.origin and self.engine.has(run.origin[0]) else None,
             "frames": run.record.frames,
         }
 
@@ -762,9 +770,22 @@ async def frame(request: Request) -> Response:
     return Response(made[1], media_type="application/octet-stream", headers={**keep, "Content-Encoding": "identity"})
 
 
+async def record(request: Request) -> Response:
+    """GET /live/record/{run}: a run as it stands as one file, to keep or to open elsewhere."""
+    room = the_room()
+    name = request.path_params["run"]
+    try:
+        data = await asyncio.get_running_loop().run_in_executor(None, room.engine.export, name)
+    except Problem as problem:
+        return Response(problem.en, 404, headers={"Cache-Control": "no-store"})
+    headers = {"Content-Disposition": f'attachment; filename="{name}.run"', "Content-Encoding": "identity"}
+    return Response(data, media_type="application/octet-stream", headers={**headers, "Cache-Control": "no-store"})
+
+
 ROUTES: list[BaseRoute] = [
     WebSocketRoute("/live", live),
     Route("/live/assets/{name}", asset),
     Route("/live/spec/{sha}.json", spec),
     Route("/live/frame/{run}/{step:int}", frame),
+    Route("/live/record/{run}", record),
 ]

@@ -18,7 +18,7 @@ from engine.types import Problem, Values
 from lessons import catalog
 from pages.ui.words import NAMES, say
 
-ASIDE = frozenset({"lang", "done"})  # parts of an address that are not settings
+ASIDE = frozenset({"lang", "done", "run"})  # parts of an address that are not settings
 MARKS = ("seen", "ran", "quiz")
 
 
@@ -27,7 +27,9 @@ class Visit:
     """One learner in one lesson.
 
     `drafts` are values that were typed but cannot be used (yet); `applied` the settings of the run on the board;
-    `link` the settings as they last stood in the address; `heard` numbers what was last sent from the board's box.
+    `link` the settings as they last stood in the address; `heard` numbers what was last sent from the board's box;
+    `asked` a run that the address named and the board has yet to show; `lent` tells a run that came that way from one
+    begun here.
     """
 
     lesson: str
@@ -39,6 +41,9 @@ class Visit:
     link: dict[str, str] | None = None
     heard: int = 0
     gone: bool = False
+    asked: str = ""
+    lent: bool = False
+    named: str = ""  # the run as it last stood in the address
     focus: str = ""  # changes when the browser is to look at the board
     whole: bool = False  # the whole page is being drawn, not the workbench alone
     listed: Params | None = None  # the settings of the program that is on the page, if it is
@@ -114,13 +119,17 @@ def visit(lesson: str) -> Visit:
     key = f"visit {lesson}"
     found: Visit | None = st.session_state.get(key)
     query = {name: value for name, value in st.query_params.items() if name not in ASIDE}
+    run = st.query_params.get("run", "")
     if found is None:
         found = st.session_state[key] = Visit(lesson, catalog.params(lesson)())
         if query:
             found.take_link(query)
+        found.asked = run
         mark(lesson, "seen")
-    elif query and query != found.link:  # a link followed within the session, or the browser's back button
+    elif (query and query != found.link) or (run and run != found.named):
+        # a link followed within the session, or the browser's back button
         found.take_link(query)
+        found.asked = run
     return found
 
 
@@ -136,10 +145,14 @@ def written(value: Any) -> str:
 
 
 def write_link(found: Visit | None) -> None:
-    """Puts the settings that differ from the lesson's own into the address, and the language if it was chosen."""
+    """Puts the settings that differ from the lesson's own into the address, with the run on the board, if it is not
+    the lesson's recording, and the language if it was chosen."""
     query = {} if found is None else {name: written(value) for name, value in found.params.changed().items()}
     if found is not None:
         found.link = dict(query)
+        found.named = found.run or ""
+        if found.run:
+            query["run"] = found.run
     if language() != preferred():
         query["lang"] = language()
     if dict(st.query_params) != query:

@@ -55,8 +55,9 @@ WORDS: dict[str, tuple[str, str]] = {
     "figure_sets": ("{values} (set by a click in the figure)", "{values}（点击图中位置即可修改）"),
     "live_note": ("{help} (changes the run while it goes on)", "{help}（训练进行中也可以改）"),
     "changed": (
-        "Settings have changed; the board still shows the run before. Press Run for a new one.",
-        "设置已改动，图中仍是之前的运行。点击“运行”重新开始。",
+        "Settings have changed; the board still shows the run before. Press Run for a new one, or fork "
+        "this one to go on from here with them.",
+        "设置已改动，图中仍是之前的运行。点击“运行”重新开始，或点播放器上的分叉，用新设置从当前位置继续。",
     ),
     "linked": (
         "A recording of the default settings. Your settings are ready: press Run.",
@@ -70,6 +71,14 @@ WORDS: dict[str, tuple[str, str]] = {
     "gone": (
         "The run that was shown here is no longer kept. Press Run to make it again.",
         "之前显示的运行已不再保留。点击“运行”可以重新得到它。",
+    ),
+    "forked": (
+        "Forked at step {step}: {changed}. The original is drawn pale.",
+        "从第 {step} 步分叉：{changed}。淡色为原来的运行。",
+    ),
+    "forked_same": (
+        "A copy from step {step} on with the same settings, so the same numbers. Change one, then fork.",
+        "从第 {step} 步起的副本，设置相同，数字也相同。先改一个设置，再分叉。",
     ),
     "upload_help": (
         "PNG, JPEG, WebP, GIF or BMP, at most 10 MB and 24 megapixels",
@@ -129,6 +138,15 @@ WORDS: dict[str, tuple[str, str]] = {
     "col_place": ("place", "排队"),
     "col_who": ("whose", "归属"),
     "mine": ("yours", "你的"),
+    "bring": ("Open a recorded run", "打开运行记录"),
+    "bring_lead": (
+        "A run that was saved with the arrow under its player, here or elsewhere. It plays without being computed "
+        "again.",
+        "用播放器上的下载箭头保存的运行，来自这里或别处都行。播放时不会重新计算。",
+    ),
+    "bring_file": ("A .run file, at most {most} MB", ".run 文件，不超过 {most} MB"),
+    "brought": ("{lesson}, {steps} steps: `{run}`", "{lesson}，{steps} 步：`{run}`"),
+    "bring_show": ("Show it", "打开"),
     "stop_mine": ("Stop {run}", "停止 {run}"),
     "status_queued": ("queued", "排队中"),
     "status_running": ("running", "运行中"),
@@ -159,6 +177,15 @@ PLAYER: dict[str, tuple[str, str]] = {
     "live": ("Live", "实时"),
     "to_live": ("To the newest step", "回到最新一步"),
     "scrubber": ("Step of the run", "运行的步数"),
+    "fork": (
+        "Fork at step {at} (F): a new run goes on from there with the settings as they stand now",
+        "在第 {at} 步分叉（F）：用当前设置从那里开始新的运行",
+    ),
+    "no_fork": (
+        "Only a run of your own can be forked. Press Run first.",
+        "只能对自己的运行分叉，请先点“运行”。",
+    ),
+    "save": ("Save this run as a file", "把这次运行保存为文件"),
     "recorded": ("Recorded", "录像"),
     "queued": ("Waiting: place {place} in the queue", "排队中：第 {place} 位"),
     "running": ("Running", "运行中"),
@@ -188,8 +215,9 @@ PLAYER: dict[str, tuple[str, str]] = {
     ),
     "refused": ("Not done: {error}", "未执行：{error}"),
     "keys": (
-        "Space plays and pauses, the arrow keys step, Home and End jump.",
-        "空格键播放和暂停，方向键单步，Home / End 跳到首尾。",
+        "Space plays and pauses, the arrow keys step, Home and End jump. "
+        "[ and ] go to the marked steps, F forks there.",
+        "空格键播放和暂停，方向键单步，Home / End 跳到首尾，[ 和 ] 跳到有标记的步数，F 在那里分叉。",
     ),
     "send": ("Run this text", "运行这段文字"),
     "characters": ("{n} of {longest} characters · Ctrl+Enter", "{n} / {longest} 个字符 · Ctrl+Enter"),

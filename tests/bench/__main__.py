@@ -12,7 +12,7 @@ import statistics
 import sys
 import time
 
-NAMES = ("live", "cnn", "web", "activations", "attention", "lanes")
+NAMES = ("live", "cnn", "web", "activations", "attention", "fork", "records", "lanes")
 
 
 def calibration_ms() -> float:

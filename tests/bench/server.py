@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from pathlib import Path
@@ -24,7 +25,10 @@ def free_port() -> int:
 
 
 class Server:
-    """`python app.py` on a free port; a context manager. Output goes to `log` if given."""
+    """`python app.py` on a free port; a context manager. Output goes to `log` if given.
+
+    It keeps its runs in a folder of its own, unless TORCHROOM_RUNS is among `environment`.
+    """
 
     def __init__(self, log: Path | None = None, **environment: str) -> None:
         self.port = free_port()
@@ -34,11 +38,18 @@ class Server:
 
     def __enter__(self) -> Server:
         self.born = time.monotonic()
+        self.runs = tempfile.TemporaryDirectory(prefix="torchroom-runs-")
         out = self.log.open("wb") if self.log else subprocess.DEVNULL
         self.process = subprocess.Popen(
             [sys.executable, "app.py"],
             cwd=ROOT,
-            env={**os.environ, "HOST": "127.0.0.1", "PORT": str(self.port), **self.environment},
+            env={
+                **os.environ,
+                "HOST": "127.0.0.1",
+                "PORT": str(self.port),
+                "TORCHROOM_RUNS": self.runs.name,
+                **self.environment,
+            },
             stdout=out,
             stderr=subprocess.STDOUT,
         )
@@ -57,6 +68,7 @@ class Server:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+        self.runs.cleanup()
 
     def healthy(self) -> bool:
         try:

@@ -127,8 +127,10 @@ def test_every_try_runs_with_its_settings(name: str, room: Room) -> None:
         wanted = kind.model_validate(dict(one.settings))
         run = room.engine.get(str(board(app)["run"]))
         assert kind.model_validate(run.job.params) == as_job(wanted)
-        assert "lang" not in link(app)
-        assert kind.model_validate(link(app)) == wanted
+        address = link(app)
+        assert "lang" not in address
+        assert address.pop("run") == run.id
+        assert kind.model_validate(address) == wanted
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -301,7 +303,7 @@ def test_the_engine_room_lists_runs_and_stops_ones_own(room: Room) -> None:
 def test_a_run_that_is_gone_is_said_and_the_recording_is_back(room: Room) -> None:
     app = page(NAMES[0])
     app.button(key=f"run.{NAMES[0]}").click().run()
-    room.engine._runs.pop(mine(room).id).record.close()
+    room.engine._runs.pop(mine(room).id).record.remove()
     app.run()
     assert not app.exception
     assert board(app)["run"] == f"first-{NAMES[0]}"

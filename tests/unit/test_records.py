@@ -140,6 +140,7 @@ def test_a_foreign_file_is_refused_with_a_reason(tmp_path: Path, content: bytes)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 def test_a_damaged_file_is_a_problem_never_a_crash(tmp_path: Path, data: st.DataObject) -> None:
     path = tmp_path / "a.run"
+    path.unlink(missing_ok=True)
     record = recorded(path)
     flushed(record)
     record.close()

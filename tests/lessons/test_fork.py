@@ -1,0 +1,87 @@
+"""Forks of every lesson: with equal settings bit-identical from any snapshot, with others an honest run or a reason."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from engine.backends.inline import InlineBackend
+from engine.engine import Engine, Run
+from engine.types import Job
+from lessons import catalog
+from tests.conftest import wait_until
+
+NAMES = [lesson.name for lesson in catalog.lessons()]
+MEASURED = frozenset({"images_per_s"})  # a rate is a time, not a number of the model
+OTHER = {  # a setting that goes with what was kept, and one that does not
+    "gradient_descent": ({"lr": 0.03}, None),
+    "activations": ({"lr": 0.1}, {"width": 9}),
+    "cifar10": ({"lr": 0.07}, {"network": "vgg"}),
+    "attention_learned": ({"lr": 0.004}, {"width": 32}),
+}
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    found = Engine(InlineBackend(), tmp_path_factory.mktemp("runs"))
+    found.start()
+    yield found
+    found.close()
+
+
+def done(run: Run) -> Run:
+    wait_until(lambda: run.ended, 60, f"the end of {run.id}")
+    return run
+
+
+def job(name: str, **other: object) -> Job:
+    values = {**catalog.part(name, "params").TINY.model_dump(mode="json"), "pace": 0, **other}
+    checked = catalog.params(name)(**values).model_dump(mode="json")
+    return Job(catalog.lesson(name).entry, checked, int(checked["seed"]), "cpu")
+
+
+def numbers(run: Run, after: int = -1) -> list[tuple[int, dict[str, str]]]:
+    """Every number as its digits, all of them, so that NaN equals NaN."""
+    return [
+        (step, {name: float(value).hex() for name, value in scalars.items() if name not in MEASURED})
+        for step, scalars in run.record.history()
+        if step > after
+    ]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_fork_with_equal_settings_is_bit_identical_at_random_snapshots(engine: Engine, name: str) -> None:
+    run = done(engine.submit(job(name), "ann"))
+    assert run.status == "done", run.error
+    marks = [step for step in run.marks if step < run.total]
+    for step in random.Random(name).sample(marks, min(3, len(marks))):
+        fork = done(engine.fork(run.id, step, run.job, "ann"))
+        assert (fork.status, fork.step, fork.origin) == ("done", run.total, (run.id, step)), fork.error
+        assert numbers(fork) == numbers(run)
+        ours, theirs = (one.record.snapshot(run.total) for one in (fork, run))
+        assert ours is not None
+        assert theirs is not None
+        assert ours[1].keys() == theirs[1].keys()
+        for key, array in theirs[1].items():
+            np.testing.assert_array_equal(ours[1][key], array, err_msg=f"{name} {key}")
+
+
+@pytest.mark.parametrize("name", OTHER)
+def test_a_fork_with_other_settings_goes_its_own_way_from_the_same_past(engine: Engine, name: str) -> None:
+    run = done(engine.submit(job(name), "bob"))
+    step = [one for one in run.marks if one < run.total][-1]
+    good, bad = OTHER[name]
+    fork = done(engine.fork(run.id, step, job(name, **good), "bob"))
+    assert fork.status == "done", fork.error
+    assert numbers(fork)[: step + 1] == numbers(run)[: step + 1]
+    assert numbers(fork, step) != numbers(run, step)
+    assert len(numbers(fork)) == fork.total + 1
+    if bad is not None:
+        failed = done(engine.fork(run.id, step, job(name, **bad), "bob"))
+        assert failed.status == "failed"
+        assert failed.error is not None
+        assert f"cannot go on from step {step} with {next(iter(bad))} changed" in failed.error.en
+        assert failed.error.zh
