@@ -102,8 +102,7 @@ def test_several_heads_are_off_together_at_whatever_step_was_kept(tab: Tab) -> N
     at_end = reading.text_content()
     # between two kept states the answer is that of the one before, and says so
     tab.board("board.scrubbed(160)")
-    kept = tab.board("Math.max(...board.run.snapshots.filter((one) => one <= 160))")
-    expect(reading).to_contain_text(f"At step {kept}, without 2.1, 2.2, 2.3, 2.4:")
+    expect(reading).to_contain_text("At step 150, without 2.1, 2.2, 2.3, 2.4:")  # a recording has one half-way
     assert reading.text_content() != at_end
     run = tab.board("board.run.id")
     tab.page.locator("[data-figure=off_together]").page.goto(f"{tab.server.url}/{NAME}?off=3.1")

@@ -233,11 +233,11 @@ class Server:
         elif what == "rewind":
             run = self.runs["live"]
             run.step, run.status = 8, "paused"
-            note = {
+            run.note = {
                 "en": "The worker was restarted; the run goes on from step 8.",
                 "zh": "工作进程已重启,从第 8 步继续。",
             }
-            await self.all("live", wire.pack({"type": "rewind", "run": "live", "step": 8, "note": note}))
+            await self.all("live", wire.pack({"type": "rewind", "run": "live", "step": 8, "note": run.note}))
             await self.all("live", run.described())
         elif what == "reset":
             self.runs = runs()
