@@ -244,6 +244,7 @@ def test_an_upload_is_classified_and_a_bad_one_is_named(tab: Tab) -> None:
     picture = io.BytesIO()
     Image.new("RGB", (80, 60), (200, 40, 40)).save(picture, "PNG")
     chooser.set_input_files({"name": "mine.png", "mimeType": "image/png", "buffer": picture.getvalue()})
+    tab.page.locator("[data-figure=own]").scroll_into_view_if_needed()  # out of sight it is not drawn
     tab.until("[...board.figures.values()].some((f) => f.spec.id === 'own' && f.drawn > 0)", 30)
     tab.page.locator("input[type=file]").first.set_input_files(
         {"name": "broken.png", "mimeType": "image/png", "buffer": picture.getvalue()[:60]}
