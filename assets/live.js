@@ -3109,6 +3109,7 @@ class Board {
         if (header.frames) run.listed = header.frames;
         if (run === this.run) {
           this.describe(run);
+          if (run.head >= 0) this.begin(run);
           const [origin] = run.origin || [];
           if (origin && !this.runs.has(origin)) {
             this.runs.set(origin, new Run(origin, true));
@@ -3143,7 +3144,7 @@ class Board {
 
   /** The first scalars of a run are here: shown from its start where that is worth it, else from where it stands. */
   begin(run) {
-    if (this.begun) return;
+    if (this.begun || !run.total) return; // how long it will take is not known before its length is
     this.begun = true;
     this.release = performance.now() + (this.pictured && !run.ended && !run.frames.size ? PICTURE : 0);
     if (!this.data.autoplay || still() || replayed.has(run.id)) return;
