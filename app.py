@@ -21,6 +21,7 @@ from streamlit import config
 from streamlit.runtime.app_session import AppSession
 
 from engine.backends.process import ProcessBackend
+from engine.data import cifar10
 from engine.engine import Engine
 from pages.ui.fault import explain
 from pages.ui.live import ROUTES, Hub
@@ -39,7 +40,7 @@ def spare_resumed_sessions() -> None:
 
 def runs_folder(scratch: Path) -> Path:
     """Where runs are kept: TORCHROOM_RUNS, else beside the downloads; a folder that goes with the server if need be."""
-    folder = Path(os.environ.get("TORCHROOM_RUNS") or Path(os.environ.get("TORCHROOM_DATA") or "data") / "runs")
+    folder = Path(os.environ.get("TORCHROOM_RUNS") or cifar10.home() / "runs")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):

@@ -151,8 +151,8 @@ class Engine:
         `again` makes a new attempt in any case. Raises Problem when this learner has too many going.
         """
         with self._lock:
-            same = self._runs.get(self._latest.get(job.key(), ""))
-            if same and not again and same.status in ("queued", "running", "paused", "done") and not same.live:
+            same = self._same(job)
+            if same and not again and same.status in ("queued", "running", "paused", "done"):
                 return same
             self._spare(learner)
             name = self._name(job)
@@ -165,8 +165,8 @@ class Engine:
 
     def going(self, job: Job) -> bool:
         """Whether an equal run is under way, which `submit` would join."""
-        same = self._runs.get(self._latest.get(job.key(), ""))
-        return same is not None and not same.ended and not same.live
+        same = self._same(job)
+        return same is not None and not same.ended
 
     def open_record(self, path: Path, name: str) -> Run:
         """A recorded run (a lesson's first.run) as a run that can be watched and asked. Opened once under `name`."""
@@ -386,6 +386,11 @@ class Engine:
         while self.has(name := f"{job.lesson}-{secrets.token_hex(4)}"):
             pass
         return name
+
+    def _same(self, job: Job) -> Run | None:
+        """The run that answers for `job`, unless its settings were changed on the way."""
+        run = self._runs.get(self._latest.get(job.key(), ""))
+        return None if run is None or run.live else run
 
     def _again(self, run_id: str) -> Run:
         """A run from the shelf: ended, or cut off by the end of the server it went on in."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Protocol
 
-import numpy as np
-
 from engine.types import Arrays, Group, Scalars, Snapshot, Step, Values
 
 
@@ -50,14 +48,3 @@ def one_by_one(lane: Lane) -> Generator[Step, Values | None, None]:
         changes = yield Step(lane.step, last(groups), lane.total, lane.frame, lane.state)
         if changes:
             lane.change(changes)
-
-
-def joined(groups: list[Group]) -> list[Group]:
-    """Groups of the same names as one, in the order in which the names first came."""
-    by_names: dict[tuple[str, ...], list[Group]] = {}
-    for group in groups:
-        by_names.setdefault(group.names, []).append(group)
-    return [
-        Group(names, np.concatenate([one.steps for one in some]), np.concatenate([one.values for one in some]))
-        for names, some in by_names.items()
-    ]

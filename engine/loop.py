@@ -26,9 +26,9 @@ import numpy as np
 import torch
 
 from engine import generators
-from engine.lane import Lane, joined, last
+from engine.lane import Lane, last
 from engine.params import Params, checked
-from engine.records import packed_groups
+from engine.records import merged, packed_groups
 from engine.types import Arrays, Group, Job, Problem, Snapshot, Step, Values
 from engine.wire import pack
 
@@ -229,7 +229,7 @@ class Loop:
                 state, step = run.step.state(), run.step.step
             look = importlib.import_module(job.entry.partition(":")[0]).look
             self._leave_world()
-            answer = look(job, state, message["name"], {**message["args"], **extra})
+            answer = look(job, state or None, message["name"], {**message["args"], **extra})
             self.emit(pack({**header, "step": step}, answer))
         except Exception as error:  # an answer that cannot be given is only that
             self.emit(pack({**header, "step": step, "error": said(error)}))
@@ -410,7 +410,7 @@ class Loop:
             Group(names, np.array([s for s, _ in rows], np.int32), np.array([v for _, v in rows], np.float64))
             for names, rows in by_names.items()
         ]
-        header, arrays = packed_groups([*groups, *joined(run.groups)])
+        header, arrays = packed_groups([*groups, *merged(run.groups)])
         head = {"type": "scalars", "run": run.id, "total": run.step.total, "rate": run.rate, "made": run.made}
         self.emit(pack({**head, **header}, arrays))
         run.rows.clear()

@@ -8,7 +8,7 @@ differ in their last digits only. Both walk through a perceptron alone, so what 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -29,7 +29,7 @@ LANES = 8
 
 Floats = npt.NDArray[np.float32]
 
-FORWARD: dict[str, Any] = {
+FORWARD: dict[str, Callable[[Tensor], Tensor]] = {
     "linear": lambda z: z,
     "step": lambda z: (z > 0).to(z.dtype),  # no gradient comes back through it: its slope is zero everywhere
     "sigmoid": torch.sigmoid,

@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from engine.nn.perceptron import FORWARD
 from engine.params import checked
 from engine.types import Arrays, Job, Problem, Scalars, Snapshot, Step, Values
 from lessons.activations.depth import SAMPLES, WIDTH
@@ -27,19 +28,6 @@ from lessons.activations.points import REACH, SIDE, Points, points
 
 CHECK = 10  # steps between two looks at the held-out points and the units
 QUIET = 0.005  # a unit is asleep for a point where its function's slope is smaller than this
-
-FORWARD: dict[str, Callable[[Tensor], Tensor]] = {
-    "linear": lambda z: z,
-    "step": lambda z: (z > 0).to(z.dtype),  # no gradient comes back through it: its slope is zero everywhere
-    "sigmoid": torch.sigmoid,
-    "tanh": torch.tanh,
-    "relu": F.relu,
-    "leaky": F.leaky_relu,
-    "elu": F.elu,
-    "gelu": F.gelu,
-    "silu": F.silu,
-    "softplus": F.softplus,
-}
 
 
 def initial(weight: Tensor, init: str, generator: torch.Generator) -> Tensor:

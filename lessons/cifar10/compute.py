@@ -358,7 +358,7 @@ def look(job: Job, state: Snapshot | None, name: str, args: Values) -> Arrays:
         return copies(p, data, whole(args, "image", 0, len(data.train) - 1))
     if name not in ("cell", "maps", "image", "classify"):
         raise Problem(f"This lesson has no answer to {name!r:.40}.", f"本课无法回答 {name!r:.40}。")
-    if not state:
+    if state is None:
         raise Problem(
             "There is no network to ask yet. Start a run first, or go to the end of this recording.",
             "还没有可以询问的网络。请先开始一次训练，或跳到这段录像的末尾。",

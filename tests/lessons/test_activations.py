@@ -16,12 +16,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from engine.nn.perceptron import FORWARD
 from engine.params import checked
 from engine.types import Job, Problem, Scalars, Snapshot, Step
 from lessons import catalog, text
 from lessons.activations import figures
 from lessons.activations.compute import (
-    FORWARD,
     GRID,
     QUIET,
     Nine,
