@@ -17,6 +17,8 @@ import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -56,6 +58,21 @@ def library(name: str) -> ctypes.CDLL | None:
         return ctypes.CDLL(str(target)) if target and target.is_file() else None
     except OSError:
         return None
+
+
+@contextmanager
+def unused() -> Iterator[None]:
+    """Inside, nothing that was compiled is used: torch does it all."""
+    found = os.environ.get("TORCHROOM_NATIVE")
+    os.environ["TORCHROOM_NATIVE"] = "0"
+    library.cache_clear()
+    try:
+        yield
+    finally:
+        os.environ.pop("TORCHROOM_NATIVE")
+        if found is not None:
+            os.environ["TORCHROOM_NATIVE"] = found
+        library.cache_clear()
 
 
 def build(source: Path) -> str:

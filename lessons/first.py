@@ -7,7 +7,6 @@ start and half-way. At most 200 kB; a test makes it again and compares.
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -32,18 +31,13 @@ def plainly() -> Iterator[None]:
     """Sums in another order give other last digits: a recording is made on one thread, by torch alone."""
     import torch
 
-    threads, found = torch.get_num_threads(), os.environ.get("TORCHROOM_NATIVE")
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    os.environ["TORCHROOM_NATIVE"] = "0"
-    native.library.cache_clear()
     try:
-        yield
+        with native.unused():
+            yield
     finally:
         torch.set_num_threads(threads)
-        os.environ.pop("TORCHROOM_NATIVE")
-        if found is not None:
-            os.environ["TORCHROOM_NATIVE"] = found
-        native.library.cache_clear()
 
 
 def job(name: str) -> Job:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from itertools import pairwise
 from typing import Any, TypeVar
 
@@ -40,24 +40,14 @@ MODULES: dict[str, Callable[[], torch.nn.Module]] = {
     "softplus": torch.nn.Softplus,
 }
 
-
-@pytest.fixture(scope="module", autouse=True)
-def compiled() -> None:
-    if not any(shutil.which(name) for name in ("c++", "g++", "clang++")):
-        pytest.skip("there is no C++ compiler on this machine")
-    native.build(next(source for source in native.SOURCES if source.stem == "perceptron"))
-    native.library.cache_clear()
-    assert native.library("perceptron") is not None
+pytestmark = pytest.mark.usefixtures("compiled")
 
 
 @pytest.fixture(params=["compiled", "torch"])
-def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def way(request: pytest.FixtureRequest) -> Iterator[None]:
     """Both ways that a perceptron is computed."""
-    if request.param == "torch":
-        monkeypatch.setenv("TORCHROOM_NATIVE", "0")
-    native.library.cache_clear()
-    yield
-    native.library.cache_clear()
+    with native.unused() if request.param == "torch" else nullcontext():
+        yield
 
 
 def data(loss: str, count: int, outputs: int, seed: int) -> tuple[Any, Any]:

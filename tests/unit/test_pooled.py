@@ -15,14 +15,7 @@ from hypothesis import strategies as st
 from engine import native
 from engine.nn.pooled import WIDEST, Pooled, fits, pooled
 
-
-@pytest.fixture(scope="module", autouse=True)
-def compiled() -> None:
-    if not any(shutil.which(name) for name in ("c++", "g++", "clang++")):
-        pytest.skip("there is no C++ compiler on this machine")
-    native.build(next(source for source in native.SOURCES if source.stem == "pooled"))
-    native.library.cache_clear()
-    assert native.library("pooled") is not None
+pytestmark = pytest.mark.usefixtures("compiled")
 
 
 @pytest.fixture
@@ -131,16 +124,12 @@ def test_a_shape_without_code_is_refused_rather_than_miscomputed() -> None:
         Pooled.apply(images, weight, bias, 0, native.library("pooled"))  # type: ignore[no-untyped-call]
 
 
-def test_without_it_torch_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_it_torch_gives_the_same() -> None:
     inputs = drawn(3, 3, 16, 16, 6, 5)
     ours = pooled(*inputs)
-    monkeypatch.setenv("TORCHROOM_NATIVE", "0")
-    native.library.cache_clear()
-    try:
+    with native.unused():
         assert not fits(inputs[0], inputs[1])
         torch.testing.assert_close(pooled(*inputs), ours)
-    finally:
-        native.library.cache_clear()
 
 
 def test_a_source_is_compiled_once_and_a_changed_one_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
