@@ -153,27 +153,22 @@ class Perceptron:
 
     def judge(self, points: Points) -> tuple[float, float]:
         """Mean loss and share of right guesses of all points."""
-        found = native.library("perceptron")
-        if found is None:
-            loss, right, _ = self.slopes(points.inputs, points.targets)
-            return loss, right
-        both = np.empty(2, np.float32)
-        found.perceptron_judge(
-            ctypes.byref(Network.of(self)), ctypes.byref(Data.of(points)), address(both), address(both[1:]), None
-        )
-        return float(both[0]), float(both[1])
+        loss, right, _ = self._judged(points, None)
+        return loss, right
 
     def gradient(self, points: Points) -> Tensor:
         """The gradient of the mean loss of all points, laid out as the weights."""
+        return self._judged(points, torch.empty_like(self.weights))[2]
+
+    def _judged(self, points: Points, slopes: Tensor | None) -> tuple[float, float, Any]:
+        """Loss, share right, and the gradient; it is left out where there is no `slopes` for it and no need."""
         found = native.library("perceptron")
         if found is None:
-            return self.slopes(points.inputs, points.targets)[2]
-        slopes, both = torch.empty_like(self.weights), np.empty(2, np.float32)
-        network, data = Network.of(self), Data.of(points)
-        found.perceptron_judge(
-            ctypes.byref(network), ctypes.byref(data), address(both), address(both[1:]), address(slopes)
-        )
-        return slopes
+            return self.slopes(points.inputs, points.targets)
+        both, network, data = np.empty(2, np.float32), Network.of(self), Data.of(points)
+        where = None if slopes is None else address(slopes)
+        found.perceptron_judge(ctypes.byref(network), ctypes.byref(data), address(both), address(both[1:]), where)
+        return float(both[0]), float(both[1]), slopes
 
     def values(self, inputs: Tensor) -> Tensor:
         """What every unit but the inputs says of rows (in, n) of points: (units, n), the outputs last."""

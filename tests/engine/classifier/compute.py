@@ -1,7 +1,6 @@
 """Trains a perceptron on two moons, many steps at a call."""
 
 from collections.abc import Generator
-from typing import Any
 
 import numpy as np
 import torch
@@ -27,15 +26,15 @@ class Classifier:
         self.points = Points(inputs.astype(np.float32), classes.astype(np.float32))
         hidden = [int(units) for units in self.p.hidden.split("-") if units]
         self.net = Perceptron([2, *hidden, 1], [self.p.activation] * len(hidden), "logistic")
-        self.chance = np.random.Generator(np.random.PCG64(job.seed))
+        self.chance = torch.Generator().manual_seed(job.seed)
         for weight, _ in self.net.layers():
-            weight.copy_(torch.from_numpy(self.chance.normal(0, weight.shape[1] ** -0.5, weight.shape)))
+            weight.normal_(0, weight.shape[1] ** -0.5, generator=self.chance)
         self.optimiser = Optimiser(self.p.optimiser, self.p.lr, decay=self.p.decay)
         if state is not None:
             self.step = int(state["step"])
             self.net.weights.copy_(torch.from_numpy(state["weights"].copy()))
             self.optimiser.restore(state)
-            self.chance.bit_generator.state = chance_of(state["chance"])
+            self.chance.set_state(torch.from_numpy(state["chance"].copy()))
             self.change({name: float(state[f"live.{name}"]) for name in ("lr", "decay") if f"live.{name}" in state})
 
     def advance(self, count: int) -> list[Group]:
@@ -45,8 +44,8 @@ class Classifier:
             groups.append(Group(NAMES, np.zeros(1, np.int32), np.array([self.net.judge(self.points)])))
         count = min(count, self.total - self.step)
         if count > 0:
-            batches = self.chance.integers(0, COUNT, (count, self.p.batch), np.int32)
-            losses, rights = self.net.train(self.points, self.optimiser, count, batches)
+            drawn = torch.randint(COUNT, (count, self.p.batch), generator=self.chance, dtype=torch.int32)
+            losses, rights = self.net.train(self.points, self.optimiser, count, drawn.numpy())
             steps = np.arange(self.step + 1, self.step + count + 1, dtype=np.int32)
             groups.append(Group(NAMES, steps, np.stack([losses, rights], 1).astype(np.float64)))
             self.step += count
@@ -65,24 +64,10 @@ class Classifier:
 
     def state(self) -> Snapshot:
         kept = {"step": np.array(self.step), "weights": self.net.weights.numpy().copy()}
-        kept["chance"] = np.frombuffer(numbers(self.chance.bit_generator.state), np.int64).copy()
+        kept["chance"] = self.chance.get_state().numpy().copy()
         live = {"lr": self.optimiser.lr, "decay": self.optimiser.decay}
         kept |= {f"live.{name}": np.array(value) for name, value in live.items() if value != getattr(self.p, name)}
         return kept | self.optimiser.state()
-
-
-def numbers(state: Any) -> bytes:
-    """The state of a PCG64 as bytes: two numbers of 128 bits, and a spare half of a draw."""
-    inner = state["state"]
-    rest = state["has_uint32"].to_bytes(8, "little") + state["uinteger"].to_bytes(8, "little")
-    return bytes(inner["state"].to_bytes(16, "little") + inner["inc"].to_bytes(16, "little") + rest)
-
-
-def chance_of(array: Any) -> Any:
-    """The inverse of `numbers`."""
-    parts = [int(one) for one in array.view(np.uint64)]
-    inner = {"state": parts[0] + (parts[1] << 64), "inc": parts[2] + (parts[3] << 64)}
-    return {"bit_generator": "PCG64", "state": inner, "has_uint32": parts[4], "uinteger": parts[5]}
 
 
 lane = Classifier
