@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.bench.server import Server
 
@@ -22,6 +22,8 @@ FLAGS = [
     "--disable-sync",
     "--no-first-run",
 ]
+WAIT_S = 60  # what is right never needs it, whatever else the machine does
+expect.set_options(timeout=1000 * WAIT_S)
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # A software renderer tells of its own slowness, and Streamlit looks for its base path by trying the page's own first;
 # neither is anything a page of ours could mend.
@@ -72,17 +74,17 @@ class Tab:
         return self
 
     def rested(self) -> None:
-        self.page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]", timeout=30_000)
+        self.page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]", timeout=1000 * WAIT_S)
 
     def board(self, expression: str) -> Any:
         """The value of a JavaScript expression about `board`, the one on this page."""
         return self.page.evaluate(f"(() => {{ const board = window.torchroom.board; return {expression}; }})()")
 
-    def until(self, expression: str, seconds: float = 20) -> Any:
+    def until(self, expression: str, seconds: float = WAIT_S) -> Any:
         """Waits until the expression about `board` is true."""
         self.page.wait_for_function(
             f"(() => {{ const board = window.torchroom?.board; return board && ({expression}); }})()",
-            timeout=seconds * 1000,
+            timeout=1000 * seconds,
         )
         return self.board(expression)
 
@@ -90,13 +92,14 @@ class Tab:
         """Presses Run and waits for the new run's first steps; returns its id."""
         before = self.board("board.run?.id ?? ''")
         self.page.get_by_test_id("stButton").get_by_role("button").filter(has_text="Ctrl").first.click()
-        self.until(f"board.run && board.run.id !== {before!r} && board.run.head >= 0", 30)
+        self.until(f"board.run && board.run.id !== {before!r} && board.run.head >= 0")
         return str(self.board("board.run.id"))
 
 
 @pytest.fixture
 def context(chromium: Browser) -> Iterator[BrowserContext]:
     context = chromium.new_context(viewport={"width": 1280, "height": 800}, locale="en-US")
+    context.set_default_timeout(1000 * WAIT_S)
     yield context
     context.close()
 

@@ -84,7 +84,7 @@ def test_a_thing_to_try_runs_with_its_settings(tab: Tab) -> None:
     tab.open("activations")
     tab.until("board.head > 0")
     tab.page.get_by_role("button", name=re.compile("Start from very small weights")).click()
-    tab.until("board.run.params?.init === 'small' && board.run.status === 'done'", 40)
+    tab.until("board.run.params?.init === 'small' && board.run.status === 'done'")
     now = "board.run.history.at(Infinity).now"
     assert tab.board(f"{now}('loss.tanh')") == pytest.approx(0.6931, abs=2e-3)
     assert tab.board(f"{now}('dead.step')") == 1

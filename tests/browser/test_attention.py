@@ -95,7 +95,7 @@ def test_a_text_of_256_tokens_is_drawn_and_its_words_can_be_scrolled_to(tab: Tab
     tab.open("attention?pace=0")
     tab.until("board.figures.get('heads')?.drawn > 0")
     typed(tab, " ".join(["river"] * 254))
-    tab.until("board.figures.get('lines')?.shown?.left.length === 256", 40)
+    tab.until("board.figures.get('lines')?.shown?.left.length === 256")
     last = tab.page.locator("[data-figure=lines] .tr-side").first.get_by_role("button").last
     last.scroll_into_view_if_needed()
     expect(last).to_have_text("[SEP]")

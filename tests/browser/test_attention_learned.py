@@ -47,7 +47,7 @@ def test_it_trains_and_its_heads_can_be_opened_scrubbed_and_switched_off(tab: Ta
     tab.open(f"{NAME}?seed=2&pace=0")
     tab.until("board.head > 0")
     tab.run()
-    tab.until("board.run.status === 'done'", 60)
+    tab.until("board.run.status === 'done'")
     tab.until("board.playhead.step === 300 && board.figures.get('heads').tiles")
     assert tab.board("board.run.history.at(300).now('val_exact')") > 0.9
     assert tab.board("board.run.history.at(300).now('top.source.head')") == 2  # the text says so
@@ -138,7 +138,7 @@ def test_a_sequence_of_ones_own_is_written_and_a_bad_one_named(tab: Tab) -> None
 
 
 def test_the_job_to_look_for_is_a_view_and_never_disturbs_the_run(tab: Tab) -> None:
-    tab.open(f"{NAME}?pace=20&seed=4")
+    tab.open(f"{NAME}?pace=5&seed=4")
     tab.until("board.head > 0")
     run = tab.run()
     tab.until("board.head > 5")

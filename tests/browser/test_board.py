@@ -23,6 +23,7 @@ from engine import wire
 from engine.types import Array, Scalars
 from lessons.reading import number, reading
 from tests.browser.board import figures, server
+from tests.browser.conftest import WAIT_S
 
 pytestmark = pytest.mark.browser
 
@@ -65,7 +66,7 @@ class View:
     def board(self, code: str) -> Any:
         return self.js(f"torchroom.board.{code}")
 
-    def until(self, code: str, seconds: float = 15) -> None:
+    def until(self, code: str, seconds: float = WAIT_S) -> None:
         self.page.wait_for_function(code, timeout=1000 * seconds)
 
     def drawn(self) -> None:
@@ -665,7 +666,7 @@ def test_a_fast_run_is_replayed_from_its_start(view: View) -> None:
     seen = view.step()
     view.page.wait_for_timeout(400)
     assert seen < view.step() < 110
-    view.until("torchroom.board.playhead.step === 120", 10)
+    view.until("torchroom.board.playhead.step === 120")
 
 
 def test_live_run_pause_step_resume_stop(view: View) -> None:
@@ -718,11 +719,11 @@ def test_reconnects_with_the_last_step_it_has(view: View) -> None:
     view.open("live")
     view.until("torchroom.board.head > 6")
     view.control("down")
-    expect(view.page.locator(".tr-chip")).to_have_text("Connection lost; reconnecting …", timeout=15_000)
+    expect(view.page.locator(".tr-chip")).to_have_text("Connection lost; reconnecting …")
     view.page.wait_for_timeout(500)
     view.control("up")
     last = view.board("head")
-    view.until(f"torchroom.board.head > {last + 4}", 20)
+    view.until(f"torchroom.board.head > {last + 4}")
     expect(view.page.locator(".tr-chip")).to_have_text("Running")
     watched = [one["from"] for one in view.control("state")["heard"] if one["op"] == "watch"]
     assert watched == [-1, last]
@@ -873,7 +874,7 @@ def test_without_a_connection_a_text_goes_by_the_page(view: View) -> None:
     view.until("window.sent.length === 1")
     assert (view.js("window.sent[0][1].text"), view.js("window.sent[0][1].run")) == ("other", "")
     view.control("up")
-    view.until("torchroom.board.link.up", 20)
+    view.until("torchroom.board.link.up")
     area.fill("live")
     area.press("Control+Enter")
     view.until("torchroom.board.run.id === 'live' && window.sent.length === 2")

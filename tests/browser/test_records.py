@@ -49,7 +49,7 @@ def test_a_run_is_forked_where_the_playhead_is_and_drawn_beside_its_original(tab
     tab.page.wait_for_url(f"**lr={slider.get_attribute('aria-valuetext')}&**")  # the page has heard of the last one
     expect(tab.page.locator(".tr-status")).to_contain_text("fork this one")
     button.click()
-    tab.until(f"board.run && board.run.id !== {first!r} && board.run.ended && board.playhead.step === 150", 30)
+    tab.until(f"board.run && board.run.id !== {first!r} && board.run.ended && board.playhead.step === 150")
     assert tab.board("board.run.origin") == [first, 64]
     expect(tab.page.locator(".tr-status")).to_contain_text("Forked at step 64: Learning rate")
     tab.until("board.figures.get('height').graph.data.some((one) => one.name.includes('/') && one.x.at(-1) === 150)")
@@ -81,7 +81,7 @@ def test_the_keyboard_forks_too_and_equal_settings_give_equal_numbers(tab: Tab) 
     tab.until("board.run.ended")
     scrub(tab, 40)
     tab.page.locator(".tr-scrub").press("f")
-    tab.until(f"board.run && board.run.id !== {first!r} && board.run.ended && board.origin", 30)
+    tab.until(f"board.run && board.run.id !== {first!r} && board.run.ended && board.origin")
     assert tab.board("board.run.origin") == [first, 32]
     expect(tab.page.locator(".tr-status")).to_contain_text("设置相同，数字也相同")
     for name in ("x.adam", "height.momentum"):
@@ -124,7 +124,7 @@ def test_a_run_is_found_again_by_its_address_after_a_restart(context: BrowserCon
         scrub(tab, 30)
         tab.page.locator(".tr-scrub").press("End")
         tab.page.locator(".tr-play").click()
-        tab.until(f"board.run.status === 'running' && board.head > {head}", 30)
+        tab.until(f"board.run.status === 'running' && board.head > {head}")
         assert tab.board("Array.from(board.run.history.rows.steps.slice(0, board.head)).every((one, i) => one === i)")
         assert "run=" in tab.page.url
         assert not tab.complaints
