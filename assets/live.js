@@ -292,6 +292,32 @@ class Past {
     return out;
   }
 
+  /** How many scalars there are named `prefix` and a number, counted from 0. */
+  many(prefix) {
+    let n = 0;
+    while (this.history.columns.has(prefix + n)) n++;
+    return n;
+  }
+
+  /** The scalars `prefix`0, `prefix`1, ... side by side: at (at most `most`) steps the lowest, the quartiles, the highest. */
+  spread(prefix, most = 300) {
+    const all = Array.from({ length: this.many(prefix) }, (_, k) => this.series(prefix + k)).filter(Boolean);
+    const count = all.length ? Math.min(...all.map((one) => one.steps.length)) : 0;
+    const out = { x: [], low: [], lower: [], middle: [], upper: [], high: [] };
+    for (let i = 0, shown = Math.min(count, most); i < shown; i++) {
+      const at = shown < 2 ? 0 : Math.round((i * (count - 1)) / (shown - 1));
+      const values = Float64Array.from(all, (one) => one.values[at]).filter(Number.isFinite).sort();
+      if (!values.length) continue;
+      out.x.push(all[0].steps[at]);
+      ["low", "lower", "middle", "upper", "high"].forEach((key, quarter) => {
+        const place = (quarter / 4) * (values.length - 1);
+        const from = values[Math.floor(place)];
+        out[key].push(from + (place % 1) * (values[Math.ceil(place)] - from));
+      });
+    }
+    return out;
+  }
+
   /** The steps that have all of `names`. */
   common(names) {
     const all = names.map((name) => this.series(name));
@@ -730,6 +756,9 @@ class PlotFigure extends Figure {
     };
     this.tools.append(this.resetButton, this.logButton);
     this.graph.addEventListener("pointerdown", (event) => this.press(event), true);
+    this.graph.addEventListener("pointermove", (event) => this.aim(event));
+    this.graph.addEventListener("pointerleave", () => this.aim(null));
+    this.near = null; // of the runs behind a band, the one that is pointed at
     this.at = null; // where the reader holds the handles, until the page has taken it over
   }
 
@@ -756,7 +785,8 @@ class PlotFigure extends Figure {
     const { origin } = this.board;
     const found = [this.board.run?.serial, this.board.run?.cuts];
     if (origin) found.push(origin.run.serial, origin.run.cuts, origin.run.history.rows.upTo(past.step));
-    for (const { bind } of this.spec.traces) {
+    for (const { bind, band } of this.spec.traces) {
+      if (band) found.push(past.count(`${band}0`));
       for (const source of Object.values(bind || {})) {
         if (Array.isArray(source) || source === "step") found.push(past.step);
         else found.push(past.count(source));
@@ -768,7 +798,7 @@ class PlotFigure extends Figure {
   /** The spec's traces and layout in the theme's colours. Arrays stay the same objects, so plotly sees what is new. */
   prepare() {
     const theme = this.board.theme;
-    this.base = this.spec.traces.map(({ bind, hold, ...trace }) => themed(trace, theme));
+    this.base = this.spec.traces.map(({ bind, hold, band, first, ...trace }) => themed(trace, theme));
     const line = theme.dark ? "rgba(255,255,255,0.12)" : "rgba(20,40,70,0.10)";
     const zero = theme.dark ? "rgba(255,255,255,0.28)" : "rgba(20,40,70,0.25)";
     const axis = { gridcolor: line, zerolinecolor: zero, linecolor: zero, tickcolor: zero, tickfont: { size: 11 } };
@@ -834,8 +864,9 @@ class PlotFigure extends Figure {
   filled() {
     if (!this.base) this.prepare();
     const patches = this.patches();
-    const own = this.base.map((base, index) => {
-      const { bind, hold, name, run } = this.spec.traces[index];
+    const own = this.base.flatMap((base, index) => {
+      const { bind, hold, name, run, band, first } = this.spec.traces[index];
+      if (band) return this.past ? this.bandOf(base, band, first || 0) : [];
       const trace = { ...base };
       if (hold && this.at !== null) Object.assign(trace, this.heldAt(hold, trace));
       const past = run ? this.board.pastOf(run) : this.past;
@@ -852,6 +883,78 @@ class PlotFigure extends Figure {
       return trace;
     });
     return [...own, ...this.pale()];
+  }
+
+  /** A band: the median as a line, two pale shapes behind it, and the run that is pointed at by itself. */
+  bandOf(base, band, first) {
+    const { x, low, lower, middle, upper, high } = this.past.spread(band);
+    const colour = base.line?.color;
+    const area = (down, up, opacity, name) => ({
+      name: `${base.name} ${name}`,
+      x: [...x, ...[...x].reverse()],
+      y: [...up, ...[...down].reverse()],
+      mode: "lines",
+      fill: "toself",
+      line: { color: colour, width: 0 },
+      opacity,
+      hoverinfo: "skip",
+      showlegend: false,
+    });
+    const found = [area(low, high, 0.22, "all"), area(lower, upper, 0.42, "half"), { mode: "lines", ...base, x, y: middle, hoverinfo: "skip" }];
+    if (this.near?.band !== band || !this.past.series(this.near.name)) return found;
+    const { steps, values } = this.past.series(this.near.name);
+    const at = Math.min(this.near.at, steps.length - 1);
+    const left = at > steps.length / 2;
+    const words = this.board.say("seed_at", { seed: first + this.near.number, value: number(values[at]) });
+    const alone = { hoverinfo: "skip", showlegend: false };
+    const thinned = thin({ x: steps, y: values }, base, this.span(base), this.body.clientWidth);
+    return [
+      ...found,
+      { ...alone, name: `${base.name} one`, ...thinned, mode: "lines", line: { color: this.board.theme.text, width: 1 } },
+      {
+        ...alone,
+        name: `${base.name} here`,
+        x: [steps[at]],
+        y: [values[at]],
+        mode: "markers+text",
+        text: [words],
+        textposition: left ? "top left" : "top right",
+        marker: { color: this.board.theme.text, size: 6 },
+      },
+    ];
+  }
+
+  /** Finds the run behind a band that the pointer is nearest to. */
+  aim(event) {
+    const full = this.graph._fullLayout;
+    const bands = this.spec.traces.filter((trace) => trace.band);
+    if (!bands.length || !full?.xaxis || !this.past || this.dragging) return;
+    let near = null;
+    if (event) {
+      const box = this.graph.getBoundingClientRect();
+      const across = event.clientX - box.left - full.xaxis._offset;
+      const down = event.clientY - box.top - full.yaxis._offset;
+      if (across >= 0 && across <= full.xaxis._length && down >= 0 && down <= full.yaxis._length) {
+        let best = 40; // pixels
+        for (const { band } of bands) {
+          for (let k = 0, many = this.past.many(band); k < many; k++) {
+            const { steps, values } = this.past.series(band + k) || { steps: [] };
+            if (!steps.length) continue;
+            const at = this.past.history.columns.get(band + k).upTo(full.xaxis.p2d(across)) - 1;
+            const place = clamp(at, 0, steps.length - 1);
+            const off = Math.abs(full.yaxis.d2p(values[place]) - down);
+            if (off < best) {
+              best = off;
+              near = { band, number: k, name: band + k, at: place };
+            }
+          }
+        }
+      }
+    }
+    if (near?.name === this.near?.name && near?.at === this.near?.at) return;
+    this.near = near;
+    this.dirty = true;
+    this.board.schedule();
   }
 
   /** What the original of a fork did from the fork on: its traces, pale, named run/trace. */

@@ -13,8 +13,10 @@ does that in Python; the browser does the same.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from itertools import count, takewhile
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -69,7 +71,10 @@ class Plot:
         {"x": "step", "y": "loss"}            its points are the history of these scalars ("step" is the step)
         {"x": ["a", "b", null], "y": [...]}   its points are these scalars at the playhead alone; null breaks the line
 
-    The keys of "bind" are attributes of the trace ("x", "y", "z", "text", "marker.size"). A trace needs a "name";
+    The keys of "bind" are attributes of the trace ("x", "y", "z", "text", "marker.size"). A trace with "band": PREFIX
+    instead stands for many runs over the steps, the scalars PREFIX0, PREFIX1, ...: their median as a line, two pale
+    shapes that hold the middle half and all of them, and, by itself, the one the pointer is nearest to, with its
+    number counted from "first". A trace needs a "name";
     a patch addresses it by that name. `switch` offers the reader a log or linear y axis.
 
     In a plot with `picks` Choose of x, a trace with "hold" is a handle: while the pointer is down on the plot it moves
@@ -234,6 +239,8 @@ def fold(
     out = {name: copy.deepcopy(spec(figure)) for name, figure in figures.items()}
     for drawn in out.values():
         for trace in drawn.get("traces", ()):
+            if "band" in trace:
+                trace |= spread(trace["band"], rows)
             for attribute, source in trace.get("bind", {}).items():
                 put(trace, attribute, bound(source, rows, trace["bind"]))
     for patch in patches:
@@ -258,6 +265,18 @@ def bound(source: str | list[str | None], rows: list[tuple[int, Scalars]], bind:
     needed = {name for name in bind.values() if isinstance(name, str) and name != "step"}
     kept = [(step, scalars) for step, scalars in rows if needed <= scalars.keys()]
     return [step if source == "step" else scalars[source] for step, scalars in kept]
+
+
+def spread(prefix: str, rows: list[tuple[int, Scalars]]) -> dict[str, list[float]]:
+    """A band's numbers at the steps that have them: x, y (the median), low, lower, upper, high; finite ones alone."""
+    out: dict[str, list[float]] = {key: [] for key in ("x", "low", "lower", "y", "upper", "high")}
+    for step, scalars in rows:
+        many = takewhile(lambda one: one is not None, (scalars.get(f"{prefix}{k}") for k in count()))
+        values = [one for one in many if one is not None and math.isfinite(one)]
+        if values:
+            for key, value in zip(out, [step, *np.quantile(values, [0, 0.25, 0.5, 0.75, 1]).tolist()], strict=True):
+                out[key].append(value)
+    return out
 
 
 def put(target: dict[str, Any], attribute: str, value: Any) -> None:

@@ -46,22 +46,15 @@ def initial(weight: Tensor, init: str, generator: torch.Generator) -> Tensor:
 
 
 class Nine:
-    """The classifiers of FUNCTIONS, side by side: a lane (engine/lane.py).
+    """The classifiers of FUNCTIONS for one seed, which gives the points and their first weights.
 
     Their weights are rows of one array, `flat` (9, weights and biases of a network, layer by layer), and so is what
     Adam keeps, `memory` (2, 9, ...).
-
-    Scalars, for each function of FUNCTIONS: "loss.relu" and "accuracy.relu" on the training points after the step; at
-    every tenth step and at both ends "held.relu", the accuracy on the held-out points, "dead.relu", the share of
-    hidden units that are asleep for every training point, and "asleep.relu", the share of pairs of a unit and a point.
-    "loss" is the mean of the nine; "failed" how many of them are no finite number any more, each with its
-    "failed.relu"; "lr" the learning rate. Raises Problem for a snapshot of networks of another size.
     """
 
-    def __init__(self, job: Job, state: Snapshot | None = None) -> None:
-        self.p = p = checked(Params, job.params)
-        self.step, self.total = -1, p.steps
-        self.data = points(p.points, p.noise, job.seed)
+    def __init__(self, p: Params, seed: int) -> None:
+        self.p = p
+        self.data = points(p.points, p.noise, seed)
         self.train = perceptron.Points(self.data.train, self.data.train_class)
         self.nets = [Perceptron([2, *[p.width] * p.depth, 1], [name] * p.depth, "logistic") for name in FUNCTIONS]
         self.optimisers = [Optimiser(p.optimiser, p.lr) for _ in FUNCTIONS]
@@ -70,44 +63,19 @@ class Nine:
         for k, (net, optimiser) in enumerate(zip(self.nets, self.optimisers, strict=True)):
             net.weights = self.flat[k]
             optimiser.first, optimiser.second = self.memory[:, k]
-        generator = torch.Generator().manual_seed(job.seed)
+        generator = torch.Generator().manual_seed(seed)
         for weight, _ in self.nets[0].layers():
             initial(weight, p.init, generator)
         self.flat[1:] = self.flat[0]  # the same for all nine
-        if state is not None:
-            self.restore(state)
 
-    def advance(self, count: int) -> list[Group]:
-        groups = []
-        if self.step < 0:
-            self.step, count = 0, count - 1
-            groups += self.said(np.array([[net.judge(self.train) for net in self.nets]]))
-        end = min(self.step + count, self.total)
-        while self.step < end:
-            steps = min(end - self.step, CHECK - self.step % CHECK)
-            found = np.empty((steps + 1, len(FUNCTIONS), 2))  # loss and accuracy before each step, and after the last
-            for k, (net, optimiser) in enumerate(zip(self.nets, self.optimisers, strict=True)):
-                found[:-1, k, 0], found[:-1, k, 1] = net.train(self.train, optimiser, steps)
-                found[-1, k] = net.judge(self.train)
-            self.step += steps
-            groups += self.said(found[1:])
-        return groups
-
-    def said(self, found: Floats) -> list[Group]:
-        """What is said of the last steps: loss and accuracy (steps, 9, 2), and the check where one is due."""
-        groups = []
-        due = self.step % CHECK == 0 or self.step == self.total
-        for row in range(len(found)):
-            step = self.step - len(found) + 1 + row
-            scalars = measures(found[row], self.optimisers[0].lr)
-            if due and step == self.step:
-                scalars |= check(self, self.data)
-            groups.append(Group(tuple(scalars), np.array([step], np.int32), np.array([list(scalars.values())])))
-        return merged(groups)
-
-    def change(self, values: Values) -> None:
-        for optimiser in self.optimisers:
-            optimiser.lr = float(values.get("lr", optimiser.lr))
+    def steps(self, count: int) -> Floats:
+        """`count` steps on all training points: loss and accuracy before each and after the last (count + 1, 9, 2)."""
+        found = np.empty((count + 1, len(FUNCTIONS), 2))
+        for k, (net, optimiser) in enumerate(zip(self.nets, self.optimisers, strict=True)):
+            if count:
+                found[:-1, k, 0], found[:-1, k, 1] = net.train(self.train, optimiser, count)
+            found[-1, k] = net.judge(self.train)
+        return found
 
     def frame(self) -> Arrays:
         """What the nine say everywhere, uint8 (9, SIDE, SIDE): 0 surely class 0, 255 surely class 1; and the points.
@@ -120,14 +88,13 @@ class Nine:
         return {"maps": maps.numpy(), "dots": dots(self.data)}
 
     def state(self) -> Snapshot:
-        lr = self.optimisers[0].lr
-        kept = {"step": np.array(self.step, np.int64), "model": self.flat.numpy().copy()}
+        kept = {"model": self.flat.numpy().copy()}
         if self.p.optimiser == "adam":
             kept |= {"optim.step": np.array(self.optimisers[0].count, np.int64), "optim": self.memory.numpy().copy()}
-        return kept | ({"live.lr": np.array(lr)} if lr != self.p.lr else {})
+        return kept
 
     def restore(self, state: Snapshot) -> None:
-        """Back to a snapshot. What another optimiser kept stays behind."""
+        """Back to a snapshot. What another optimiser kept stays behind. Raises Problem for another size."""
         kept = state["model"]
         if kept.shape != self.flat.shape:
             raise Problem(
@@ -136,22 +103,95 @@ class Nine:
                 f"可以换设置接着训练，但不能换网络大小（{self.p.depth} 个隐藏层，每层 {self.p.width} 个单元）："
                 "原来的权重对不上。请重新开始一次训练。",
             )
-        self.step = int(state["step"])
         self.flat.copy_(torch.from_numpy(kept.copy()))
         if self.p.optimiser == "adam" and "optim" in state:
             self.memory.copy_(torch.from_numpy(state["optim"].copy()))
             for optimiser in self.optimisers:
                 optimiser.count = int(state["optim.step"])
-        if "live.lr" in state:
-            self.change({"lr": float(state["live.lr"])})
 
 
-lane = Nine
+class Classifiers:
+    """A lane (engine/lane.py) of the nine, as often as there are `seeds`; the pictures are of the first of them.
+
+    Scalars, for each function of FUNCTIONS: "loss.relu" and "accuracy.relu" on the training points after the step; at
+    every tenth step and at both ends "held.relu", the accuracy on the held-out points, "dead.relu", the share of
+    hidden units that are asleep for every training point, and "asleep.relu", the share of pairs of a unit and a point.
+    "loss" is the mean of the nine; "failed" how many of them are no finite number any more, each with its
+    "failed.relu"; "lr" the learning rate. With several seeds every tenth step also has "seed.relu.K", the training
+    loss with the K-th seed from `seed` on, and "middle.relu", the median of those. Raises Problem for a snapshot of
+    networks of another size.
+    """
+
+    def __init__(self, job: Job, state: Snapshot | None = None) -> None:
+        self.p = p = checked(Params, job.params)
+        self.step, self.total, self.lr = -1, p.steps, p.lr
+        self.nines = [Nine(p, (job.seed + number) % 2**31) for number in range(p.seeds)]
+        if state is not None:
+            self.step = int(state["step"])
+            for number, nine in enumerate(self.nines):
+                prefix = f"{number}."
+                own = {key.removeprefix(prefix): one for key, one in state.items() if key.startswith(prefix)}
+                if own:  # a fork with more seeds: those are new
+                    nine.restore(own)
+            self.change({"lr": float(state.get("live.lr", self.lr))})
+
+    def advance(self, count: int) -> list[Group]:
+        groups = []
+        if self.step < 0:
+            self.step, count = 0, count - 1
+            groups += self.said([nine.steps(0) for nine in self.nines])
+        end = min(self.step + count, self.total)
+        while self.step < end:
+            steps = min(end - self.step, CHECK - self.step % CHECK)
+            self.step += steps
+            groups += self.said([nine.steps(steps)[1:] for nine in self.nines])
+        return groups
+
+    def said(self, found: list[Floats]) -> list[Group]:
+        """What is said of the last steps: loss and accuracy (steps, 9, 2) of each seed, and the check if it is due."""
+        groups = []
+        first, *_ = found
+        due = self.step % CHECK == 0 or self.step == self.total
+        for row in range(len(first)):
+            step = self.step - len(first) + 1 + row
+            scalars = measures(first[row], self.lr)
+            if due and step == self.step:
+                scalars |= check(self.nines[0])
+                if len(found) > 1:
+                    scalars |= spread(np.stack([one[-1, :, 0] for one in found]))
+            groups.append(Group(tuple(scalars), np.array([step], np.int32), np.array([list(scalars.values())])))
+        return merged(groups)
+
+    def change(self, values: Values) -> None:
+        self.lr = float(values.get("lr", self.lr))
+        for nine in self.nines:
+            for optimiser in nine.optimisers:
+                optimiser.lr = self.lr
+
+    def frame(self) -> Arrays:
+        return self.nines[0].frame()
+
+    def state(self) -> Snapshot:
+        kept = {"step": np.array(self.step, np.int64)}
+        for number, nine in enumerate(self.nines):
+            kept |= {f"{number}.{key}": array for key, array in nine.state().items()}
+        return kept | ({"live.lr": np.array(self.lr)} if self.lr != self.p.lr else {})
+
+
+lane = Classifiers
+
+
+def spread(losses: Floats) -> Scalars:
+    """The losses (seeds, 9) by function and seed, and the median of each function's."""
+    out = {f"middle.{name}": float(np.median(losses[:, i])) for i, name in enumerate(FUNCTIONS)}
+    return out | {
+        f"seed.{name}.{k}": float(losses[k, i]) for i, name in enumerate(FUNCTIONS) for k in range(len(losses))
+    }
 
 
 def run(job: Job, state: Snapshot | None = None) -> Generator[Step, Values | None, None]:
     """Trains the nine on all training points at once, and yields after each step."""
-    yield from one_by_one(Nine(job, state))
+    yield from one_by_one(Classifiers(job, state))
 
 
 def measures(found: Floats, lr: float) -> Scalars:
@@ -163,9 +203,10 @@ def measures(found: Floats, lr: float) -> Scalars:
     return out | {f"accuracy.{name}": value for name, value in zip(FUNCTIONS, found[:, 1].tolist(), strict=True)}
 
 
-def check(nine: Nine, data: Points) -> Scalars:
+def check(nine: Nine) -> Scalars:
     """What is said of every tenth step: held-out accuracy, dead units, and pairs of unit and point that are asleep."""
     out: Scalars = {}
+    data = nine.data
     train, held, classes = (torch.from_numpy(one) for one in (data.train, data.held, data.held_class))
     for name, net in zip(FUNCTIONS, nine.nets, strict=True):
         quiet = net.tangents(train.T)[:-1].abs() < QUIET  # (hidden units, points)

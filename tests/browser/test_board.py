@@ -21,6 +21,7 @@ from playwright.sync_api import Browser, Locator, Page, Position, expect
 
 from engine import wire
 from engine.types import Array, Scalars
+from lessons.board import spread
 from lessons.reading import number, reading
 from tests.browser.board import figures, server
 from tests.browser.conftest import WAIT_S
@@ -439,6 +440,27 @@ def test_accessible_names(view: View) -> None:
         assert button.get_attribute("aria-label")
     assert view.page.locator(".tr-board").get_attribute("lang") == "zh-CN"
     assert view.page.locator(".tr-scrub").get_attribute("aria-valuetext") == "步 120 / 120"
+
+
+def test_a_band_is_that_of_python(view: View) -> None:
+    view.open()
+    chance = random.Random(3)
+    history = []
+    for step in range(40):
+        scalars = {"loss": 1.0, **({f"s.{k}": chance.gauss(0, 1) for k in range(6)} if step % 3 == 0 else {})}
+        history.append((step, {**scalars, **({"s.2": math.nan} if step == 6 else {})}))
+    pairs = json.dumps([(step, {k: None if v != v else v for k, v in one.items()}) for step, one in history])
+    found = view.js(
+        f"""(() => {{
+          const pairs = {pairs}.map(([step, all]) => [step, Object.fromEntries(
+            Object.entries(all).map(([name, one]) => [name, one === null ? NaN : one]))]);
+          return window.live.History.of(pairs).at(30).spread("s.");
+        }})()"""
+    )
+    right = spread("s.", history[:31])
+    assert found["x"] == right["x"]
+    for key, name in (("low", "low"), ("lower", "lower"), ("middle", "y"), ("upper", "upper"), ("high", "high")):
+        assert found[key] == pytest.approx(right[name], abs=1e-12)
 
 
 def test_readings_follow_the_playhead(view: View) -> None:

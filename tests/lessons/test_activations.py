@@ -24,6 +24,7 @@ from lessons.activations import figures
 from lessons.activations.compute import (
     GRID,
     QUIET,
+    Classifiers,
     Nine,
     check,
     dots,
@@ -274,22 +275,40 @@ def test_each_of_the_nine_is_the_network_trained_alone(name: str, optimiser: str
 def test_many_steps_at_a_call_are_the_same_bits_as_one_by_one(optimiser: str) -> None:
     asked = job(steps=60, optimiser=optimiser, width=8)
     told = {step.step: step.scalars for step in run(asked)}
-    lane = Nine(asked)
+    lane = Classifiers(asked)
     found: dict[int, Scalars] = {}
     for count in (1, 7, 13, 25, 100):
         for group in lane.advance(count):
             for step, row in zip(group.steps.tolist(), group.values.tolist(), strict=True):
                 found[step] = dict(zip(group.names, row, strict=True))
-        lane.change({"lr": lane.optimisers[0].lr})
+        lane.change({"lr": lane.lr})
     assert found == told
     assert lane.step == 60
+
+
+def test_each_of_many_seeds_is_the_run_with_that_seed_and_the_band_is_drawn_from_them() -> None:
+    settings = {"steps": 50, "width": 4, "depth": 2}
+    rows = [(step.step, dict(step.scalars)) for step in run(job(seeds=5, seed=7, **settings))]
+    for k in range(5):
+        alone = history(seed=7 + k, **settings)
+        for step in range(0, 51, 10):
+            for name in FUNCTIONS:
+                assert rows[step][1][f"seed.{name}.{k}"] == alone[step][f"loss.{name}"]
+    assert "seed.relu.0" not in rows[1][1]
+    assert not any(name.startswith("seed.") for name in history(**settings)[0])
+    p = Params(seeds=5, functions=("relu",), **settings)
+    trace = fold(figures.draw(p, text.read("activations", "en")), rows)["seeds"]["traces"][0]
+    assert trace["x"] == list(range(0, 51, 10))
+    last = sorted(rows[50][1][f"seed.relu.{k}"] for k in range(5))
+    assert [trace[key][-1] for key in ("low", "lower", "y", "upper", "high")] == last
+    assert rows[50][1]["middle.relu"] == last[2]
 
 
 def test_only_the_last_layer_of_the_step_network_learns() -> None:
     before, *_, after = (copied(step.state()) for step in run(job(steps=50, init="he")))
     k = FUNCTIONS.index("step")
     width = Params().width
-    moved = before["model"] != after["model"]
+    moved = before["0.model"] != after["0.model"]
     assert not moved[k, : -width - 1].any()
     assert moved[k, -width - 1 :].any()
     for other, name in enumerate(FUNCTIONS):
@@ -300,9 +319,9 @@ def test_dead_and_asleep_are_counted_as_the_text_says() -> None:
     """One by one, with each function's own derivative, in plain loops."""
     p = Params(width=5, depth=2, init="normal", seed=2)
     data = points(p.points, p.noise, p.seed)
-    nine = Nine(job(**p.model_dump(mode="json", exclude={"pace"})))
+    nine = Nine(p, p.seed)
     nine.nets[FUNCTIONS.index("relu")].layers()[0][1][3:] -= 50.0  # two units that no point wakes
-    found = check(nine, data)
+    found = check(nine)
     for k, name in enumerate(FUNCTIONS):
         dead = asleep = units = 0
         h = torch.from_numpy(data.train)
@@ -325,7 +344,7 @@ def test_the_maps_are_what_each_network_says_there_and_the_dots_lie_where_the_po
     *_, last = run(job(steps=50))
     p = Params(steps=50, pace=0)
     data = points(p.points, p.noise, p.seed)
-    nine = Nine(job(steps=50), last.state())
+    (nine,) = Classifiers(job(steps=50), last.state()).nines
     found = last.frame()
     assert found["maps"].dtype == found["dots"].dtype == np.uint8
     sure = np.empty((9, SIDE, SIDE))
