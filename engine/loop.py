@@ -10,7 +10,7 @@ them: small models are faster on one, and the pages need a processor too. Everyt
 of engine/wire.py, given to `emit`:
 
     scalars   run, groups, total, rate, spent (seconds of this worker), made (wall time of its first step)
-    frame     run, step, scalars + arrays
+    frame     run, step, scalars, made + arrays
     snapshot  run, step, wanted + arrays    status    run, status, error
     changed   run, step, values             answer    id, step, error + arrays
 """
@@ -412,6 +412,7 @@ class Loop:
         if arrays:
             self._flush(run)
             header = {"type": "frame", "run": run.id, "step": run.step.step, "scalars": finite(run.step.scalars)}
+            header["made"] = time.time()
             self.emit(pack(header, arrays))
         cost = time.monotonic() - began
         run.frame_step = run.step.step

@@ -493,7 +493,7 @@ class Record:
         if message is None:
             return None
         header, arrays = unpack(message)
-        return Tick(int(header["step"]), header.get("scalars", {}), arrays)
+        return Tick(int(header["step"]), header.get("scalars", {}), arrays, header.get("made", 0.0))
 
     def snapshot(self, at: int) -> tuple[int, Snapshot] | None:
         """The last snapshot at or before step `at`, with its step."""

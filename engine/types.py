@@ -84,6 +84,7 @@ class Tick:
     step: int
     scalars: Scalars
     arrays: Arrays = field(default_factory=dict)
+    made: float = 0.0  # wall time in the worker; 0 where it is not known
 
 
 @dataclass(frozen=True, slots=True)

@@ -626,7 +626,8 @@ class Hub:
             data = self._frames.get((run.id, tick.step))
             if data is None:
                 listed, arrays = patches(figures.update(self.settings(run, tick.step), tick))
-                data = wire.pack({"type": "frame", "run": run.id, "step": tick.step, "patches": listed}, arrays)
+                head = {"type": "frame", "run": run.id, "step": tick.step, "made": tick.made, "patches": listed}
+                data = wire.pack(head, arrays)
                 self._frames.put((run.id, tick.step), data, len(data))
             return tick.step, data
 
