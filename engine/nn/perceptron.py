@@ -172,34 +172,37 @@ class Perceptron:
 
     def values(self, inputs: Tensor) -> Tensor:
         """What every unit but the inputs says of rows (in, n) of points: (units, n), the outputs last."""
-        return self._units(inputs, False)[0]
+        count = inputs.shape[1]
+        units = torch.empty(sum(self.sizes[1:]), count)
+        found = native.library("perceptron")
+        if found is None:
+            h, every = inputs.T, []
+            for (weight, bias), name in zip(self.layers(), (*self.activations, "linear"), strict=True):
+                h = FORWARD[name](F.linear(h, weight, bias))
+                every.append(h.T)
+            return torch.cat(every)
+        inputs = inputs.contiguous()
+        network = Network.of(self)
+        found.perceptron_values(ctypes.byref(network), count, count, address(inputs), address(units), None)
+        return units
 
     def tangents(self, inputs: Tensor) -> Tensor:
         """The slope of every unit's function at what enters it: (units, n), as `values`."""
-        return self._units(inputs, True)[1]
-
-    def _units(self, inputs: Tensor, both: bool) -> tuple[Tensor, Tensor]:
-        """Values and, where they are wanted, slopes of all units."""
-        count = inputs.shape[1]
+        slopes = torch.empty(sum(self.sizes[1:]), inputs.shape[1])
         found = native.library("perceptron")
         if found is None:
-            h, every, slopes = inputs.T, [], []
+            h, every = inputs.T, []
             for (weight, bias), name in zip(self.layers(), (*self.activations, "linear"), strict=True):
                 z = F.linear(h, weight, bias).requires_grad_()
                 h = FORWARD[name](z)
-                if both:
-                    known = h.requires_grad and h is not z
-                    slopes.append(torch.autograd.grad(h.sum(), z)[0].T if known else torch.full_like(z, h is z).T)
+                way = h.requires_grad  # the step has none
+                every.append(torch.autograd.grad(h.sum(), z)[0].T if way else torch.zeros_like(z).T)
                 h = h.detach()
-                every.append(h.T)
-            return torch.cat(every), torch.cat(slopes) if both else torch.empty(0)
-        values = torch.empty(sum(self.sizes[1:]), count)
-        slopes_ = torch.empty_like(values) if both else None
-        inputs = inputs.contiguous()
-        network = Network.of(self)
-        where = None if slopes_ is None else address(slopes_)
-        found.perceptron_values(ctypes.byref(network), count, count, address(inputs), address(values), where)
-        return values, torch.empty(0) if slopes_ is None else slopes_
+            return torch.cat(every)
+        inputs, values, network = inputs.contiguous(), torch.empty_like(slopes), Network.of(self)
+        count = inputs.shape[1]
+        found.perceptron_values(ctypes.byref(network), count, count, address(inputs), address(values), address(slopes))
+        return slopes
 
     def slopes(self, inputs: Tensor, targets: Tensor) -> tuple[float, float, Tensor]:
         """Loss, share right and gradient by torch and autograd."""
