@@ -1767,6 +1767,7 @@ class GraphFigure extends Figure {
     const top = (list) => Math.max(1e-12, ...Array.from(list, (one) => (Number.isFinite(one) ? Math.abs(one) : 0)));
     const [most, strongest] = [top(values), top(flows)];
     const table = RAMPS.diverging;
+    const picked = data.select ?? this.picked;
     attribute(this.svg, "aria-label", spec.alt || spec.title || "");
     const boxes = new Map();
     spec.nodes.forEach((node, i) => {
@@ -1795,7 +1796,7 @@ class GraphFigure extends Figure {
         text.style.fill = ink;
         if (lines[at]) line += at === 1 ? 14 : 15;
       });
-      group.classList.toggle("tr-picked", this.picked === (node.name || node.id));
+      group.classList.toggle("tr-picked", picked === (node.name || node.id));
       group.classList.toggle("tr-lit", lit.node.has(i));
       attribute(group, "tabindex", spec.picks ? 0 : -1);
       attribute(group, "role", spec.picks ? "button" : "img");
@@ -1827,7 +1828,7 @@ class GraphFigure extends Figure {
       stacked(text, lines, middle[0], middle[1] - (data.marks ? 6 * (lines.length - 1) : 5), 12);
       const active = Boolean(spec.picks && edge.name);
       for (const one of [group, text]) {
-        one.classList.toggle("tr-picked", active && this.picked === edge.name);
+        one.classList.toggle("tr-picked", active && picked === edge.name);
         one.classList.toggle("tr-lit", lit.edge.has(i));
         one.classList.toggle("tr-active", active);
       }

@@ -39,8 +39,8 @@ class Ask:
     """A click asks `compute.look(job, state, name, args)`; the answer's patches come back over the live socket.
 
     `args` maps argument names to fields of the event: a plot gives x, y, z, index, trace; a map row, col, tile,
-    value; a graph node, edge, name; a strip index; links from, to; a table row, name. With `follow` the question is asked again
-    as the playhead moves.
+    value; a graph node, edge, name; a strip index; links from, to; a table row, name. With `follow` the question is
+    asked again as the playhead moves.
     """
 
     name: str
@@ -140,7 +140,7 @@ class Graph:
     "label", "at"}, `at` from 0 to 1 being where on it its text stands. Patch data: `nodes` (a value for each node, in
     order, shown as its colour and number), `edges` alike; NaN has no colour. Optionally `notes`, a text for each node
     in place of number and note, and `marks`, one for each edge, of several lines; `lit_nodes` and `lit_edges`, the
-    indices of those that something happens to; `back`, whether it goes against the arrows.
+    indices of those that something happens to; `back`, whether it goes against the arrows; `select`, what is picked.
 
     An edge with a `name` can be picked as nodes can; a pick has `name`. With `edits`, a setting (engine.params.Named),
     what has `edit`, the name of a number in the patch data `given` (a dictionary), can be given another number where it
