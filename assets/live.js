@@ -8,7 +8,8 @@
 const ENDED = new Set(["done", "stopped", "failed", "recorded"]);
 const ACTIVE = new Set(["running", "paused", "queued"]);
 const CACHE = 64 << 20; // bytes of frames kept
-const REPLAY = 6; // seconds that a replay takes at speed 1
+const REPLAY = 6; // seconds that a replay takes at speed 1,
+const WATCHED = 10; // unless the run was paced at so many steps a second or fewer: each of them is to be seen
 const FAST = 0.4; // part of a run that arrives within its first second if it is to be replayed instead of followed
 const POINTS = 4000; // points of a line beyond which it is thinned, unless a narrower plot can show even fewer
 const PLOT_PAUSE = 100; // ms between two drawings of one plot, at least
@@ -2578,7 +2579,8 @@ class Playhead {
       this.step = -1;
       return false;
     }
-    const rate = Math.max(Math.max(run.total, head) / REPLAY, 1.5) * this.speed; // steps a second
+    const own = run.params?.pace;
+    const rate = (own > 0 && own <= WATCHED ? own : Math.max(Math.max(run.total, head) / REPLAY, 1.5)) * this.speed; // steps a second
     if (this.pacing) {
       const passed = (now - this.pacing) / 1000;
       this.step = Math.min(head, Math.floor(history.first + passed * rate));

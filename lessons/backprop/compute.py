@@ -173,9 +173,12 @@ class Machine:
         node = self.tape.nodes[i]
         if i == self.tape.root:
             self.grads[i] = 1.0
-        ends = [one.requires_grad_() for one in self.tensors(node.args)]
-        slopes = torch.autograd.grad(made(node.kind, ends), ends, materialize_grads=True)
-        for k, (arg, slope) in enumerate(zip(node.args, slopes, strict=True)):
+        ends = self.tensors(node.args)
+        ways = [k for k, arg in enumerate(node.args) if self.tape.nodes[arg].kind != "number"]
+        asked = [ends[k].requires_grad_() for k in ways]
+        slopes = torch.autograd.grad(made(node.kind, ends), asked, materialize_grads=True)
+        for k, slope in zip(ways, slopes, strict=True):
+            arg = node.args[k]
             self.slopes[self.edge[i, k]] = slope.item()
             before = 0.0 if math.isnan(self.grads[arg]) else self.grads[arg]
             self.grads[arg] = before + self.grads[i] * slope.item()
@@ -226,13 +229,13 @@ def run(job: Job, state: Snapshot | None = None) -> Generator[Step, Values | Non
         lr = float(state["live.lr"]) if moved else lr
         place = restore(state, p, machine, operations, lr)
 
-    def snapshot(step: int, place: int, count: int) -> Snapshot:
+    def snapshot(step: int, place: int, count: int, given: Floats) -> Snapshot:
         out: Snapshot = {
             "step": np.array(step, np.int64),
             "round": np.array(count, np.int64),
             "place": np.array(place, np.int64),
             "operations": np.array(len(operations), np.int64),
-            "model.given": machine.given,
+            "model.given": given,
             "edits": np.array([*p.edits.encode()], np.uint8),
             "values": np.array([*p.values.encode()], np.uint8),
         }
@@ -243,7 +246,9 @@ def run(job: Job, state: Snapshot | None = None) -> Generator[Step, Values | Non
         scalars |= {f"at.{one}": float(one == phase) for one in PHASES} | more
         picture = {"values": machine.values.copy(), "grads": machine.grads.copy(), "slopes": machine.slopes.copy()}
         picture |= {"at": np.array([place, count], np.int64), "lr": np.array(lr)}
-        return Step(step, scalars, p.steps, picture.copy, partial(snapshot, step, place, count), whole=True)
+        return Step(
+            step, scalars, p.steps, picture.copy, partial(snapshot, step, place, count, machine.given), whole=True
+        )
 
     changes = (yield moment(0, "start", {})) if state is None else None
     for step in range(start + 1, p.steps + 1):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from itertools import pairwise
+from functools import lru_cache
+from itertools import combinations, pairwise, permutations
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from lessons.reading import number
 from lessons.text import Words
 
 COLOUR = dict(zip(ACTIVATIONS, CATEGORIES, strict=False))
-LEFT, OUT, LOSS, TARGET = 0.05, 0.66, 0.85, 0.965  # where a network's inputs, outputs, loss and targets stand
+LEFT, OUT, LOSS, TARGET = 0.05, 0.69, 0.87, 0.97  # where a network's inputs, outputs, loss and targets stand
 TALL = 5  # up to so many numbers in a column fit
 PRECISIONS = (("float64", "double"), ("float32", "single"))
 SIGN = {"+": "{0} + {1}", "-": "{0} − {1}", "*": "{0} · {1}", "/": "{0} / {1}", "**": "{0} ^ {1}", "minus": "−{0}"}
@@ -93,15 +94,32 @@ def placed_network(tape: Tape, loss: str) -> tuple[list[Values], list[Values]]:
             {"id": target, "label": pretty(target), "x": TARGET, "y": y, "edit": target, "asks": pretty(target)}
         )
     for before, after in pairwise(columns):
+        places = along(len(before), len(after))
         for other in after:
-            for row, name in enumerate(before):
-                # of one unit the weights stand in a column of their own, so that crossing edges keep their numbers
-                at = 0.5 if len(before) == 1 else 0.24 + 0.54 * row / (len(before) - 1)
+            for name, at in zip(before, places, strict=True):
                 edge = f"{name}{other}"
                 edges.append({"from": name, "to": other, "at": at, "name": edge, "edit": edge, "asks": pretty(edge)})
     edges += [{"from": name, "to": "L", "label": ""} for name in outputs]
     edges += [{"from": f"y{name[1:]}", "to": "L", "label": ""} for name in outputs]
     return nodes, edges
+
+
+@lru_cache
+def along(before: int, after: int) -> tuple[float, ...]:
+    """Where on its edges each of `before` units has their numbers, 0 to 1: so that those of crossing edges lie on each
+    other as little as can be. A number is about a quarter of the way long, and a fifteenth of the figure high."""
+
+    def crowded(order: tuple[float, ...]) -> float:
+        spots = [
+            (at, (row + 0.5) / before * (1 - at) + (other + 0.5) / after * at)
+            for row, at in enumerate(order)
+            for other in range(after)
+        ]
+        pairs = combinations(spots, 2)
+        return sum(max(0.0, 0.27 - abs(a - c)) * max(0.0, 0.067 - abs(b - d)) for (a, b), (c, d) in pairs)
+
+    places = [0.5] if before == 1 else [0.24 + 0.54 * i / (before - 1) for i in range(before)]
+    return min(permutations(places), key=crowded)
 
 
 def columns_of(tape: Tape) -> list[list[str]]:
@@ -111,30 +129,31 @@ def columns_of(tape: Tape) -> list[list[str]]:
 
 
 def placed_expression(tape: Tape) -> tuple[list[Values], list[Values]]:
-    """Each operation to the right of what it needs; what is given just to the left of where it is used first."""
+    """Each operation just to the left of what needs it, and above each other in the order they stand in the text."""
     drawn = [i for i, node in enumerate(tape.nodes) if node.kind != "number"]
-    depth: dict[int, int] = {}
-    for i in drawn:
-        depth[i] = 1 + max((depth.get(arg, 0) for arg in tape.nodes[i].args), default=-1)
-    for i in tape.given:
-        depth[i] = min(depth[j] for j in drawn if i in tape.nodes[j].args) - 1
-    last = max(depth.values())
+    back = {tape.root: 0}  # how many operations lie between a node and L, at most
+    for i in reversed(drawn):
+        for arg in tape.nodes[i].args:
+            back[arg] = max(back.get(arg, 0), back[i] + 1)
+    met: list[int] = []
+
+    def meet(i: int) -> None:
+        if i not in met:
+            met.append(i)
+            for arg in tape.nodes[i].args:
+                meet(arg)
+
+    meet(tape.root)
+    last = max(back[i] for i in drawn)
     height: dict[int, float] = {}
     for column in range(last + 1):
-        mine = [i for i in drawn if depth[i] == column]
-        wish = {
-            i: float(np.mean([height[arg] for arg in tape.nodes[i].args if arg in height]))
-            if any(arg in height for arg in tape.nodes[i].args)
-            else math.inf
-            for i in mine
-        }
-        mine.sort(key=lambda i: (wish[i], i))
+        mine = [i for i in met if i in drawn and back[i] == column]
         height |= {i: (row + 0.5) / len(mine) for row, i in enumerate(mine)}
     nodes: list[Values] = []
     for i in drawn:
         node = tape.nodes[i]
         label = node.name if node.kind == "given" else f"{pretty(node.name)} = {written(tape, i)}"
-        x = 0.06 + 0.86 * depth[i] / last
+        x = 0.06 + 0.86 * (last - back[i]) / last
         nodes.append({"id": node.name, "label": label, "x": x, "y": height[i]})
         if node.kind == "given":
             nodes[-1] |= {"edit": node.name, "asks": node.name}
@@ -299,16 +318,16 @@ def update(params: Params, tick: Tick) -> list[Patch]:
     picture = network_numbers(now) if now.tape.sizes else expression_numbers(now)
     names, values = rows(now)
     given = {now.tape.nodes[i].name: float(now.values[i]) for i in now.tape.given}
-    said = {"line": line(now), "round": float(now.round)}
+    said = {"line": line(now), "step": float(tick.step)}
     return [
         Patch("graph", {**picture, "given": given, "back": now.back, "say": said}),
         Patch("terms", {"names": names, "values": values, "say": said}),
     ]
 
 
-def shown(value: float) -> str:
+def shown(value: float, form: str = "3") -> str:
     """A number on the graph; what is not known yet is a dot."""
-    return "·" if math.isnan(value) else number(value)
+    return "·" if math.isnan(value) else number(value, form)
 
 
 def network_numbers(now: Moment) -> dict[str, Any]:
@@ -341,7 +360,7 @@ def network_numbers(now: Moment) -> dict[str, Any]:
         for other in after:
             for name in before:
                 i = index[f"{name}{other}"]
-                marks.append(shown(values[i]) + ("" if math.isnan(grads[i]) else f"\n∂ {shown(grads[i])}"))
+                marks.append(shown(values[i], "2") + ("" if math.isnan(grads[i]) else f"\n∂ {shown(grads[i], '2')}"))
                 flows.append(float(grads[i] if now.back else values[i]))
     root = now.tape.root
     for k in range(len(outputs)):
@@ -400,7 +419,10 @@ def rows(now: Moment) -> tuple[list[str], np.ndarray[Any, np.dtype[np.float64]]]
         values.append([float(first), float(second), float(product), float(total)])
 
     tape, nan = now.tape, float("nan")
-    if now.operation.phase == "update":
+    if now.operation.phase == "start":
+        for i in tape.given:
+            row(now.name(i), nan, nan, nan, now.values[i])
+    elif now.operation.phase == "update":
         for i in tape.learnt:
             if not math.isnan(now.grads[i]):
                 step = -now.lr * now.grads[i]
@@ -493,7 +515,7 @@ def line(now: Moment) -> str:
     i = nodes[0]
     node = tape.nodes[i]
     if now.operation.phase == "backward":
-        return back_line(now, i) + more
+        return back_line(now, i) + ("  …" if more or node.kind == "sum" else "")
     if node.kind == "sum":
         pairs = list(zip(node.args[:-1:2], node.args[1::2], strict=True))
         numbers = [f"{bracketed(now.values[w])} · {bracketed(now.values[x])}" for w, x in pairs]
@@ -531,7 +553,7 @@ def back_line(now: Moment, i: int) -> str:
             f"∂L/∂{now.name(arg)} {'=' if node.kind == 'sum' or tape.sizes else '+='} ∂L/∂{now.name(i)} · {local} = "
             f"{bracketed(now.grads[i])} · {bracketed(slope)} = {number(now.passed(i, k))}"
         )
-    return ",  ".join(found) + ("  …" if len(node.args) > len(ways) and node.kind == "sum" else "")
+    return ",  ".join(found)
 
 
 # answers
