@@ -345,12 +345,12 @@ class Loop:
         if single or end:
             self._moment(run)
             return
-        if now >= run.frame_due:
+        if step.whole or now >= run.frame_due:
             self._frame(run)
         doubled = step.step & (step.step - 1) == 0 and step.step <= MARKED
         every = max(1, step.total // MARKS)
         even = step.step // every > before // every and now >= run.mark_due
-        if doubled or even or now >= run.snapshot_due:
+        if step.whole or doubled or even or now >= run.snapshot_due:
             self._keep(run)
 
     def _one(self, run: Active) -> Step | None:

@@ -41,8 +41,8 @@ class Ask:
     """A click asks `compute.look(job, state, name, args)`; the answer's patches come back over the live socket.
 
     `args` maps argument names to fields of the event: a plot gives x, y, z, index, trace; a map row, col, tile,
-    value; a graph node; a strip index; links from, to; a table row, name. With `follow` the question is asked again
-    as the playhead moves.
+    value; a graph node, edge, name; a strip index; links from, to; a table row, name. With `follow` the question is
+    asked again as the playhead moves.
     """
 
     name: str
@@ -142,7 +142,14 @@ class Graph:
     """Nodes and edges with values, drawn as SVG: a network and what flows through it.
 
     nodes: {"id", "label", "note", "x", "y"} with x and y in 0..1 (x to the right, y down); edges: {"from", "to",
-    "label"}. Patch data: `nodes` (a value for each node, in order, shown as its colour and number), `edges` alike.
+    "label", "at"}, `at` from 0 to 1 being where on it its text stands. Patch data: `nodes` (a value for each node, in
+    order, shown as its colour and number), `edges` alike; NaN has no colour. Optionally `notes`, a text for each node
+    in place of number and note, and `marks`, one for each edge, of several lines; `lit_nodes` and `lit_edges`, the
+    indices of those that something happens to; `back`, whether it goes against the arrows; `select`, what is picked.
+
+    An edge with a `name` can be picked as nodes can; a pick has `name`. With `edits`, a setting (engine.params.Named),
+    what has `edit`, the name of a number in the patch data `given` (a dictionary), can be given another number where it
+    stands, asked for as `asks`. Narrower than `width` pixels the figure scrolls.
     """
 
     id: str
@@ -151,6 +158,8 @@ class Graph:
     size: Size = "full"
     height: int = 220
     picks: Pick | None = None
+    width: int = 0
+    edits: str = ""
     kind: Literal["graph"] = "graph"
 
 

@@ -51,7 +51,10 @@ CHAPTERS = (
     Chapter(
         "Inside a network",
         "网络内部",
-        (Lesson("activations", 15, ("gradient_descent",), icon=":material/show_chart:"),),
+        (
+            Lesson("backprop", 15, ("gradient_descent",), icon=":material/undo:"),
+            Lesson("activations", 15, ("gradient_descent",), icon=":material/show_chart:"),
+        ),
     ),
     Chapter("Seeing", "看懂图像", (Lesson("cifar10", 20, ("gradient_descent",), icon=":material/image_search:"),)),
     Chapter(
