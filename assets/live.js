@@ -2101,6 +2101,18 @@ class TableFigure extends Figure {
     attribute(this.table, "aria-label", spec.alt || spec.title || spec.id);
   }
 
+  sign(past) {
+    return this.spec.bind?.length ? [this.board.run?.serial, this.board.run?.cuts, past.step].join() : "";
+  }
+
+  /** Names and values: the scalars that the rows are bound to, over them what patches say. */
+  get data() {
+    const { bind = [], rows = [] } = this.spec;
+    if (!bind.length || !this.past?.n) return super.data;
+    const values = Float64Array.from(bind.flat(), (name) => this.past.now(name) ?? NaN);
+    return { names: rows, values: { values, shape: [rows.length, this.spec.columns.length] }, ...super.data };
+  }
+
   newRow(index) {
     const row = make("tr", "", {}, make("th", "", { scope: "row" }));
     const press = () => {

@@ -195,12 +195,17 @@ class Table:
     draws the number as a bar too, blue above zero, orange below. Patch data: names (n,), a list of words; values
     (n, columns), NaN for none; optionally `select`, a row. A click on a row gives `row`, and `name`. `nan` is what
     stands where a value is NaN: in a table about such numbers, the word itself.
+
+    With `bind`, for each name in `rows` as many scalars as there are columns (or null), it needs no patch: its numbers
+    are those scalars at the playhead.
     """
 
     id: str
     columns: list[dict[str, str]]
     head: str = ""
     nan: str = "–"
+    rows: list[str] = field(default_factory=list)
+    bind: list[list[str | None]] = field(default_factory=list)
     size: Size = "half"
     height: int = 300
     picks: Pick | None = None
@@ -241,6 +246,9 @@ def fold(
         for trace in drawn.get("traces", ()):
             for attribute, source in trace.get("bind", {}).items():
                 put(trace, attribute, bound(source, rows, trace["bind"]))
+        if drawn["kind"] == "table" and drawn["bind"] and rows:
+            values = [bound(row, rows, {}) for row in drawn["bind"]]
+            drawn["data"] = {"names": drawn["rows"], "values": values}
     for patch in patches:
         drawn = out[patch.figure]
         if drawn["kind"] == "plot":

@@ -106,9 +106,6 @@ class Line:
             }
         return out
 
-    def frame(self, rows: Tensor) -> Arrays:
-        return {}
-
 
 @dataclass
 class Borders:
@@ -147,8 +144,8 @@ class Borders:
             across = weight / weight.norm()
             along = torch.stack([-across[1], across[0]])
             foot = -b / weight.norm() * across  # the border's nearest point to the origin
-            mark = foot + (k - 1.5) * 1.1 * along  # the arrows stand beside each other
-            ends = (foot - 4 * FIELD * along, foot + 4 * FIELD * along, mark, mark + across)
+            mark = foot + (k - 1.5) * 1.8 * along  # the arrows stand beside each other
+            ends = (foot - 4 * FIELD * along, foot + 4 * FIELD * along, mark, mark + 1.5 * across)
             places = dict(zip("01at", ends, strict=True))
             out |= {
                 f"right.{name}": right[k].item(),
@@ -161,9 +158,6 @@ class Borders:
                 x, y = place.tolist()
                 out |= {f"x{key}.{name}": x, f"y{key}.{name}": y}
         return out
-
-    def frame(self, rows: Tensor) -> Arrays:
-        return {}
 
 
 @dataclass
@@ -202,9 +196,6 @@ class Logits:
                 out |= {f"{key}.{name}.{one}": value for one, value in zip(CLASSES, values[k].tolist(), strict=True)}
         return out
 
-    def frame(self, rows: Tensor) -> Arrays:
-        return {}
-
 
 @dataclass
 class Overflow:
@@ -227,25 +218,18 @@ class Overflow:
         return -torch.stack([way(one, self.right)[-1] for way, one in zip((safe, naive), said, strict=True)])[:, None]
 
     def scalars(self, rows: Tensor, said: Tensor, each: Tensor, pull: Tensor) -> Scalars:
-        """For each way, as "z.safe.a": the logits; "failed.naive" is there once its loss is no finite number."""
+        """What each way computes to get the loss: as "z.safe.a" the logits, "in" what it takes the powers of, "e" the
+        powers; "sum.safe" their sum; of the right class "p.safe", its probability, and "log.safe", the logarithm of
+        that; and as "g.safe.a" the gradient that comes back.
+        """
         out: Scalars = {}
-        for k, name in enumerate(LOSSES["overflow"]):
-            out |= {f"z.{name}.{one}": value for one, value in zip(CLASSES, rows[k].tolist(), strict=True)}
+        for name, way, z, gradient in zip(LOSSES["overflow"], (safe, naive), rows, pull, strict=True):
+            powers, total, probability, log = way(z, self.right)
+            entering = z - z.max() if way is safe else z
+            for key, values in (("z", z), ("in", entering), ("e", powers), ("g", gradient)):
+                out |= {f"{key}.{name}.{one}": value for one, value in zip(CLASSES, values.tolist(), strict=True)}
+            out |= {f"sum.{name}": total.item(), f"p.{name}": probability.item(), f"log.{name}": log.item()}
         return out
-
-    def frame(self, rows: Tensor) -> Arrays:
-        """`steps` float32 (13, 2): what each way computes on its way to the loss, and then back: the logits that it
-        takes the powers of, powers, their sum, the right class's probability, its logarithm, the loss, the gradient."""
-        columns = []
-        for way, row in zip((naive, safe), (rows[1], rows[0]), strict=True):
-            z = row.detach().clone().requires_grad_()
-            with torch.enable_grad():
-                powers, total, probability, log = way(z, self.right)
-                gradient = torch.autograd.grad(-log, z)[0]
-            entering = z if way is naive else z - z.max()
-            last = torch.stack([total, probability, log, -log])
-            columns.append(torch.cat([entering, powers, last, gradient]).detach())
-        return {"steps": torch.stack(columns, 1).numpy()}
 
 
 Task = Line | Borders | Logits | Overflow
@@ -300,7 +284,7 @@ def run(job: Job, state: Snapshot | None = None) -> Generator[Step, Values | Non
         return out | task.scalars(rows.detach(), said.detach(), each.detach(), pull * each.shape[1]), gradient
 
     def moment(step: int, scalars: Scalars, rows: Tensor) -> Step:
-        return Step(step, scalars, p.steps, partial(task.frame, rows), partial(snapshot, step, rows))
+        return Step(step, scalars, p.steps, state=partial(snapshot, step, rows))
 
     changes = None
     scalars, gradient = judged(rows)

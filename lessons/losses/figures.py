@@ -24,7 +24,10 @@ COLOUR = {  # blue and orange are the two classes'
     "safe": CATEGORIES[5],
     "naive": CATEGORIES[6],
 }
+WIDTH = {"mse": 3.0, "mae": 5.0, "huber": 2.0}  # where lines lie on each other, both are to be seen
+SIDE = {"mse": "top left", "mae": "top center", "huber": "bottom center"}
 GREY = "#8a8f98"
+RED = "#d1495b"
 CORNERS = ("top right", "top left", "bottom right", "bottom left")  # where values stand, highest first
 TALL = 450
 
@@ -55,15 +58,13 @@ def draw(params: Params, words: Words) -> dict[str, Figure]:
             by_step("length", "size", params, words, log=True, height=193),
         ]
     else:
-        figures = [cliff(params, words), steps(words), falls(params, words)]
+        figures = [cliff(params, words), steps(params, words), falls(params, words)]
     return {figure.id: figure for figure in figures}
 
 
 def update(params: Params, tick: Tick) -> list[Patch]:
-    """The table of intermediate numbers; all else follows the scalars."""
-    if "steps" not in tick.arrays:
-        return []
-    return [Patch("steps", {"names": rows(params), "values": tick.arrays["steps"]})]
+    """Nothing: frames are empty, the scalars say everything."""
+    return []
 
 
 def answer(params: Params, name: str, args: Mapping[str, Any], arrays: Arrays) -> list[Patch]:
@@ -101,7 +102,7 @@ def line(params: Params, words: Words) -> Plot:
                 "name": say[one],
                 "x": ends,
                 "bind": {"y": [f"left.{one}", f"right.{one}"]},
-                "line": {"width": 3, "color": COLOUR[one]},
+                "line": {"width": WIDTH[one], "color": COLOUR[one]},
                 "hovertemplate": say[one] + "<extra></extra>",
             }
             for one in LOSSES["line"]
@@ -136,8 +137,8 @@ def handle(text: str, x: float, y: float, colour: str) -> dict[str, Any]:
         "y": [y],
         "text": [text],
         "textposition": "middle left" if x > 0 else "middle right",
-        "marker": {"size": 15, "color": colour, "line": {"width": 3, "color": "#d1495b"}},
-        "textfont": {"color": "#d1495b"},
+        "marker": {"size": 15, "color": colour, "line": {"width": 3, "color": RED}},
+        "textfont": {"color": RED},
         "hovertemplate": "(%{x}, %{y})<extra></extra>",
         "showlegend": False,
     }
@@ -156,12 +157,12 @@ def residual(params: Params, words: Words) -> Plot:
                 {
                     **value(one, f"{say[one]} {key}", axis),
                     "bind": {"x": [f"residual.{one}"], "y": [f"{key}.{one}"]},
-                    "textposition": "top left",
+                    "textposition": SIDE[one],
                     "hovertemplate": f"{say[one]}: (%{{x:.3f}}, %{{y:.4g}})<extra></extra>",
                 }
             )
     high = float(curves["mse"][0].max())
-    steepest = max(2.0, params.delta) * 2.2
+    steepest = 2.1 * far
     return Plot("residual", traces, stacked(say, far, (-0.05 * high, high), (-steepest, steepest)), "half", TALL)
 
 
@@ -177,7 +178,7 @@ def panels(x: Floats, curves: Mapping[str, tuple[Floats, Floats]], say: Labels) 
             "x": digits(x),
             "y": digits(y),
             "yaxis": axis,
-            "line": {"width": 2.5, "color": COLOUR[one]},
+            "line": {"width": WIDTH.get(one, 2.5), "color": COLOUR[one]},
             "hoverinfo": "skip",
         }
         for one, pair in curves.items()
@@ -245,7 +246,7 @@ def borders(params: Params, words: Words) -> Plot:
                 "name": f"{say[one]} →",
                 "bind": {"x": [f"xa.{one}", f"xt.{one}"], "y": [f"ya.{one}", f"yt.{one}"]},
                 "line": {"width": 3, "color": COLOUR[one]},
-                "marker": {"symbol": "arrow", "angleref": "previous", "size": [0, 15], "color": COLOUR[one]},
+                "marker": {"symbol": "arrow", "angleref": "previous", "size": [0, 17], "color": COLOUR[one]},
                 "showlegend": False,
             },
         ]
@@ -253,10 +254,10 @@ def borders(params: Params, words: Words) -> Plot:
         handle(say["drag"], params.far_x, params.far_y, POSITIVE)
         | {"hold": {"free": {"x": free("far_x", FIELD), "y": free("far_y", FIELD)}}}
     )
-    wide = {"constrain": "domain", "zeroline": False}
+    plane = {"range": [-1.1 * FIELD, 1.1 * FIELD], "constrain": "domain", "zeroline": False}
     layout = {
-        "xaxis": {"title": {"text": say["x"]}, "range": [-1.4 * FIELD, 1.4 * FIELD], **wide},
-        "yaxis": {"title": {"text": say["y"]}, "range": [-1.07 * FIELD, 1.07 * FIELD], "scaleanchor": "x", **wide},
+        "xaxis": {"title": {"text": say["x"]}, **plane},
+        "yaxis": {"title": {"text": say["y"]}, "scaleanchor": "x", **plane},
     }
     return Plot("borders", traces, layout, "hero", TALL)
 
@@ -336,14 +337,14 @@ def bars(params: Params, words: Words) -> Plot:
                     "type": "scatter",
                     "mode": "markers",
                     "name": f"{say['start']} {setting}",
-                    "x": [place],
+                    "x": [place - 0.44],  # left of its bars
                     "y": [getattr(params, setting)],
                     "hold": {"free": {"y": free(setting, 10.0)}},
                     "marker": {
                         "size": 13,
                         "symbol": "diamond",
                         "color": "#ffffff",
-                        "line": {"width": 2.5, "color": "#d1495b"},
+                        "line": {"width": 2.5, "color": RED},
                     },
                     "showlegend": False,
                     "hovertemplate": say["start"] + " %{y}<extra></extra>",
@@ -356,7 +357,7 @@ def bars(params: Params, words: Words) -> Plot:
             "title": {"text": say["x"]},
             "tickvals": [0, 1, 2],
             "ticktext": names,
-            "range": [-0.6, 2.6],
+            "range": [-0.65, 2.55],
             "anchor": "y3",
             "tickfont": {"size": 13},
         },
@@ -446,26 +447,26 @@ def cliff(params: Params, words: Words) -> Plot:
     return Plot("cliff", [*traces, upright, point], layout, "hero", TALL, picks=Choose({"scale": "x"}))
 
 
-def rows(params: Params) -> list[str]:
-    """What is computed one after the other: the names of the table's rows."""
-    right = params.right.upper()
-    names = [which.upper() for which in CLASSES]
-    return [
-        *(f"z {one}" for one in names),
-        *(f"exp z {one}" for one in names),
-        "Σ exp z",
-        f"p {right}",
-        f"log p {right}",
-        f"−log p {right}",
-        *(f"∂L/∂z {one}" for one in names),
-    ]
-
-
-def steps(words: Words) -> Table:
-    """Every intermediate number of both ways."""
+def steps(params: Params, words: Words) -> Table:
+    """Every intermediate number of both ways, one after the other."""
     say = words.figures["steps"].labels
+    right = params.right.upper()
+    names: list[str] = []
+    bind: list[list[str | None]] = []
+
+    def row(name: str, scalar: str, end: str = "") -> None:
+        names.append(name)
+        bind.append([f"{scalar}.{way}{end}" for way in ("naive", "safe")])
+
+    for name, scalar in (("z", "in"), ("exp z", "e")):
+        for one in CLASSES:
+            row(f"{name} {one.upper()}", scalar, f".{one}")
+    for name, scalar in (("Σ exp z", "sum"), (f"p {right}", "p"), (f"log p {right}", "log"), ("L = −log p", "loss")):
+        row(name, scalar)
+    for one in CLASSES:
+        row(f"∂L/∂z {one.upper()}", "g", f".{one}")
     columns = [{"title": say["naive"]}, {"title": say["safe"]}]
-    return Table("steps", columns, say["head"], nan="NaN", size="half", height=TALL)
+    return Table("steps", columns, nan="NaN", rows=names, bind=bind, height=TALL)
 
 
 def falls(params: Params, words: Words) -> Plot:
