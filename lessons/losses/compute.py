@@ -206,6 +206,7 @@ class Overflow:
 
     def __post_init__(self) -> None:
         self.right = CLASSES.index(self.p.right)
+        self.way = self.taken_apart()
 
     def begin(self) -> Tensor:
         start = torch.tensor([self.p.z1, self.p.z2, self.p.z3], dtype=torch.float32)
@@ -217,19 +218,26 @@ class Overflow:
     def each(self, said: Tensor) -> Tensor:
         return -torch.stack([way(one, self.right)[-1] for way, one in zip((safe, naive), said, strict=True)])[:, None]
 
-    def scalars(self, rows: Tensor, said: Tensor, each: Tensor, pull: Tensor) -> Scalars:
-        """What each way computes to get the loss: as "z.safe.a" the logits, "in" what it takes the powers of, "e" the
-        powers; "sum.safe" their sum; of the right class "p.safe", its probability, and "log.safe", the logarithm of
-        that; and as "g.safe.a" the gradient that comes back.
+    def taken_apart(self) -> Scalars:
+        """What each way computes at the start: as "in.safe.a" what it takes the powers of, "e" the powers;
+        "sum.safe" their sum; of the right class "p.safe", its probability, "log.safe", the logarithm of that, and
+        "cost.safe", the loss; and as "g.safe.a" the gradient that comes back.
         """
         out: Scalars = {}
-        for name, way, z, gradient in zip(LOSSES["overflow"], (safe, naive), rows, pull, strict=True):
+        for name, way, z in zip(LOSSES["overflow"], (safe, naive), self.begin(), strict=True):
+            z.requires_grad_()
             powers, total, probability, log = way(z, self.right)
+            gradient = torch.autograd.grad(-log, z)[0]
             entering = z - z.max() if way is safe else z
-            for key, values in (("z", z), ("in", entering), ("e", powers), ("g", gradient)):
+            for key, values in (("in", entering), ("e", powers), ("g", gradient)):
                 out |= {f"{key}.{name}.{one}": value for one, value in zip(CLASSES, values.tolist(), strict=True)}
-            out |= {f"sum.{name}": total.item(), f"p.{name}": probability.item(), f"log.{name}": log.item()}
+            numbers = {"sum": total, "p": probability, "log": log, "cost": -log}
+            out |= {f"{key}.{name}": value.item() for key, value in numbers.items()}
         return out
+
+    def scalars(self, rows: Tensor, said: Tensor, each: Tensor, pull: Tensor) -> Scalars:
+        """Those of `taken_apart`, at every step the same."""
+        return self.way
 
 
 Task = Line | Borders | Logits | Overflow

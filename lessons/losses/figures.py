@@ -17,11 +17,11 @@ from lessons.text import Words
 COLOUR = {  # blue and orange are the two classes'
     "mse": CATEGORIES[2],
     "mae": CATEGORIES[3],
-    "huber": CATEGORIES[4],
-    "ce": CATEGORIES[5],
+    "huber": CATEGORIES[5],
+    "ce": CATEGORIES[4],
     "hinge": CATEGORIES[6],
     "score": CATEGORIES[7],
-    "safe": CATEGORIES[5],
+    "safe": CATEGORIES[4],
     "naive": CATEGORIES[6],
 }
 WIDTH = {"mse": 3.0, "mae": 5.0, "huber": 2.0}  # where lines lie on each other, both are to be seen
@@ -136,7 +136,7 @@ def handle(text: str, x: float, y: float, colour: str) -> dict[str, Any]:
         "x": [x],
         "y": [y],
         "text": [text],
-        "textposition": "middle left" if x > 0 else "middle right",
+        "textposition": "middle left" if x > 2.4 else "middle right",
         "marker": {"size": 15, "color": colour, "line": {"width": 3, "color": RED}},
         "textfont": {"color": RED},
         "hovertemplate": "(%{x}, %{y})<extra></extra>",
@@ -246,7 +246,13 @@ def borders(params: Params, words: Words) -> Plot:
                 "name": f"{say[one]} →",
                 "bind": {"x": [f"xa.{one}", f"xt.{one}"], "y": [f"ya.{one}", f"yt.{one}"]},
                 "line": {"width": 3, "color": COLOUR[one]},
-                "marker": {"symbol": "arrow", "angleref": "previous", "size": [0, 17], "color": COLOUR[one]},
+                "marker": {
+                    "symbol": "arrow",
+                    "angleref": "previous",
+                    "size": [0, 17],
+                    "opacity": 1,
+                    "color": COLOUR[one],
+                },
                 "showlegend": False,
             },
         ]
@@ -461,7 +467,7 @@ def steps(params: Params, words: Words) -> Table:
     for name, scalar in (("z", "in"), ("exp z", "e")):
         for one in CLASSES:
             row(f"{name} {one.upper()}", scalar, f".{one}")
-    for name, scalar in (("Σ exp z", "sum"), (f"p {right}", "p"), (f"log p {right}", "log"), ("L = −log p", "loss")):
+    for name, scalar in (("Σ exp z", "sum"), (f"p {right}", "p"), (f"log p {right}", "log"), ("L = −log p", "cost")):
         row(name, scalar)
     for one in CLASSES:
         row(f"∂L/∂z {one.upper()}", "g", f".{one}")

@@ -407,7 +407,9 @@ def test_a_bound_table_shows_the_numbers_of_the_moment_and_writes_nan(view: View
     view.drawn()
     figure = view.figure("bound")
     for step in (31, 120, 2, 30):  # odd ones have no validation loss, that of step 30 is not a number
-        view.js("(step) => { const b = torchroom.board; b.playhead.go(step, b.run); b.moved = true; b.schedule(); }", step)
+        view.js(
+            "(step) => { const b = torchroom.board; b.playhead.go(step, b.run); b.moved = true; b.schedule(); }", step
+        )
         now = figures.scalars(step)
         said = [now["loss"], now.get("val", math.nan), now["accuracy"], math.nan]
         for cell, value in zip(figure.locator("td").all(), said, strict=True):
