@@ -120,14 +120,14 @@ def test_the_line_of_absolute_error_ends_next_to_the_best_there_is() -> None:
         w = (y[j] - y[i]) / (x[j] - x[i]) if x[i] != x[j] else math.inf
         if math.isfinite(w):
             least = min(least, float(np.abs(w * (x - x[i]) + y[i] - y).mean()))
-    coarse, fine = (history(steps=2000, lr=lr)[-1]["loss.mae"] for lr in (0.05, 0.005))
+    coarse, fine = (history(steps=800, lr=lr)[-1]["loss.mae"] for lr in (0.1, 0.01))
     assert least <= fine < coarse < least + 0.02
     assert fine == pytest.approx(least, abs=1e-3)
 
 
 @pytest.mark.parametrize("delta", [0.3, 1.0, 10.0])
 def test_the_line_of_huber_ends_where_its_gradient_is_zero(delta: float) -> None:
-    last = history(steps=2000, delta=delta, lr=0.1)[-1]
+    last = history(steps=800, delta=delta, lr=0.15)[-1]
     x, y = (np.array([*part, end]) for part, end in zip(near_line(0.5, 0), (2.5, -7.0), strict=True))
     slope = np.clip(last["w.huber"] * x + last["b.huber"] - y, -delta, delta)
     assert [slope.mean(), (slope * x).mean()] == pytest.approx([0, 0], abs=1e-9)
@@ -136,7 +136,9 @@ def test_the_line_of_huber_ends_where_its_gradient_is_zero(delta: float) -> None
 def test_huber_becomes_half_the_square_or_scaled_absolute_error() -> None:
     wide, narrow = (history(delta=delta, lr=0.02, steps=400)[-1] for delta in (10.0, 0.1))
     assert wide["loss.huber"] == pytest.approx(wide["loss.mse"] / 2, rel=1e-4)
-    assert narrow["loss.huber"] == pytest.approx(0.1 * narrow["off.huber"], rel=0.25)
+    x, y = (np.array([*part, end]) for part, end in zip(near_line(0.5, 0), (2.5, -7.0), strict=True))
+    e = np.abs(narrow["w.huber"] * x + narrow["b.huber"] - y)
+    assert narrow["loss.huber"] == pytest.approx(0.1 * (e - 0.05).mean(), rel=0.02)
 
 
 def test_one_number_for_many_is_mean_median_or_between() -> None:
@@ -453,19 +455,22 @@ def test_large_steps_do_what_the_text_says() -> None:
         assert max(abs(one[f"w.{name}"] - 0.75) for one in found[-30:]) < 0.75
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_a_bad_start_does_what_the_text_says(seed: int) -> None:
     found = tries(4, seed=seed)
     assert max(one["right.mse"] for one in found) < 0.1
     assert min(found[-1]["right.ce"], found[-1]["right.hinge"]) > 0.9
-    assert found[0]["push.mse"] < 0.02 < 0.95 < found[0]["push.ce"]
+    assert found[0]["push.mse"] < 0.02 < 0.9 < found[0]["push.ce"]
     fair = history(topic="classes", start=0, lr=0.2, steps=500, seed=seed)[-1]
     assert fair["right.mse"] >= found[-1]["right.ce"] - 0.05
 
 
 def test_being_too_right_does_what_the_text_says() -> None:
     last = tries(5)[-1]
-    assert last["right.score"] < 1 == last["right.hinge"] == last["right.ce"]
+    assert last["right.score"] < 1 == last["right.hinge"] == last["right.ce"] == last["right.mse"]
+    assert tries(5, far_x=2, far_y=1)[-1]["right.score"] == 1
+    with_it, without = (tries(5, far_x=far, far_y=far)[-1]["w1.hinge"] for far in (6, 5))
+    assert with_it == pytest.approx(without, abs=0.05)
 
 
 def test_softmax_from_a_bad_start_does_what_the_text_says() -> None:
@@ -493,4 +498,5 @@ def test_every_preset_trains_and_every_edge_draws() -> None:
             for end in (getattr(control, "low", None), getattr(control, "high", None)):
                 if end is not None and field not in ("steps", "pace", "seed"):
                     assert drawn_with(topic=topic, **{field: end})
-                    assert len(history(topic=topic, steps=20, **{field: end})) == 21
+                    if topic in (getattr(control, "when", None) or {}).get("topic", (topic,)):
+                        assert next(run(job(topic=topic, steps=20, **{field: end}))).scalars
