@@ -20,6 +20,7 @@ const PALE = 0.38; // opacity of the original beside its fork
 const PICTURE = 100; // ms that a new run's first numbers wait for the picture that belongs to them
 const HEARD = 700; // ms after which the page hears of a text even if nothing of its run is drawn yet
 const LONG = 40000; // characters of a message that the server would not read
+const REACH = 36; // pixels from a free handle within which it is picked up
 const LINGER = 1000; // ms a board lives on after it was taken off the page: Streamlit may put it back
 
 const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -760,7 +761,12 @@ class PlotFigure extends Figure {
     this.graph.addEventListener("pointermove", (event) => this.aim(event));
     this.graph.addEventListener("pointerleave", () => this.aim(null));
     this.near = null; // of the runs behind a band, the one that is pointed at
+    this.graph.addEventListener("pointermove", (event) => {
+      if (this.free.length) this.graph.dataset.near = this.dragging || this.nearest(event) !== null;
+    });
+    this.graph.addEventListener("touchstart", (event) => this.touched(event), { passive: false });
     this.at = null; // where the reader holds the handles, until the page has taken it over
+    this.carried = null; // {index, x, y}: the free handle that the reader holds, until the page has taken it over
   }
 
   respec(spec) {
@@ -770,10 +776,11 @@ class PlotFigure extends Figure {
     write(this.logButton, this.board.say("log"));
     write(this.resetButton, this.board.say("reset_zoom"));
     attribute(this.logButton, "aria-pressed", this.log);
-    if (!this.dragging) this.at = null;
+    if (!this.dragging) this.at = this.carried = null;
     const types = spec.traces.map((trace) => trace.type || "scatter");
-    this.handles = spec.traces.some((trace) => trace.hold) && "sets" in (spec.picks || {});
+    this.handles = spec.traces.some((trace) => trace.hold?.curve) && "sets" in (spec.picks || {});
     this.element.dataset.handles = this.handles;
+    this.free = spec.traces.flatMap((trace, index) => (trace.hold?.free ? [index] : []));
     this.solid = types.some((type) => /3d|surface|cone|streamtube|volume|isosurface/.test(type));
   }
 
@@ -816,7 +823,7 @@ class PlotFigure extends Figure {
       legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, bgcolor: "rgba(0,0,0,0)", font: { size: 11 }, ...given.legend },
     };
     const touch = matchMedia("(pointer: coarse)").matches;
-    layout.dragmode ??= this.solid ? "turntable" : touch || this.handles ? false : "zoom";
+    layout.dragmode ??= this.solid ? "turntable" : touch || this.handles || this.free.length ? false : "zoom";
     for (const key of new Set(["xaxis", "yaxis", ...Object.keys(given)])) {
       if (/^[xy]axis\d*$/.test(key) && !(this.solid && !given[key])) {
         const own = given[key] || {};
@@ -869,7 +876,8 @@ class PlotFigure extends Figure {
       const { bind, hold, name, run, band, first } = this.spec.traces[index];
       if (band) return this.past ? this.bandOf(base, band, first || 0) : [];
       const trace = { ...base };
-      if (hold && this.at !== null) Object.assign(trace, this.heldAt(hold, trace));
+      if (hold?.curve && this.at !== null) Object.assign(trace, this.heldAt(hold, trace));
+      if (this.carried?.index === index) Object.assign(trace, { x: [this.carried.x], y: [this.carried.y] });
       const past = run ? this.board.pastOf(run) : this.past;
       if (bind && past) {
         const arrays = thin(past.bound(bind), trace, this.span(trace), this.body.clientWidth);
@@ -1055,6 +1063,8 @@ class PlotFigure extends Figure {
   /** While a pointer is down the plot is the reader's; a press that did not move is a click anywhere in its area. */
   press(event) {
     if (this.handles && event.button === 0 && !event.target.closest?.(".legend")) return this.drag(event);
+    const near = event.button === 0 ? this.nearest(event) : null;
+    if (near !== null) return this.carry(event, near);
     this.held = true;
     const { clientX, clientY, target } = event;
     const kinds = ["pointerup", "pointercancel", "pointermove"];
@@ -1091,7 +1101,7 @@ class PlotFigure extends Figure {
       }
       for (const kind of kinds) window.removeEventListener(kind, go, true);
       this.dragging = false;
-      const { curve } = this.spec.traces.find((trace) => trace.hold).hold;
+      const { curve } = this.spec.traces.find((trace) => trace.hold?.curve).hold;
       if (next.type === "pointerup") this.pick({ ...now, x: this.sample(curve)[0] });
       else this.at = null;
       this.dirty = this.board.readAgain = true;
@@ -1099,6 +1109,66 @@ class PlotFigure extends Figure {
     };
     for (const kind of kinds) window.addEventListener(kind, go, true);
     follow();
+  }
+
+  /** The axes that a trace of the spec lies on. */
+  axesOf({ xaxis = "x", yaxis = "y" }) {
+    const full = this.graph._fullLayout;
+    return [full?.[`xaxis${xaxis.slice(1)}`], full?.[`yaxis${yaxis.slice(1)}`]];
+  }
+
+  /** The free handle within reach of a pointer, or null. */
+  nearest({ clientX, clientY }) {
+    const box = this.graph.getBoundingClientRect();
+    let [found, least] = [null, REACH];
+    for (const index of this.free) {
+      const trace = this.spec.traces[index];
+      const [across, up] = this.axesOf(trace);
+      if (!across || !up) continue;
+      const far = Math.hypot(clientX - box.left - across._offset - across.d2p(trace.x[0]), clientY - box.top - up._offset - up.d2p(trace.y[0]));
+      if (far < least) [found, least] = [index, far];
+    }
+    return found;
+  }
+
+  /** A finger on a free handle carries it; anywhere else it scrolls the page. */
+  touched(event) {
+    if (this.free.length && event.touches.length === 1 && this.nearest(event.touches[0]) !== null) event.preventDefault();
+  }
+
+  /** A free handle goes with the pointer as far as its settings go; where it is let go is what is chosen. */
+  carry(event, index) {
+    event.preventDefault();
+    event.stopPropagation();
+    const trace = this.spec.traces[index];
+    const { free } = trace.hold;
+    const [across, up] = this.axesOf(trace);
+    const started = [event.clientX - across.d2p(trace.x[0]), event.clientY - up.d2p(trace.y[0])]; // it does not jump to the pointer
+    this.dragging = true;
+    const follow = (next) => {
+      const at = { x: across.p2d(next.clientX - started[0]), y: up.p2d(next.clientY - started[1]) };
+      this.carried = { index, x: trace.x[0], y: trace.y[0] };
+      for (const [axis, { from, to, by }] of Object.entries(free)) {
+        this.carried[axis] = Number((from + by * Math.round((clamp(at[axis], from, to) - from) / by)).toFixed(9));
+      }
+      this.dirty = this.board.readAgain = true;
+      this.board.schedule();
+    };
+    const kinds = ["pointermove", "pointerup", "pointercancel"];
+    const go = (next) => {
+      if (next.type === "pointermove" && next.buttons) return follow(next);
+      for (const kind of kinds) window.removeEventListener(kind, go, true);
+      this.dragging = false;
+      const moved = this.carried && (this.carried.x !== trace.x[0] || this.carried.y !== trace.y[0]);
+      if (moved && next.type === "pointerup") {
+        this.board.choose(Object.fromEntries(Object.entries(free).map(([axis, { sets }]) => [sets, this.carried[axis]])));
+      } else {
+        this.carried = null;
+      }
+      this.dirty = this.board.readAgain = true;
+      return this.board.schedule();
+    };
+    for (const kind of kinds) window.addEventListener(kind, go, true);
   }
 
   /** Whether a click is taken from its pixel: a choice of x and y alone, in two dimensions. */
@@ -2233,6 +2303,18 @@ class TableFigure extends Figure {
     attribute(this.table, "aria-label", spec.alt || spec.title || spec.id);
   }
 
+  sign(past) {
+    return this.spec.bind?.length ? [this.board.run?.serial, this.board.run?.cuts, past.step].join() : "";
+  }
+
+  /** Names and values: the scalars that the rows are bound to, over them what patches say. */
+  get data() {
+    const { bind = [], rows = [] } = this.spec;
+    if (!bind.length || !this.past?.n) return super.data;
+    const values = Float64Array.from(bind.flat(), (name) => this.past.now(name) ?? NaN);
+    return { names: rows, values: { values, shape: [rows.length, this.spec.columns.length] }, ...super.data };
+  }
+
   newRow(index) {
     const row = make("tr", "", {}, make("th", "", { scope: "row" }));
     const press = () => {
@@ -2270,7 +2352,7 @@ class TableFigure extends Figure {
       columns.forEach(({ bar }, c) => {
         const value = values.values[r * width + c];
         const cell = row.children[1 + c];
-        write(cell.lastChild, Number.isNaN(value) ? "–" : number(value, "4"));
+        write(cell.lastChild, Number.isNaN(value) ? this.spec.nan || "–" : number(value, "4"));
         attribute(cell, "title", Number.isNaN(value) ? "" : exact(value));
         attribute(cell, "data-bar", bar || "");
         if (bar) {

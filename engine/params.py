@@ -35,6 +35,7 @@ class Slider:
     high: float
     step: float | None = None
     log: bool = False
+    runs: bool = False
     live: bool = False
     view: bool = False
     when: When | None = None
@@ -57,6 +58,7 @@ class Choice:
 
     options: tuple[str, ...]
     row: bool = False
+    runs: bool = False
     live: bool = False
     view: bool = False
     when: When | None = None

@@ -85,6 +85,9 @@ class Plot:
         {"curve": NAME, "upright": True}  all of its x at that point's x; its y stay
 
     With "say": KEY the point's y fills the figure's reading, and its x as "x".
+
+    A trace of one point with "hold" {"free": {"y": {"sets": SETTING, "from": -5, "to": 5, "by": 0.1}}} is picked up
+    and carried along x, y or both; where it is let go are these settings. Of several the nearest is picked up.
     """
 
     id: str
@@ -204,12 +207,19 @@ class Table:
 
     columns: {"title", "bar"}; bar "share" (0 to 1), "most" (the column's largest size is full) or "signed" (-1 to 1)
     draws the number as a bar too, blue above zero, orange below. Patch data: names (n,), a list of words; values
-    (n, columns), NaN for none; optionally `select`, a row. A click on a row gives `row`, and `name`.
+    (n, columns), NaN for none; optionally `select`, a row. A click on a row gives `row`, and `name`. `nan` is what
+    stands where a value is NaN: in a table about such numbers, the word itself.
+
+    With `bind`, for each name in `rows` as many scalars as there are columns (or null), it needs no patch: its numbers
+    are those scalars at the playhead.
     """
 
     id: str
     columns: list[dict[str, str]]
     head: str = ""
+    nan: str = "–"
+    rows: list[str] = field(default_factory=list)
+    bind: list[list[str | None]] = field(default_factory=list)
     size: Size = "half"
     height: int = 300
     picks: Pick | None = None
@@ -252,6 +262,9 @@ def fold(
                 trace |= spread(trace["band"], rows)
             for attribute, source in trace.get("bind", {}).items():
                 put(trace, attribute, bound(source, rows, trace["bind"]))
+        if drawn["kind"] == "table" and drawn["bind"] and rows:
+            values = [bound(row, rows, {}) for row in drawn["bind"]]
+            drawn["data"] = {"names": drawn["rows"], "values": values}
     for patch in patches:
         drawn = out[patch.figure]
         if drawn["kind"] == "plot":

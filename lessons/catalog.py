@@ -47,7 +47,14 @@ class Chapter:
 
 
 CHAPTERS = (
-    Chapter("Learning is descending", "学习就是下山", (Lesson("gradient_descent", 12, icon=":material/landscape:"),)),
+    Chapter(
+        "Learning is descending",
+        "学习就是下山",
+        (
+            Lesson("gradient_descent", 12, icon=":material/landscape:"),
+            Lesson("losses", 15, ("gradient_descent",), icon=":material/straighten:"),
+        ),
+    ),
     Chapter(
         "Inside a network",
         "网络内部",

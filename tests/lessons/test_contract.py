@@ -157,6 +157,10 @@ def test_it_draws_valid_figures_in_both_languages(name: str) -> None:
                 valid(figure)
             if isinstance(figure.picks, board.Choose):
                 assert set(figure.picks.sets) <= set(type(settings).model_fields)
+            for trace in getattr(figure, "traces", ()):
+                for one in trace.get("hold", {}).get("free", {}).values():
+                    checked(type(settings), {one["sets"]: one["from"]})
+                    checked(type(settings), {one["sets"]: one["to"]})
 
 
 def valid(figure: board.Plot) -> None:
@@ -271,6 +275,8 @@ def bound_names(drawn: dict[str, board.Figure], names: set[str]) -> None:
                     trace["name"],
                     missing,
                 )
+        for row in getattr(figure, "bind", ()):
+            assert {one for one in row if one} <= names, figure.id
 
 
 def readings(
