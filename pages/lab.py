@@ -44,7 +44,7 @@ def workers_and_runs() -> None:
         [
             f"{one['device']} {one.get('name', '')}",
             say(f"worker_{one['state']}", language),
-            sum(run.device == one["device"] and run.status == "running" for run in runs),
+            sum(run.worker == one["worker"] and run.status == "running" for run in runs),
         ]
         for one in engine.devices()
     ]
