@@ -14,6 +14,7 @@ import logging
 import os
 import secrets
 import shutil
+import socket
 import sys
 import threading
 from collections.abc import Callable
@@ -26,7 +27,7 @@ from ray.exceptions import GetTimeoutError, RayActorError
 
 from engine.backends.crew import Crew, Letters, Member, Outbox
 from engine.backends.process import ROOT
-from engine.backends.ray import Request
+from engine.backends.ray import Request, fits, no_room, processors, settled
 from engine.host import Host
 from engine.pipe import Pipe
 from engine.types import Values
@@ -37,12 +38,13 @@ STORE_BYTES = 100_000_000  # the object store of a Ray of our own: what waits in
 SPARE = 1  # processor more than the workers ask for: Ray then keeps a process ready, where an actor is soon back
 PLACED_S = 10.0  # in which an actor should have found its machine
 CLOSE_S = 5.0
+REACHED_S = 5.0
 CALLS = 4  # of an actor at once: one waits for events, one hands commands over
 TOKEN = Path(".ray") / "auth_token"
 
 
 def connect(request: Request, scratch: Path) -> None:
-    """Starts a Ray on this machine, which nobody else reaches, or joins the cluster and sends it our code."""
+    """Starts a Ray on this machine, with a token of its own, or joins the cluster and sends it our code."""
     logging.getLogger("ray").setLevel(logging.ERROR)
     common: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "namespace": "torchroom"}
     if request.address == "local":
@@ -50,9 +52,11 @@ def connect(request: Request, scratch: Path) -> None:
             os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
         ray.init(
             address="local", num_cpus=processors() + SPARE, object_store_memory=STORE_BYTES, include_dashboard=False,
-            _node_ip_address="127.0.0.1", _temp_dir=str(scratch), **common,
+            _temp_dir=str(scratch), **common,
         )  # fmt: skip
         return
+    host, port = request.address.removeprefix("ray://").split(":")
+    socket.create_connection((host, int(port)), REACHED_S).close()  # Ray itself tries for a minute, and says less
     code = scratch / "code"
     shutil.rmtree(code, ignore_errors=True)
     for name in request.code:
@@ -60,25 +64,8 @@ def connect(request: Request, scratch: Path) -> None:
     ray.init(request.address, runtime_env={"working_dir": str(code)}, **common)
 
 
-def processors() -> int:
-    return len(os.sched_getaffinity(0))
-
-
-def settled(request: Request, nodes: list[Values]) -> tuple[int, float, float]:
-    """How many workers, and the GPUs and processors of each: what was asked for, the rest as Ray's machines suggest.
-
-    `nodes` are ray.nodes().
-    """
-    resources = [node["Resources"] for node in nodes if node["Alive"]]
-    there = int(sum(one.get("GPU", 0) for one in resources))
-    gpus = request.gpus if request.gpus is not None else float(there > 0 and request.device in ("auto", "cuda"))
-    workers = request.workers or (max(1, there) if gpus else max(1, len(resources)))
-    local = max(1, processors() // workers) if request.address == "local" else 1
-    return workers, gpus, request.cpus or local
-
-
-def options(gpus: float, cpus: float) -> Values:
-    """What an actor asks of Ray."""
+def asks(gpus: float, cpus: float) -> Values:
+    """What an actor asks of Ray: its share of a machine, and not to be made again by Ray, which knows of no runs."""
     return {"num_gpus": gpus, "num_cpus": cpus, "max_concurrency": CALLS, "max_restarts": 0}
 
 
@@ -86,13 +73,13 @@ class Seat(Member):
     """A worker's place on Ray: the actor that has it, another when that one dies, and words as long as none can."""
 
     def __init__(
-        self, name: str, device: str, outbox: Outbox, make: Callable[[], Any], asked: Values,
+        self, name: str, device: str, outbox: Outbox, make: Callable[[], Any], share: tuple[float, float],
         lost: Callable[[BaseException], None],
     ) -> None:  # fmt: skip
         super().__init__(name, device, outbox)
         self.lost = lost
         self.make = make
-        self.asked = asked
+        self.share = share  # GPUs and processors
         self.actor: Any = None
         self.thread = threading.Thread(target=self._live, name=f"seat {name}", daemon=True)
         self.thread.start()
@@ -118,7 +105,7 @@ class Seat(Member):
     def _place(self) -> None:
         """Waits until the actor has a machine; says what is missing if that takes long, or can never be."""
         placed = self.actor.here.remote()
-        patience = PLACED_S if fits(self.asked, ray.nodes()) else 0.01
+        patience = PLACED_S if fits(*self.share, ray.nodes()) else 0.01
         while True:
             try:
                 ray.get(placed, timeout=patience)
@@ -126,7 +113,7 @@ class Seat(Member):
                 return
             except GetTimeoutError:
                 if self.error is None:
-                    self.error = no_room(self.asked, ray.nodes())
+                    self.error = no_room(*self.share, ray.nodes())
                     self.say_stuck(self.error, sorted(self.runs))
                 patience = PLACED_S
 
@@ -145,36 +132,6 @@ class Seat(Member):
                     ray.get(self.actor.close.remote(), timeout=CLOSE_S)
             with contextlib.suppress(Exception):
                 ray.kill(self.actor)
-
-
-def fits(asked: Values, nodes: list[Values]) -> bool:
-    """Whether some machine of Ray is large enough, if it had nothing else to do."""
-    need = {"GPU": asked["num_gpus"], "CPU": asked["num_cpus"]}
-    return any(
-        node["Alive"] and all(node["Resources"].get(name, 0) >= amount for name, amount in need.items())
-        for node in nodes
-    )
-
-
-def no_room(asked: Values, nodes: list[Values]) -> Values:
-    """Why an actor waits, in both languages."""
-    gpus, cpus = asked["num_gpus"], asked["num_cpus"]
-    have = "; ".join(
-        f"{node['Resources'].get('GPU', 0):g} GPU, {node['Resources'].get('CPU', 0):g} CPU"
-        for node in nodes
-        if node["Alive"]
-    )
-    never = not fits(asked, nodes)
-    why = "no machine of this Ray has that much" if never else "what there is, is in use"
-    warum = "Ray 中没有这么大的机器" if never else "现有资源已被占用"
-    return {
-        "en": f"A worker waits for {gpus:g} GPU and {cpus:g} CPU: {why} (its machines: {have or 'none'}). Ask for less "
-        "with TORCHROOM_RAY_GPUS, TORCHROOM_RAY_CPUS or TORCHROOM_RAY_WORKERS, or add a machine; it starts as soon as "
-        "there is room.",
-        "zh": f"工作进程在等待 {gpus:g} 个 GPU 和 {cpus:g} 个 CPU：{warum}（各机器：{have or '无'}）。"
-        "请用 TORCHROOM_RAY_GPUS、TORCHROOM_RAY_CPUS 或 TORCHROOM_RAY_WORKERS 减少要求，或增加机器；"
-        "一有空位就会启动。",
-    }
 
 
 def failed(error: Exception) -> Values:
@@ -205,7 +162,7 @@ def last_line(error: BaseException) -> str:
 
 
 def main() -> None:
-    request = Request(**json.loads(sys.argv[1]))
+    request, scratch = Request(**json.loads(sys.argv[1])), Path(sys.argv[2])
     connected = threading.Event()
     crew = Crew()
     pipe = Pipe(lambda: crew.outbox.put(None) if connected.is_set() else os._exit(0))
@@ -215,18 +172,19 @@ def main() -> None:
         crew.outbox.put(({"type": "lost"}, {}, pack({"type": "stuck", "run": "", "device": "auto", "error": words})))
 
     try:
-        connect(request, Path(sys.argv[2]))
+        connect(request, scratch)
         nodes = ray.nodes()
     except Exception as error:
         lost(error)
     else:
         workers, gpus, cpus = settled(request, nodes)
         device = "cpu" if not gpus and request.device == "auto" else request.device
-        asked = options(gpus, cpus)
-        actor = ray.remote(Host).options(**asked)
+        actor = ray.remote(Host).options(**asks(gpus, cpus))
         for n in range(1, workers + 1):
             arguments = (f"ray/{n}", device, max(1, int(cpus)), request.step_limit_s)
-            crew.members.append(Seat(f"ray/{n}", device, crew.outbox, partial(actor.remote, *arguments), asked, lost))
+            crew.members.append(
+                Seat(f"ray/{n}", device, crew.outbox, partial(actor.remote, *arguments), (gpus, cpus), lost)
+            )
         threading.Thread(target=obey, args=(pipe, crew), name="commands", daemon=True).start()
         connected.set()
     for header, _, message in crew.events():
@@ -235,6 +193,7 @@ def main() -> None:
             os._exit(CANNOT_START)  # what is left of the connection would only wait; a Ray of our own ends with us
     crew.close()
     ray.shutdown()
+    shutil.rmtree(scratch, ignore_errors=True)  # the server may be gone, and cannot do it
 
 
 def obey(pipe: Pipe, crew: Crew) -> None:

@@ -240,6 +240,11 @@ class Engine:
         with self._lock:
             return list(self._devices.values()) or [{"worker": "", "device": "auto", "name": "", "state": "starting"}]
 
+    def problems(self) -> list[Problem]:
+        """Why workers cannot start, each reason once."""
+        found = {one["error"].en: one["error"] for one in self.devices() if one["state"] == "stuck"}
+        return list(found.values())
+
     def place(self, run: Run) -> int | None:
         """How many runs are served before this one, counted from 1; None once it has begun."""
         with self._lock:

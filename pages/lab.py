@@ -49,6 +49,8 @@ def workers_and_runs() -> None:
         for one in engine.devices()
     ]
     st.markdown(f"### {say('workers', language)}\n\n{table(words, rows)}", anchors=False)
+    for why in engine.problems():
+        st.warning(as_text(why.say(language)), icon=":material/error:")
     problem = state.get("lab problem")
     if problem:
         st.warning(as_text(problem.say(language)), icon=":material/error:")

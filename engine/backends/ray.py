@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass
 
 from engine.backends.crew import Crew, Outbox
 from engine.backends.process import STEP_LIMIT_S, Piped
-from engine.types import Problem
+from engine.types import Problem, Values
 
 SENT = ("engine", "lessons")  # the code a cluster is sent
 
@@ -88,6 +88,52 @@ def wrong(name: str, text: str, bounds: str, most: float) -> Problem:
     )
 
 
+def settled(request: Request, nodes: list[Values]) -> tuple[int, float, float]:
+    """How many workers, and the GPUs and processors of each: what was asked for, the rest as Ray's machines suggest.
+
+    `nodes` are ray.nodes().
+    """
+    resources = [node["Resources"] for node in nodes if node["Alive"]]
+    there = int(sum(one.get("GPU", 0) for one in resources))
+    gpus = request.gpus if request.gpus is not None else float(there > 0 and request.device in ("auto", "cuda"))
+    workers = request.workers or (max(1, there) if gpus else max(1, len(resources)))
+    local = max(1, processors() // workers) if request.address == "local" else 1
+    return workers, gpus, request.cpus or local
+
+
+def processors() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+def fits(gpus: float, cpus: float, nodes: list[Values]) -> bool:
+    """Whether some machine of Ray is large enough, if it had nothing else to do."""
+    need = {"GPU": gpus, "CPU": cpus}
+    return any(
+        node["Alive"] and all(node["Resources"].get(name, 0) >= amount for name, amount in need.items())
+        for node in nodes
+    )
+
+
+def no_room(gpus: float, cpus: float, nodes: list[Values]) -> Values:
+    """Why an actor waits, in both languages."""
+    have = "; ".join(
+        f"{node['Resources'].get('GPU', 0):g} GPU, {node['Resources'].get('CPU', 0):g} CPU"
+        for node in nodes
+        if node["Alive"]
+    )
+    never = not fits(gpus, cpus, nodes)
+    why = "no machine of this Ray has that much" if never else "what there is, is in use"
+    grund = "Ray 中没有这么大的机器" if never else "现有资源已被占用"
+    return {
+        "en": f"A worker waits for {gpus:g} GPU and {cpus:g} CPU: {why} (its machines: {have or 'none'}). Ask for less "
+        "with TORCHROOM_RAY_GPUS, TORCHROOM_RAY_CPUS or TORCHROOM_RAY_WORKERS, or add a machine; it starts as soon as "
+        "there is room.",
+        "zh": f"工作进程在等待 {gpus:g} 个 GPU 和 {cpus:g} 个 CPU：{grund}（各机器：{have or '无'}）。"
+        "请用 TORCHROOM_RAY_GPUS、TORCHROOM_RAY_CPUS 或 TORCHROOM_RAY_WORKERS 减少要求，或增加机器；"
+        "一有空位就会启动。",
+    }
+
+
 class Bridge(Piped):
     """engine/bridge.py, which has the workers behind it."""
 
@@ -119,7 +165,8 @@ class RayBackend(Crew):
     def open(self) -> None:
         short = "/tmp" if os.path.isdir("/tmp") else None  # Ray's sockets lie here, and their paths have 107 bytes
         self._scratch = tempfile.TemporaryDirectory(prefix="torchroom-ray-", dir=short, ignore_cleanup_errors=True)
-        self.members.append(Bridge(self.outbox, self.request, self._scratch.name))
+        self.bridge = Bridge(self.outbox, self.request, self._scratch.name)
+        self.members.append(self.bridge)
 
     def close(self) -> None:
         super().close()

@@ -7,9 +7,10 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+import psutil
 import pytest
 
 from engine.backends.base import Backend
@@ -42,7 +43,11 @@ def on_ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     engine.start()
     wait_until(lambda: engine.devices()[0]["state"] == "ready", 120, "the worker on Ray")
     yield engine
+    ours = psutil.Process(cast("RayBackend", engine.backend).bridge.process.pid)
+    family = [ours, *ours.children(recursive=True)]
     engine.close()
+    assert len(family) > 5
+    assert psutil.wait_procs(family, 5)[1] == []  # closing leaves nothing of it behind
 
 
 @pytest.fixture(scope="module", params=["inline", "process", "ray"])
