@@ -64,6 +64,12 @@ def connect(request: Request, scratch: Path) -> None:
     ray.init(request.address, runtime_env={"working_dir": str(code)}, **common)
 
 
+def machines() -> list[Values]:
+    """What Ray says of its machines."""
+    nodes: list[Values] = ray.nodes()  # type: ignore[no-untyped-call]
+    return nodes
+
+
 def asks(gpus: float, cpus: float) -> Values:
     """What an actor asks of Ray: its share of a machine, and not to be made again by Ray, which knows of no runs."""
     return {"num_gpus": gpus, "num_cpus": cpus, "max_concurrency": CALLS, "max_restarts": 0}
@@ -105,7 +111,7 @@ class Seat(Member):
     def _place(self) -> None:
         """Waits until the actor has a machine; says what is missing if that takes long, or can never be."""
         placed = self.actor.here.remote()
-        patience = PLACED_S if fits(*self.share, ray.nodes()) else 0.01
+        patience = PLACED_S if fits(*self.share, machines()) else 0.01
         while True:
             try:
                 ray.get(placed, timeout=patience)
@@ -113,7 +119,7 @@ class Seat(Member):
                 return
             except GetTimeoutError:
                 if self.error is None:
-                    self.error = no_room(*self.share, ray.nodes())
+                    self.error = no_room(*self.share, machines())
                     self.say_stuck(self.error, sorted(self.runs))
                 patience = PLACED_S
 
@@ -173,7 +179,7 @@ def main() -> None:
 
     try:
         connect(request, scratch)
-        nodes = ray.nodes()
+        nodes = machines()
     except Exception as error:
         lost(error)
     else:

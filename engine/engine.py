@@ -647,7 +647,7 @@ class Engine:
 
     def _ready(self, header: Values) -> None:
         """A worker is up. What was said of it while it could not start is over."""
-        worker = header.get("worker", header["device"])
+        worker: str = header.get("worker") or header["device"]
         self._devices.pop(worker.rpartition("/")[0], None)  # what it is behind had something to say, and is there now
         self._devices[worker] = {**header, "worker": worker, "state": "ready"}
         for run in self._runs.values():

@@ -5,6 +5,7 @@ Ray is started here and only here and in test_engine.py: one cluster for the mod
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -93,29 +94,39 @@ def cluster() -> Iterator[tuple[str, psutil.Process]]:
     with tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp") as folder, pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_AUTH_MODE", "token")
         patch.setenv("RAY_AUTH_TOKEN", "0123456789abcdef" * 4)
-        command = f"start --head --block --port 0 --ray-client-server-port {port} --num-cpus 3 --temp-dir {folder}"
+        start = f"start --head --block --port 0 --ray-client-server-port {port} --num-cpus 3 --temp-dir {folder}"
         small = "--include-dashboard false --object-store-memory 100000000 --disable-usage-stats"
         ray = [sys.executable, "-c", "from ray.scripts.scripts import main; main()"]
         head = subprocess.Popen(
-            [*ray, *command.split(), *small.split()], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [*ray, *start.split(), *small.split()], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         try:
             yield f"ray://127.0.0.1:{port}", psutil.Process(head.pid)
         finally:
-            children = psutil.Process(head.pid).children(recursive=True)
+            family = psutil.Process(head.pid).children(recursive=True)
             head.send_signal(signal.SIGTERM)
-            head.wait(30)
-            for child in psutil.wait_procs(children, 10)[1]:
-                child.kill()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                head.wait(20)
+            for one in (head, *psutil.wait_procs(family, 5)[1]):
+                one.kill()
+            head.wait()
 
 
 def actors(head: psutil.Process) -> list[psutil.Process]:
     """Our actors on the cluster."""
-    return [child for child in head.children(recursive=True) if child.name().startswith("ray::Host")]
+    return [child for child in head.children(recursive=True) if command(child).startswith("ray::Host")]
 
 
 def workers(head: psutil.Process) -> list[psutil.Process]:
-    return [child for child in head.children(recursive=True) if "engine.worker" in child.cmdline()]
+    return [child for child in head.children(recursive=True) if "-m engine.worker" in command(child)]
+
+
+def command(process: psutil.Process) -> str:
+    """How it was called; nothing of one that has just ended."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
 
 
 @pytest.fixture(scope="module")
@@ -219,7 +230,7 @@ def test_a_request_that_has_no_place_is_said_to_whoever_waits_and_leaving_spares
     engine = Engine(RayBackend(Request(address, gpus=0.5, workers=1, code=CODE)), tmp_path / "runs")
     engine.start()
     early = engine.submit(job(50), "ann")
-    wait_until(lambda: early.note, 60, "the words")
+    wait_until(lambda: early.note and "waits for" in early.note.en, 120, "the words")
     late = engine.submit(job(51), "bob")
     wait_until(lambda: late.note, what="the words for who comes later")
     for run in (early, late):
