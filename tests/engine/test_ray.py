@@ -107,8 +107,9 @@ def cluster() -> Iterator[tuple[str, psutil.Process]]:
             head.send_signal(signal.SIGTERM)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 head.wait(20)
-            for one in (head, *psutil.wait_procs(family, 5)[1]):
-                one.kill()
+            head.kill()
+            for child in psutil.wait_procs(family, 5)[1]:
+                child.kill()
             head.wait()
 
 
