@@ -13,6 +13,7 @@ from lessons.formula import LONGEST, parse
 SURFACES = ("bowl", "valley", "saddle", "rosenbrock", "himmelblau", "beale", "formula")
 OPTIMISERS = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw")
 ADAPTIVE = ("adagrad", "rmsprop", "adam", "adamw")
+LIVE = ("lr", "lr_adaptive", "momentum", "weight_decay", "noise")  # of the live settings, those a step depends on
 
 
 class Params(engine.params.Params):

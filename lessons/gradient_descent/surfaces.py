@@ -14,11 +14,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from engine.types import Problem
 from lessons.formula import Formula, parse
 from lessons.gradient_descent.params import Params
 
 Floats = npt.NDArray[np.float64]
 
+FAR = 1000.0  # a point this far from the origin does not come back: it counts as diverged
+CUT = 10.0  # heights are drawn up to so many times the highest point of the map
 COLUMNS, ROWS = 61, 41  # of the contour's grid; cells are square, as every window is 3 wide to 2 high
 LOWEST = 1e-16  # heights above the minimum are drawn no lower: what is left is rounding
 
@@ -77,13 +80,29 @@ class Surface:
         """Heights by numpy at arrays or numbers x and y; inf or nan where there are none."""
         return heights(self.formula, np.asarray(x, np.float64), np.asarray(y, np.float64))
 
-    def holds(self, x: float, y: float) -> bool:
-        """Whether a point lies in the window that is drawn."""
-        return bool(self.x[0] <= x <= self.x[-1] and self.y[0] <= y <= self.y[-1])
+    def check_start(self, x: float, y: float) -> None:
+        """Raises Problem where there is no height to start from."""
+        if not math.isfinite(self.height(x, y)):
+            raise Problem(
+                f"The formula has no finite height at the start ({x:g}, {y:g}): it divides by zero there, overflows, "
+                "or takes the root or logarithm of a negative number. Click the map where it has lines, or change the "
+                "formula.",
+                f"公式在起点（{x:g}, {y:g}）没有有限的高度：那里除以了零、溢出，"
+                "或对负数开方、取对数。请在图上有等高线的地方点一下，换个起点，或者改公式。",
+            )
 
-    def clipped(self, x: float, y: float) -> tuple[float, float]:
-        """The point of the window nearest to x, y."""
-        return float(np.clip(x, self.x[0], self.x[-1])), float(np.clip(y, self.y[0], self.y[-1]))
+    @property
+    def lift(self) -> float:
+        """How far a path floats above the relief, or the ground would hide it."""
+        return 0.012 * float(self.drawn(self.ceiling) - self.drawn(self.floor))
+
+    def holds(self, x: Any, y: Any) -> Any:
+        """Whether points lie in the window that is drawn."""
+        return (self.x[0] <= x) & (x <= self.x[-1]) & (self.y[0] <= y) & (y <= self.y[-1])
+
+    def clipped(self, x: Any, y: Any) -> tuple[Any, Any]:
+        """The points of the window nearest to x, y."""
+        return np.clip(x, self.x[0], self.x[-1]), np.clip(y, self.y[0], self.y[-1])
 
     def drawn(self, z: Any) -> Any:
         """Heights as the relief shows them."""
@@ -100,15 +119,16 @@ class Surface:
         """The height at that place of the scale."""
         return (10**value - 1 if self.logarithmic else value**2) + self.floor
 
-    def slope(self, x: float, y: float) -> tuple[float, float]:
+    def slope(self, x: Any, y: Any) -> tuple[Any, Any]:
         """The gradient by central differences, (f(x+h) - f(x-h)) / 2h with h = 6e-6 max(1, |x|), near the best h.
 
         Its error is about h² times the third derivative plus the rounding of f over h.
         """
-        h, k = 6e-6 * max(1.0, abs(x)), 6e-6 * max(1.0, abs(y))
-        east, west, north, south = self.height([x + h, x - h, x, x], [y, y, y + k, y - k]).tolist()
-        # Divide by the distance of the floats themselves: x + h is rounded.
-        return (east - west) / ((x + h) - (x - h)), (north - south) / ((y + k) - (y - k))
+        h, k = 6e-6 * np.maximum(1.0, np.abs(x)), 6e-6 * np.maximum(1.0, np.abs(y))
+        east, west, north, south = self.height(np.stack([x + h, x - h, x, x]), np.stack([y, y, y + k, y - k]))
+        with np.errstate(all="ignore"):  # where there are no heights there is no slope
+            # Divide by the distance of the floats themselves: x + h is rounded.
+            return (east - west) / ((x + h) - (x - h)), (north - south) / ((y + k) - (y - k))
 
 
 def heights(formula: Formula, x: Floats, y: Floats) -> Floats:

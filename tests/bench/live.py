@@ -1,4 +1,4 @@
-"""`live`: 50 viewers of one running lesson, through the real worker, engine, server and sockets.
+"""`live`: 100 viewers of one running lesson, through the real worker, engine, server and sockets.
 
 cpu_ms_per_update  web process CPU over messages delivered
 latency_ms_p95     tick made in the worker to message received
@@ -22,7 +22,7 @@ from tests.bench.server import Server
 from tests.bench.sessions import Session
 from tests.bench.viewers import Viewer, gather
 
-VIEWERS = 50
+VIEWERS = 100
 PACE = 10
 REPEATS = 5
 WINDOW_S = 6.0

@@ -18,6 +18,7 @@ NAMES = [lesson.name for lesson in catalog.lessons()]
 MEASURED = frozenset({"images_per_s"})  # a rate is a time, not a number of the model
 OTHER = {  # a setting that goes with what was kept, and one that does not
     "gradient_descent": ({"lr": 0.03}, None),
+    "losses": ({"lr": 0.02, "outlier_y": 3.0}, {"topic": "softmax"}),
     "activations": ({"lr": 0.1}, {"width": 9}),
     "cifar10": ({"lr": 0.07}, {"network": "vgg"}),
     "attention_learned": ({"lr": 0.004}, {"width": 32}),
@@ -33,7 +34,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 
 def done(run: Run) -> Run:
-    wait_until(lambda: run.ended, 60, f"the end of {run.id}")
+    wait_until(lambda: run.ended, what=f"the end of {run.id}")
     return run
 
 

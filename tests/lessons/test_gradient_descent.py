@@ -25,10 +25,10 @@ from engine.types import Job, Problem, Scalars, Snapshot, Step
 from lessons import text
 from lessons.board import Plot, fold, spec
 from lessons.gradient_descent import figures
-from lessons.gradient_descent.compute import FAR, look, run
+from lessons.gradient_descent.compute import look, run
 from lessons.gradient_descent.params import OPTIMISERS, PRESETS, SURFACES, TINY, Params
 from lessons.gradient_descent.stability import bounds, fastest, radius
-from lessons.gradient_descent.surfaces import MINIMA, surface
+from lessons.gradient_descent.surfaces import FAR, MINIMA, surface
 from lessons.reading import reading
 
 ENTRY = "lessons.gradient_descent.compute:run"
