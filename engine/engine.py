@@ -52,6 +52,8 @@ class Run:
     error: Problem | None = None
     note: Problem | None = None
     device: str = ""
+    worker: str = ""  # the one that computes it
+    stuck: str = ""  # the worker it waits for, which cannot start; why is in the note
     rate: float = 0.0
     spent: float = 0.0  # seconds of its worker
     live: Values = field(default_factory=dict)  # live settings changed since the start
@@ -239,9 +241,17 @@ class Engine:
             return [run for run in self._runs.values() if not run.shipped]
 
     def devices(self) -> list[Values]:
-        """Each worker's device as it described itself, with "state" ("starting", "ready" or "restarting")."""
+        """Each worker's device as it described itself, with "state": "starting", "ready", "restarting" or "stuck".
+
+        One that is stuck has an "error", the Problem that keeps it from starting.
+        """
         with self._lock:
-            return list(self._devices.values()) or [{"device": "auto", "name": "", "state": "starting"}]
+            return list(self._devices.values()) or [{"worker": "", "device": "auto", "name": "", "state": "starting"}]
+
+    def problems(self) -> list[Problem]:
+        """Why workers cannot start, each reason once."""
+        found = {one["error"].en: one["error"] for one in self.devices() if one["state"] == "stuck"}
+        return list(found.values())
 
     def place(self, run: Run) -> int | None:
         """How many runs are served before this one, counted from 1; None once it has begun."""
@@ -603,9 +613,11 @@ class Engine:
     def _heed(self, header: Values, arrays: Arrays, message: bytes) -> None:
         kind = header["type"]
         if kind == "ready":
-            self._devices[header["device"]] = {**header, "state": "ready"}
+            self._ready(header)
         elif kind == "died":
             self._died(header)
+        elif kind == "stuck":
+            self._stuck(header)
         elif kind == "answer":
             self._answered(header, arrays)
         elif header["run"] in self._runs:
@@ -652,7 +664,8 @@ class Engine:
             self._end(run, header["status"])
             return
         run.status = header["status"]
-        run.device = next(iter(self._devices), "")
+        run.worker = header.get("worker") or next(iter(self._devices), "")
+        run.device = self._devices.get(run.worker, {"device": ""})["device"]
         self._say(run)
 
     def _unfit(self, run: Run, source: Run, error: Problem) -> Problem:
@@ -685,10 +698,35 @@ class Engine:
         else:
             answer.set_result((header["step"], arrays))
 
+    def _ready(self, header: Values) -> None:
+        """A worker is up. What was said of it while it could not start is over."""
+        worker: str = header.get("worker") or header["device"]
+        self._devices.pop(worker.rpartition("/")[0], None)  # what it is behind had something to say, and is there now
+        self._devices[worker] = {**header, "worker": worker, "state": "ready"}
+        for run in self._runs.values():
+            if run.stuck and run.stuck in (worker, worker.rpartition("/")[0]):
+                run.stuck = ""
+                run.note = None
+                self._say(run)
+
+    def _stuck(self, header: Values) -> None:
+        """A worker cannot start: those who wait for it, and the engine room, are told why."""
+        error = Problem(header["error"]["en"], header["error"]["zh"])
+        worker = header["worker"]
+        told = {"worker": worker, "device": header["device"], "name": "", "state": "stuck", "error": error}
+        self._devices[worker] = told
+        for name in header["runs"]:
+            run = self._runs.get(name)
+            if run is not None and not run.ended:
+                run.stuck = worker
+                run.note = error
+                self._say(run)
+
     def _died(self, header: Values) -> None:
         """A worker is gone. Its runs go on from their last snapshots in the next one, which is on its way."""
-        if header["device"] in self._devices:
-            self._devices[header["device"]]["state"] = "restarting"
+        for worker in header["workers"]:
+            if worker in self._devices:
+                self._devices[worker]["state"] = "restarting"
         for number, (_, answer) in list(self._asks.items()):
             del self._asks[number]
             answer.set_exception(

@@ -35,6 +35,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "device": ("computing on: **{devices}**", "计算设备：**{devices}**"),
     "worker_ready": ("ready", "就绪"),
     "worker_starting": ("starting", "启动中"),
+    "worker_stuck": ("cannot start, see below", "无法启动，见下"),
     "worker_restarting": ("restarting after it stopped", "中断后重启中"),
     "no_device": ("the engine is starting", "引擎正在启动"),
     # a lesson's page
