@@ -35,6 +35,7 @@ UNWATCHED_STOP_S = 600.0
 KEPT_RUNS = 200  # ended runs held open, and
 KEPT_BYTES = 400_000_000  # of memory for their scalars; those that are let go stay on the shelf
 TIDY_S = 60.0  # between two looks at the shelf
+SETTLED_S = 1.0  # that a fork of what is under way waits for its state before it is shown without
 DEATHS = 2  # in a run's own slice, from the same snapshot
 
 Listener: TypeAlias = Callable[[str, Values, Arrays, bytes], None]
@@ -123,6 +124,7 @@ class Engine:
         self._copies: dict[str, tuple[str, str, Values]] = {}  # copy -> (source, command, values), until its snapshot
         self._numbers = itertools.count(1)
         self._lock = threading.RLock()
+        self._settled = threading.Condition(self._lock)  # a copy has what it waited for
         self._closed = threading.Event()
 
     def start(self) -> None:
@@ -320,10 +322,23 @@ class Engine:
         self._say(run)
         return run.id
 
-    def fork(self, run_id: str, step: int, job: Job, learner: str) -> Run:
-        """A new run of `job` from the last snapshot of `run_id` at or before `step`; equal settings go on unchanged."""
+    def fork(self, run_id: str, step: int | None, job: Job, learner: str) -> Run:
+        """A new run of `job` from the last snapshot of `run_id` at or before `step`; equal settings go on unchanged.
+
+        With `step` None it goes on from where that run is now: one that is under way is asked for its present state.
+        """
         with self._lock:
             source = self.get(run_id)
+            if step is None and source.began and not source.ended and run_id not in self._copies:
+                self._spare(learner)
+                name = self._name(job)
+                run = Run(name, job, learner, Record.create(self.shelf.place(name), job))
+                self._runs[run.id] = run
+                self._copies[run.id] = (run_id, "resume", {})
+                self.backend.tell(run_id, "snapshot", {"wanted": run.id})
+                self._settled.wait_for(lambda: run.id not in self._copies, SETTLED_S)
+                return run
+            step = source.step if step is None else step
             found = source.record.snapshot(step)
             if found is None:
                 raise Problem(
@@ -337,9 +352,7 @@ class Engine:
                 )
             self._spare(learner)
             at, state = found
-            # what was changed while it ran is in the snapshot; the fork's own settings go before it
-            void = {f"live.{name}" for name, value in job.params.items() if state.get(f"live.{name}", value) != value}
-            state = {name: array for name, array in state.items() if name not in void}
+            state = own(state, job)
             name = self._name(job)
             run = Run(name, job, learner, source.record.copy(self.shelf.place(name), at, job, (run_id, at)))
             self._runs[run.id] = run
@@ -504,9 +517,14 @@ class Engine:
     def _copied(self, copy_id: str, step: int, state: Snapshot) -> None:
         """The snapshot a copy waited for is here: it shares the past and goes its own way."""
         source_id, command, values = self._copies.pop(copy_id)
+        self._settled.notify_all()
         copy, source = self._runs[copy_id], self._runs[source_id]
         copy.record.remove()
-        copy.record = self._past(source, copy.id, step if state else source.step)
+        forked = copy.job is not source.job  # it goes its way with settings of its own
+        if forked and not state:  # its source ended before it could say where it was
+            step, state = source.record.snapshot(source.step) or (step, {})
+        copy.record = self._past(source, copy.id, step if state else source.step, copy.job if forked else None)
+        state = own(state, copy.job) if forked else state
         if not state:  # it ended in the meantime: the copy is its replay
             self._end(copy, source.status)
             return
@@ -519,9 +537,9 @@ class Engine:
         else:
             self._begin(copy, state, "running" if command == "resume" else "paused")
 
-    def _past(self, source: Run, name: str, upto: int) -> Record:
+    def _past(self, source: Run, name: str, upto: int, job: Job | None = None) -> Record:
         """The record of a copy called `name`: what its source did up to a step."""
-        return source.record.copy(self.shelf.place(name), upto, origin=(source.id, upto))
+        return source.record.copy(self.shelf.place(name), upto, job, (source.id, upto))
 
     def _end(self, run: Run, status: str) -> None:
         run.status = status
@@ -708,3 +726,9 @@ class Engine:
             del self._runs[run.id]
             self._latest = {key: name for key, name in self._latest.items() if name != run.id}
             run.record.close()
+
+
+def own(state: Snapshot, job: Job) -> Snapshot:
+    """A snapshot for a fork with the settings of `job`, which go before what was changed while its source ran."""
+    void = {f"live.{name}" for name, value in job.params.items() if state.get(f"live.{name}", value) != value}
+    return {name: array for name, array in state.items() if name not in void}

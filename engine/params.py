@@ -14,7 +14,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, ClassVar, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
@@ -209,8 +209,12 @@ Control: TypeAlias = Slider | Choice | Several | Toggle | Text | Number | Pictur
 
 
 class Params(BaseModel):
-    """Base of every lesson's settings. Immutable; unknown names and values that are not finite are refused."""
+    """Base of every lesson's settings. Immutable; unknown names and values that are not finite are refused.
 
+    Where a lesson `carries`, a setting that is changed takes the run on the board along: a fork goes on with it.
+    """
+
+    carries: ClassVar[bool] = False
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @classmethod

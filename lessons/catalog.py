@@ -51,7 +51,10 @@ CHAPTERS = (
     Chapter(
         "Inside a network",
         "网络内部",
-        (Lesson("activations", 15, ("gradient_descent",), icon=":material/show_chart:"),),
+        (
+            Lesson("activations", 15, ("gradient_descent",), icon=":material/show_chart:"),
+            Lesson("playground", 20, ("gradient_descent", "activations"), icon=":material/hub:"),
+        ),
     ),
     Chapter("Seeing", "看懂图像", (Lesson("cifar10", 20, ("gradient_descent",), icon=":material/image_search:"),)),
     Chapter(

@@ -208,6 +208,8 @@ def changed(name: str, setting: str) -> None:
         return
     if control.live and not control.view:
         tell(visit, setting)
+    elif visit.params.carries and not control.view:
+        carry(visit)
     if getattr(control, "runs", False) and visit.applied != visit.job_values():
         submit(name)
 
@@ -241,6 +243,29 @@ def tell(visit: state.Visit, setting: str) -> None:
         visit.problems = [problem]
         return
     visit.applied = {**visit.applied, setting: value}
+
+
+def carry(visit: state.Visit) -> bool:
+    """The run on the board goes on with the settings as they stand, as a fork from where it is.
+
+    Returns whether there is one that could: of the learner's own, and not at the end of its steps.
+    """
+    room = the_room()
+    before = visit.run
+    job = catalog.job(visit.lesson, visit.params)
+    if before is None or visit.applied == dict(job.params):
+        return False
+    try:
+        run = room.engine.get(before)
+        if run.shipped or not run.marks or run.step >= job.params.get("steps", run.total):
+            return False
+        fork = room.engine.fork(before, None, job, state.learner())
+    except Problem as problem:
+        visit.problems = [problem]
+        return True
+    room.hub.turn(state.learner(), before, fork.id)
+    shown(visit, fork.id)
+    return True
 
 
 def adopt(name: str, settings: Mapping[str, Any], fresh: bool, go: bool) -> None:
@@ -282,12 +307,24 @@ def chosen(name: str) -> None:
     now = state.visit(name).params
     known = dict(type(now).controls())
     picked = {field: value for field, value in picked.items() if field in known}
+    figures = catalog.part(name, "figures")
+    if hasattr(figures, "chosen"):  # the lesson makes settings of what the gesture gave
+        try:
+            picked = figures.chosen(now, picked)
+        except Problem as problem:
+            state.visit(name).problems = [problem]
+            return
     for field, value in picked.items():
         control = known[field]
         if isinstance(control, Several) and isinstance(value, str):
             picked[field] = control.toggled(getattr(now, field), value)
     if picked:
-        adopt(name, picked, fresh=False, go=any(not known[field].view for field in picked))
+        runs = any(not known[field].view for field in picked)
+        carries = runs and now.carries
+        adopt(name, picked, fresh=False, go=runs and not carries)
+        visit = state.visit(name)
+        if carries and not visit.drafts and visit.params != now and not carry(visit):
+            submit(name)
 
 
 def moved(name: str) -> None:
