@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import logging
+import re
 import secrets
 import threading
 import time
@@ -19,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from engine import files
 from engine.backends.base import Backend
 from engine.blobs import Blobs
 from engine.data.picture import decode
@@ -26,6 +28,7 @@ from engine.records import EXPORT_BYTES, Record, groups_of, plain
 from engine.shelf import IN_ALL, Shelf
 from engine.types import ENDED, Arrays, Job, Problem, Snapshot, Values
 
+DIGEST = re.compile("[0-9a-f]{64}")
 LOG = logging.getLogger("torchroom.engine")
 
 ACTIVE = 64  # runs at once in the workers; the others wait in the queue
@@ -384,7 +387,7 @@ class Engine:
                 number = next(self._numbers)
                 self._asks[number] = (run.id, answer)
                 message = {"id": number, "name": name, "args": rest, "step": at, "job": plain(run.job)}
-                self.backend.tell(run.id, "ask", message, arrays)
+                self.backend.tell(run.id, "ask", message, {**arrays, **self._files(run.job)})
         except Problem as problem:
             answer.set_exception(problem)
         return answer
@@ -494,7 +497,13 @@ class Engine:
 
     def _begin(self, run: Run, state: Snapshot | None = None, status: str = "running") -> None:
         run.began = True
-        self.backend.start(run.id, run.job, run.learner, state, run.live, status)
+        arrays = {**(state or {}), **self._files(run.job)}
+        self.backend.start(run.id, run.job, run.learner, arrays or None, run.live, status)
+
+    def _files(self, job: Job) -> Arrays:
+        """The files that a job's settings name, as far as they are still kept: they travel with it."""
+        named = [value for value in job.params.values() if isinstance(value, str) and DIGEST.fullmatch(value)]
+        return files.pack({sha: self.blobs.get(sha) for sha in named if sha in self.blobs})
 
     def _copy(self, run: Run, learner: str, command: str, values: Values) -> str:
         """A private copy of a shared run from now on. Its state is fetched from the worker; until then it waits."""

@@ -195,6 +195,30 @@ class Picture:
             )
 
 
+@dataclass(frozen=True, slots=True)
+class File:
+    """The digest of an uploaded file (see Engine.put), or "" for none; drawn as an upload of at most `largest` MB.
+
+    The lesson's figures have `brought(params, name, data) -> settings`: what else is set when it comes, or a Problem.
+    """
+
+    suffixes: tuple[str, ...]
+    largest: int = 1
+    live: bool = False
+    view: bool = False
+    when: When | None = None
+
+    def read(self, name: str, value: Any) -> Any:
+        return value
+
+    def check(self, name: str, value: Any) -> None:
+        if not re.fullmatch("([0-9a-f]{64})?", value):
+            raise Problem(
+                f"{name} = {value!r:.60} is not the mark of an uploaded file. Upload the file itself.",
+                f"{name} = {value!r:.60} 不是已上传文件的标识，请直接上传文件。",
+            )
+
+
 def plain(value: float) -> str:
     """A number as a message names it: whole ones with all their digits."""
     return f"{value:.0f}" if value == round(value, 0) and abs(value) < 1e15 else f"{value:g}"
@@ -205,7 +229,7 @@ def listed(options: tuple[str, ...]) -> str:
     return ", ".join(options) if len(options) <= 20 else f"{', '.join(options[:3])}, …, {options[-1]}"
 
 
-Control: TypeAlias = Slider | Choice | Several | Toggle | Text | Number | Picture
+Control: TypeAlias = Slider | Choice | Several | Toggle | Text | Number | Picture | File
 
 
 class Params(BaseModel):

@@ -46,3 +46,14 @@ def grow(old: Layers, new: Layers, inputs: Sequence[int], *, memory: bool = Fals
         weight[:rows] = 0
         for mine, its in pairs:
             weight[:rows, mine] = given[:rows, its]
+
+
+def placed(old: Tensor, before: Sequence[int], fresh: Tensor, after: Sequence[int]) -> Tensor:
+    """Numbers of hidden units, one for each, taken over layer by layer into `fresh` ones of a network of sizes `after`."""
+    found, start, from_ = fresh.clone(), 0, 0
+    for layer in range(1, len(after) - 1):
+        had = before[layer] if layer < len(before) - 1 else 0
+        same = min(had, after[layer])
+        found[start : start + same] = old[from_ : from_ + same]
+        start, from_ = start + after[layer], from_ + had
+    return found

@@ -9,7 +9,7 @@ from pydantic import model_validator
 
 import engine.params
 from engine.nn.names import ACTIVATIONS, OPTIMISERS
-from engine.params import Choice, Number, Several, Slider, Text, Toggle
+from engine.params import Choice, File, Number, Several, Slider, Text, Toggle
 from engine.types import Problem
 
 POINTS = ("circles", "xor", "moons", "blobs", "spirals", "drawn", "csv")
@@ -17,6 +17,13 @@ MANY = ("circles", "blobs", "spirals", "drawn", "csv")  # kinds of points that c
 MADE = ("circles", "xor", "moons", "blobs", "spirals")
 FEATURES = ("x1", "x2", "x1x1", "x2x2", "x1x2", "sin1", "sin2")
 CLASSES = 6
+BRUSHES = (*map(str, range(1, CLASSES + 1)), "erase")
+SEEDS = 64
+FACE = (  # what is there before anything is drawn: a ring, two eyes and a mouth
+    "05mgA04umo02Ksz0yGyG0sz2K0mo4u0gA5m0ZX4u0TM2K0N5yG0J1sz0HRmo0GZgA0HRZX0J1TM0N5N50TMJ10ZXHR0f_GZ0moHR"
+    "0szJ10yGN502KTM04uZX1Xdoi1WZmZ1YimZ1oioi1ndmZ1pmmZ1TpZt1ViW51YCUp1bBTD1eTSP1hsSP1k-TD1n9Up1qdW51sWZt"
+)
+FEWEST = 4  # points
 LAYERS = 6
 UNITS = 12
 DRAWN = 200
@@ -35,6 +42,7 @@ class Params(engine.params.Params):
     carries: ClassVar[bool] = True
 
     points: Annotated[str, Choice(POINTS)] = "circles"
+    brush: Annotated[str, Choice(BRUSHES, view=True, when={"points": ("drawn",)})] = "1"
     hidden: Annotated[str, Text(60)] = "4-2"
     activation: Annotated[str, Choice(ACTIVATIONS)] = "tanh"
     features: Annotated[tuple[str, ...], Several(FEATURES)] = ("x1", "x2")
@@ -42,7 +50,6 @@ class Params(engine.params.Params):
     lr: Annotated[float, Slider(0.0001, 10.0, log=True, live=True)] = 0.1
     noise: Annotated[float, Slider(0.0, 1.0, step=0.05, when={"points": MADE})] = 0.15
     classes: Annotated[int, Slider(2, CLASSES, when={"points": MANY})] = 2
-    brush: Annotated[int, Slider(0, CLASSES - 1, view=True, when={"points": ("drawn",)})] = 0
     batch: Annotated[int, Slider(1, 1000, log=True, live=True)] = 10
     decay: Annotated[float, Slider(0.0, 0.3, step=0.001, live=True)] = 0.0
     l1: Annotated[float, Slider(0.0, 0.3, step=0.001, live=True)] = 0.0
@@ -56,9 +63,14 @@ class Params(engine.params.Params):
     most: Annotated[int, Slider(0, LAYERS * UNITS)] = LAYERS * UNITS
     stop: Annotated[str, Choice(("never", "goal", "stale"), row=True)] = "never"
     patience: Annotated[int, Slider(10, 100_000, log=True, when={"stop": ("stale",)})] = 1000
+    dropout: Annotated[float, Slider(0.0, 0.9, step=0.05, live=True)] = 0.0
+    norm: Annotated[bool, Toggle()] = False
+    seeds: Annotated[int, Slider(1, SEEDS)] = 1
+    surface: Annotated[bool, Toggle(view=True)] = False
+    csv: Annotated[str, File(("csv", "tsv", "txt"))] = ""
     steps: Annotated[int, Slider(50, 1_000_000, log=True)] = 10_000
     pace: Annotated[float, Slider(0.0, 5000.0, step=10.0, live=True)] = 250.0
-    drawn: Annotated[str, Text(5 * DRAWN, r"(?:[0-5][A-Za-z0-9_-]{4})*", drawn=False)] = ""
+    drawn: Annotated[str, Text(5 * DRAWN, r"(?:[0-5][A-Za-z0-9_-]{4})*", drawn=False)] = FACE
     edits: Annotated[str, Text(1000, drawn=False)] = ""
     seed: Annotated[int, Number(0, 2**31 - 1)] = 0
 
@@ -66,6 +78,21 @@ class Params(engine.params.Params):
     def _fits(self) -> Params:
         layers(self.hidden, self.activation)
         changes(self.edits)
+        if self.points == "csv" and not self.csv:
+            raise Problem(
+                "There is no CSV yet. Upload one under “More settings”: its points are taken at once.",
+                "还没有 CSV 文件。请在“更多设置”里上传，上传后立即使用。",
+            )
+        if self.points == "drawn" and len(self.drawn) < 5 * FEWEST:
+            raise Problem(
+                f"There are {len(self.drawn) // 5} points; at least {FEWEST} are needed. Draw some on the plane.",
+                f"现在有 {len(self.drawn) // 5} 个点，至少要 {FEWEST} 个。请在平面上再画几个。",
+            )
+        if self.norm and self.batch < 2:
+            raise Problem(
+                "Batch normalisation needs a batch of 2 points or more: one point has no spread. Raise the batch size.",
+                "批归一化要求每批至少 2 个点：一个点谈不上分布。请调大批大小。",
+            )
         return self
 
     @property

@@ -13,7 +13,7 @@ import orjson
 import streamlit as st
 
 from engine.engine import Run
-from engine.params import Params, Picture, Several, checked
+from engine.params import File, Params, Picture, Several, checked
 from engine.types import ENDED, Problem, Values
 from lessons import board, catalog, text
 from pages.ui import controls, data, quiz, state
@@ -204,7 +204,8 @@ def changed(name: str, setting: str) -> None:
         value = upload(visit, value)
         if value is None:
             return
-    if not visit.take({setting: value}):
+    further = brought(visit, setting, value) if isinstance(control, File) else {setting: value}
+    if further is None or not visit.take(further):
         return
     if control.live and not control.view:
         tell(visit, setting)
@@ -224,6 +225,19 @@ def upload(visit: state.Visit, file: Any) -> str | None:
     try:
         decode(content)
         return the_room().engine.put(content, state.learner())
+    except Problem as problem:
+        visit.problems = [problem]
+        return None
+
+
+def brought(visit: state.Visit, setting: str, file: Any) -> Values | None:
+    """Keeps an uploaded file: the settings that come of it, None if it cannot be used, which is said."""
+    if file is None:
+        return None
+    content = file.getvalue()
+    try:
+        further: Values = catalog.part(visit.lesson, "figures").brought(visit.params, setting, content)
+        return {**further, setting: the_room().engine.put(content, state.learner())}
     except Problem as problem:
         visit.problems = [problem]
         return None
