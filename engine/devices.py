@@ -6,7 +6,10 @@ import os
 import platform
 from typing import Any
 
+import psutil
 import torch
+
+HERE = psutil.Process()
 
 
 def choose(wanted: str = "auto") -> torch.device:
@@ -31,6 +34,15 @@ def describe(device: torch.device) -> dict[str, Any]:
         "count": torch.cuda.device_count() if cuda else 1,
         "pid": os.getpid(),
     }
+
+
+def held(device: str) -> int:
+    """Bytes this process holds now: of the device's own memory, or of the machine's."""
+    if device.startswith("cuda"):
+        return torch.cuda.memory_allocated(device)
+    if device == "mps":
+        return torch.mps.current_allocated_memory()
+    return int(HERE.memory_info().rss)
 
 
 def warm(device: torch.device) -> None:

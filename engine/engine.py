@@ -24,6 +24,7 @@ from engine import files
 from engine.backends.base import Backend
 from engine.blobs import Blobs
 from engine.data.picture import decode
+from engine.limits import DAY_S, Limits
 from engine.records import EXPORT_BYTES, Record, groups_of, plain
 from engine.shelf import IN_ALL, Shelf
 from engine.types import ENDED, Arrays, Job, Problem, Snapshot, Values
@@ -31,8 +32,6 @@ from engine.types import ENDED, Arrays, Job, Problem, Snapshot, Values
 DIGEST = re.compile("[0-9a-f]{64}")
 LOG = logging.getLogger("torchroom.engine")
 
-ACTIVE = 64  # runs at once in the workers; the others wait in the queue
-PER_LEARNER = 8  # runs at once of one learner
 UNWATCHED_PAUSE_S = 60.0
 UNWATCHED_STOP_S = 600.0
 KEPT_RUNS = 200  # ended runs held open, and
@@ -58,6 +57,7 @@ class Run:
     note: Problem | None = None
     device: str = ""
     rate: float = 0.0
+    spent: float = 0.0  # seconds of its worker
     live: Values = field(default_factory=dict)  # live settings changed since the start
     viewers: dict[str, str] = field(default_factory=dict)  # viewer (one socket) -> learner
     born: float = field(default_factory=time.monotonic)
@@ -67,7 +67,7 @@ class Run:
     cut: bool = False  # its server ended while it was going on; it can go on from its last snapshot
     onlookers: set[str] = field(default_factory=set)  # sockets that only draw it beside another run
     began: bool = False  # handed to a worker
-    full: bool = False  # stopped because its record is
+    full: bool = False  # stopped because its record is, or its learner's day
     deaths: int = 0  # of the worker, in this run's own slice, since it last got further
     died_at: int = -1
 
@@ -101,6 +101,15 @@ class Run:
         return self.status in ENDED
 
 
+@dataclass(slots=True)
+class Account:
+    """What a learner's runs have taken since `since`: training steps, and seconds of the workers."""
+
+    steps: int = 0
+    seconds: float = 0.0
+    since: float = field(default_factory=time.monotonic)
+
+
 class Engine:
     """Owns the backend and the runs. All methods may be called from any thread and return at once."""
 
@@ -109,16 +118,15 @@ class Engine:
         backend: Backend,
         folder: Path,
         *,
-        active: int = ACTIVE,
-        per_learner: int = PER_LEARNER,
+        limits: Limits | None = None,
         most: int = IN_ALL,
     ) -> None:
         self.backend = backend
         self.shelf = Shelf(folder, most)
-        self.active = active
-        self.per_learner = per_learner
+        self.limits = limits or Limits.here()
         self.blobs = Blobs()
         self._runs: dict[str, Run] = {}
+        self._accounts: dict[str, Account] = {}  # by learner
         self._latest: dict[str, str] = {}  # job key -> the run that answers for it
         self._queue: list[str] = []
         self._devices: dict[str, Values] = {}
@@ -462,16 +470,59 @@ class Engine:
 
     def _spare(self, learner: str) -> None:
         """Room for one more run of `learner`: those nobody watches give way first."""
+        used = self._used_up(learner)
+        if used:
+            raise used
+        most = self.limits.runs
         own = [run for run in self._runs.values() if run.learner == learner and not run.ended]
         for run in own:
-            if len(own) >= self.per_learner and not run.viewers:
+            if len(own) >= most and not run.viewers:
                 own = [one for one in own if one is not run]
                 self._stop(run)
-        if len(own) >= self.per_learner:
+        if len(own) >= most:
             raise Problem(
-                f"You have {len(own)} runs going; {self.per_learner} at once is the limit. Stop one, then run this.",
-                f"你已有 {len(own)} 个运行在进行，上限为 {self.per_learner} 个。请先停止一个。",
+                f"You have {len(own)} runs going; {most} at once is the limit. Stop one, then run this.",
+                f"你已有 {len(own)} 个运行在进行，上限为 {most} 个。请先停止一个。",
             )
+        if len(self._queue) >= self.limits.waiting:
+            raise Problem(
+                f"{len(self._queue)} runs are waiting for their turn here, the most there may be. Try again in a "
+                "minute.",
+                f"这里已有 {len(self._queue)} 个运行在排队，达到上限。请过一分钟再试。",
+            )
+
+    def _used_up(self, learner: str) -> Problem | None:
+        """Why this learner has to wait for tomorrow, if so."""
+        account = self._accounts.get(learner)
+        if account is None:
+            return None
+        left = (account.since + DAY_S - time.monotonic()) / 3600
+        if left <= 0:
+            del self._accounts[learner]
+            return None
+        for used, most, en, zh in (
+            (account.steps, self.limits.steps, "training steps", "训练步"),
+            (int(account.seconds), self.limits.seconds, "seconds of computing", "秒计算时间"),
+        ):
+            if used >= most:
+                return Problem(
+                    f"Your runs have taken {used:,} {en} within a day; {most:,} is the limit here. What is recorded "
+                    f"can still be replayed; new steps are possible again in {left:.1f} hours.",
+                    f"你的运行在一天内已用去 {used:,} {zh}，这里的上限是 {most:,}。"
+                    f"已有的记录仍可回放，{left:.1f} 小时后可以继续训练。",
+                )
+        return None
+
+    def _charge(self, run: Run, steps: int, spent: float) -> None:
+        """Adds what a run has taken to its learner's account, and stops it where that is used up."""
+        account = self._accounts.setdefault(run.learner, Account())
+        account.steps += max(0, steps)
+        account.seconds += spent - run.spent if spent >= run.spent else spent  # less: it is in another worker now
+        run.spent = spent
+        used = self._used_up(run.learner)
+        if used and not run.full:
+            run.full, run.note = True, used
+            self.backend.tell(run.id, "stop", {})
 
     def _stop(self, run: Run) -> None:
         if run.id in self._queue:
@@ -484,7 +535,7 @@ class Engine:
         """Hands queued runs to the workers while there is room, first those of learners with the fewest going."""
         while self._queue:
             going = [run for run in self._runs.values() if run.began and not run.ended]
-            if len(going) >= self.active:
+            if len(going) >= self.limits.active:
                 break
             load = {run.learner: 0 for run in self._runs.values()}
             for run in going:
@@ -590,7 +641,9 @@ class Engine:
                 getattr(self, f"_on_{kind}")(run, header, arrays, message)
 
     def _on_scalars(self, run: Run, header: Values, arrays: Arrays, message: bytes) -> None:
+        before = run.step
         run.record.add_scalars(groups_of(header, arrays), header["total"])
+        self._charge(run, run.step - before, header.get("spent", 0.0))
         run.rate = header["rate"]
         if run.record.full and not run.full:
             run.full = True

@@ -2,12 +2,14 @@
 
 A run is a generator; pausing it is not calling `next`, stopping it is closing it. Or it is a lane (engine/lane.py),
 which takes as many steps at a call as fit into a few milliseconds. Turns are slices of at most 20 ms, shorter where
-many learners wait, fair by learner and then by run; a single step that takes longer is a slice of its own, so light
-runs are served between any two of those. A run computes on one thread unless its lesson's `threads(job)` says 0, all of
+many learners wait. Next is always the learner who has had the least time of those who are ready (start-time fair
+queueing: Goyal, Vin and Cheng 1996; who was away has saved nothing up), and of their runs the one that has waited
+longest. A single step that takes longer is a slice of its own, so light runs are served between any two of those, and
+heavy ones share evenly what is left. A run computes on one thread unless its lesson's `threads(job)` says 0, all of
 them: small models are faster on one, and the pages need a processor too. Everything that leaves is one packed message
 of engine/wire.py, given to `emit`:
 
-    scalars   run, groups, total, rate, made (wall time of its first step)
+    scalars   run, groups, total, rate, spent (seconds of this worker), made (wall time of its first step)
     frame     run, step, scalars + arrays
     snapshot  run, step, wanted + arrays    status    run, status, error
     changed   run, step, values             answer    id, step, error + arrays
@@ -25,19 +27,22 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from engine import files, generators
+from engine import devices, files, generators
 from engine.lane import Lane, last
+from engine.limits import Limits
 from engine.params import Params, checked
 from engine.records import merged, packed_groups
-from engine.types import Arrays, Group, Job, Problem, Snapshot, Step, Values
+from engine.types import Arrays, Group, Job, Problem, Step, Values
 from engine.wire import pack
 
 SLICE_S = 0.020
 ROUND_S = 0.100  # in which every learner should have had a turn
 CALL_S = 0.004  # of a lane
+BEAT_S = 0.020  # between two calls of a lane that a pace holds back
 FLUSH_S = 0.050  # at most 20 messages a second of scalars for each run
 FLUSHES = 800  # a second, for all runs
-FRAME_S = 0.040  # at most 25 a second: motion, rather than pictures
+FRAME_S = 0.036  # at most 25 a second, with every other beat: motion, rather than pictures
+FRAMES = 600  # a second, for all runs
 FRAME_SHARE = 0.03  # of a run's time, at most, goes into pictures,
 IDLE_SHARE = 0.25  # or so much, while it keeps its pace all the same: it would only have waited
 SNAPSHOT_S = 4.0
@@ -49,6 +54,15 @@ RATE_S = 1.0
 
 Emit = Callable[[bytes], None]
 Lesson = Generator[Step, Values | None, None]
+
+
+@dataclass(slots=True)
+class Turns:
+    """A learner's runs, the one that has waited longest first, and what they have had of this worker."""
+
+    runs: deque[str] = field(default_factory=deque)
+    spent: float = 0.0  # seconds, counted from when the least served one of that time had had as many
+    last: float = 0.0  # seconds of the last slice
 
 
 @dataclass(slots=True)
@@ -67,7 +81,9 @@ class Active:
     changes: Values = field(default_factory=dict)
     wanted: int = 0  # single steps asked for while paused
     due: float = 0.0
-    world: Snapshot = field(default_factory=dict)  # the global generators, while others run
+    spent: float = 0.0  # seconds of this worker
+    memory: int = 0  # bytes that its turns have added to what the device holds
+    world: generators.World = ()  # the global generators, while others run
     rows: list[tuple[int, tuple[str, ...], list[float]]] = field(default_factory=list)
     groups: list[Group] = field(default_factory=list)  # what a lane has in place of rows
     made: float = 0.0  # wall time of the first of the rows
@@ -90,8 +106,13 @@ class Active:
     def lane(self) -> Lane | None:
         return None if isinstance(self.going, Generator) else self.going
 
+    @property
+    def beat(self) -> float:
+        """Seconds that steps of a lane which are due wait for more of them, so that a call has some to take."""
+        return max(0.0, BEAT_S - 1 / self.pace) if self.pace and self.lane else 0.0
+
     def ready(self, now: float) -> bool:
-        return (self.status == "running" and now >= self.due) or self.wanted > 0
+        return (self.status == "running" and now >= self.due and now >= self.due + self.beat) or self.wanted > 0
 
 
 class Loop:
@@ -103,8 +124,9 @@ class Loop:
         self.enter = enter
         self.threads = torch.get_num_threads()  # of a run that asks for all; the others take one
         self.runs: dict[str, Active] = {}
-        self._learners: deque[str] = deque()
-        self._turns: dict[str, deque[str]] = {}
+        self.limits = Limits.here()
+        self._turns: dict[str, Turns] = {}  # by learner
+        self._clock = 0.0  # what whoever came last had had then
         self._world = ""  # the run whose global generators are in place
 
     # Commands
@@ -145,7 +167,7 @@ class Loop:
             lesson = getattr(code, "lane" if name == "run" and hasattr(code, "lane") else name)(job, own or None)
             now = time.monotonic()
             run = Active(run_id, job, message["learner"], kind, lesson, {**job.params, **message.get("live", {})})
-            run.world = generators.capture()
+            run.world = generators.leave()
             if hasattr(code, "threads"):  # the same for equal jobs: sums in another order have other last digits
                 run.threads = code.threads(job) or self.threads
             run.changes = dict(message.get("live", {}))
@@ -155,10 +177,7 @@ class Loop:
             self._fail(run_id, error)
             return
         self.runs[run_id] = run
-        if run.learner not in self._turns:
-            self._turns[run.learner] = deque()
-            self._learners.append(run.learner)
-        self._turns[run.learner].append(run_id)
+        self._turns.setdefault(run.learner, Turns()).runs.append(run_id)
         if run.status == "paused" and not state:
             run.wanted = 1  # so that there is something to look at
         self._status(run)
@@ -246,26 +265,34 @@ class Loop:
         now = time.monotonic()
         run = self._next(now)
         if run is None:
-            waits = [run.due - now for run in self.runs.values() if run.status == "running"]
+            waits = [run.due + run.beat - now for run in self.runs.values() if run.status == "running"]
             waits += [run.flushed + self._between - now for run in self.runs.values() if run.made]
             for other in self.runs.values():
                 if other.made and now - other.flushed >= self._between:
                     self._flush(other)
             return max(0.0, min([1.0, *waits]))
         self._enter_world(run)
-        end = now + min(SLICE_S, ROUND_S / len(self._learners))
+        turns, began = self._turns[run.learner], now
+        held = 0 if run.lane else devices.held(self.device)  # lanes are small by their settings
+        end = now + min(SLICE_S, ROUND_S / len(self._turns))
         try:
             while run.ready(now):
                 self._advance(run, now)
                 now = time.monotonic()
                 if run.id not in self.runs or now >= end or interrupted():
                     break
+            if run.lane is None:
+                run.memory += devices.held(self.device) - held
+                self._check_memory(run)
         except Exception as error:  # any lesson may fail in any way; that is its own run's end
             self._drop(run)
             self._flush(run)
             self._fail(run.id, error)
         finally:
             self.enter("")
+            turns.last = time.monotonic() - began
+            turns.spent += turns.last
+            run.spent += turns.last
         if run.made and now - run.flushed >= self._between:
             self._flush(run)
         return 0.0
@@ -276,16 +303,30 @@ class Loop:
         return max(FLUSH_S, len(self.runs) / FLUSHES)
 
     def _next(self, now: float) -> Active | None:
-        for _ in range(len(self._learners)):
-            learner = self._learners[0]
-            self._learners.rotate(-1)
-            turns = self._turns[learner]
-            for _ in range(len(turns)):
-                run = self.runs[turns[0]]
-                turns.rotate(-1)
-                if run.ready(now):
-                    return run
-        return None
+        """The run whose turn it is; its learner is brought up to the clock, or to be away would be to save up."""
+        best: tuple[float, float] | None = None
+        found, whose = None, None
+        for turns in self._turns.values():
+            standing = (max(turns.spent, self._clock), turns.last)
+            if best is None or standing < best:
+                run = next((run for name in turns.runs if (run := self.runs[name]).ready(now)), None)
+                if run is not None:
+                    best, found, whose = standing, run, turns
+        if best is not None and found is not None and whose is not None:
+            self._clock = whose.spent = best[0]
+            whose.runs.remove(found.id)
+            whose.runs.append(found.id)
+        return found
+
+    def _check_memory(self, run: Active) -> None:
+        """Raises Problem where a run holds more than one may: before the machine has none left for anybody."""
+        if run.memory > 1e6 * self.limits.memory:
+            raise Problem(
+                f"This run holds {run.memory / 1e6:,.0f} MB; one run may hold {self.limits.memory:,} MB here. Choose a "
+                "smaller batch or network and run again.",
+                f"这次运行占用 {run.memory / 1e6:,.0f} MB 内存，而这里一次运行最多 {self.limits.memory:,} MB。"
+                "请减小批大小或网络后重新运行。",
+            )
 
     def _advance(self, run: Active, now: float) -> None:
         """One step, or a lane's next few; what is due of it in pictures and snapshots, or the end."""
@@ -350,7 +391,7 @@ class Loop:
         at = run.step.step if run.step else -1
         if at < 1:
             return 1
-        fit = min(CALL_S, ROUND_S / len(self._learners))
+        fit = min(CALL_S, ROUND_S / len(self._turns))
         count = max(1, int(fit / run.cost)) if run.cost else 1
         if run.pace:
             count = min(count, 1 + int((now - run.due) * run.pace))
@@ -376,9 +417,10 @@ class Loop:
             header = {"type": "frame", "run": run.id, "step": run.step.step, "scalars": finite(run.step.scalars)}
             self.emit(pack(header, arrays))
         now = time.monotonic()
-        waits = run.pace and run.due > now and run.status == "running"
+        waits = run.pace and run.due + run.beat > now and run.status == "running"
         run.frame_step = run.step.step
-        run.frame_due = began + max(FRAME_S, (now - began) / (IDLE_SHARE if waits else FRAME_SHARE))
+        share = IDLE_SHARE if waits else FRAME_SHARE
+        run.frame_due = began + max(FRAME_S, (now - began) / share, len(self.runs) / FRAMES)
 
     def _keep(self, run: Active, wanted: str = "") -> None:
         began = time.monotonic()
@@ -416,6 +458,7 @@ class Loop:
         ]
         header, arrays = packed_groups([*groups, *merged(run.groups)])
         head = {"type": "scalars", "run": run.id, "total": run.step.total, "rate": run.rate, "made": run.made}
+        head["spent"] = run.spent
         self.emit(pack({**head, **header}, arrays))
         run.rows.clear()
         run.groups.clear()
@@ -434,11 +477,10 @@ class Loop:
     def _drop(self, run: Active) -> None:
         self._flush(run)
         self.runs.pop(run.id, None)
-        turns = self._turns[run.learner]
+        turns = self._turns[run.learner].runs
         turns.remove(run.id)
         if not turns:
             del self._turns[run.learner]
-            self._learners.remove(run.learner)
         if self._world == run.id:
             self._world = ""
 
@@ -450,12 +492,12 @@ class Loop:
             torch.set_num_threads(run.threads)
         if self._world != run.id and run.lane is None:
             self._leave_world()
-            generators.restore(run.world)
+            generators.enter(run.world)
             self._world = run.id
 
     def _leave_world(self) -> None:
         if self._world:
-            self.runs[self._world].world = generators.capture()
+            self.runs[self._world].world = generators.leave()
             self._world = ""
 
 

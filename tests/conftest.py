@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 20.0, what: str = "") -> None:
+def wait_until(condition: Callable[[], object], seconds: float = 60.0, what: str = "") -> None:
     """Returns as soon as `condition` holds; fails, naming `what`, if it does not within `seconds`."""
     end = time.monotonic() + seconds
     while not condition():

@@ -20,6 +20,7 @@ from typing import Any
 
 from engine.backends.process import ProcessBackend
 from engine.engine import Engine, Run
+from engine.limits import Limits
 from engine.nn.names import OPTIMISERS
 from engine.types import Job
 
@@ -98,7 +99,7 @@ def rate(engine: Engine, asked: list[Job]) -> float:
 
 def main() -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
-        engine = Engine(ProcessBackend("cpu", threads=1), Path(folder) / "runs", active=LEARNERS)
+        engine = Engine(ProcessBackend("cpu", threads=1), Path(folder) / "runs", limits=Limits(active=LEARNERS))
         engine.start()
         one = Job(ENTRY, {"hidden": "4-2", "batch": 10, "steps": FOREVER}, 0)
         rounds = [(plain(), rate(engine, [one]), rate(engine, jobs())) for _ in range(ROUNDS)]

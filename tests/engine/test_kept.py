@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from engine import records
 from engine.backends.inline import InlineBackend
 from engine.engine import Engine, Run
+from engine.limits import Limits
 from engine.records import Record
 from engine.shelf import Shelf
 from engine.types import Group, Job, Problem
@@ -26,8 +27,8 @@ from tests.engine.test_engine import finished, job
 
 
 @contextmanager
-def serving(folder: Path, **limits: int) -> Iterator[Engine]:
-    engine = Engine(InlineBackend(), folder, **limits)
+def serving(folder: Path, limits: Limits | None = None, **options: int) -> Iterator[Engine]:
+    engine = Engine(InlineBackend(), folder, limits=limits, **options)
     engine.start()
     try:
         yield engine
@@ -161,7 +162,7 @@ def test_a_run_that_was_cut_off_obeys_like_a_paused_one(tmp_path: Path, command:
 
 
 def test_a_run_that_never_began_leaves_nothing(tmp_path: Path) -> None:
-    with serving(tmp_path, active=1) as engine:
+    with serving(tmp_path, Limits(active=1)) as engine:
         first = engine.submit(job(1, steps=100_000, pace=50), "ann")
         waiting = engine.submit(job(2, steps=100_000, pace=50), "ann")
         wait_until(lambda: first.step >= 0)
@@ -294,7 +295,7 @@ def test_runs_that_are_let_go_are_found_again(tmp_path: Path, monkeypatch: pytes
     with serving(tmp_path) as engine:
         runs = [finished(engine.submit(job(n, steps=20), "ann")) for n in range(5)]
         engine.watch(runs[1].id, "socket", "ann")
-        wait_until(lambda: len(engine.runs()) == 2, 5)
+        wait_until(lambda: len(engine.runs()) == 2)
         assert runs[1] in engine.runs()
         histories = [engine.get(run.id).record.history() for run in runs]
     assert len({str(history) for history in histories}) == 5

@@ -14,6 +14,7 @@ from engine.backends.base import Backend
 from engine.backends.inline import InlineBackend
 from engine.backends.process import ProcessBackend
 from engine.engine import Engine, Run
+from engine.limits import Limits
 from engine.types import Job, Step
 from tests.conftest import wait_until
 from tests.engine.classifier.compute import Classifier, run
@@ -29,7 +30,7 @@ def job(seed: int = 0, **params: Any) -> Job:
 @pytest.fixture(scope="module", params=["inline", "process"])
 def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     backend: Backend = InlineBackend() if request.param == "inline" else ProcessBackend("cpu", threads=1)
-    engine = Engine(backend, tmp_path_factory.mktemp("runs") / "runs", per_learner=64)
+    engine = Engine(backend, tmp_path_factory.mktemp("runs") / "runs", limits=Limits(runs=64))
     engine.start()
     yield engine
     engine.close()

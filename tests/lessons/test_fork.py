@@ -33,7 +33,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 
 def done(run: Run) -> Run:
-    wait_until(lambda: run.ended, 60, f"the end of {run.id}")
+    wait_until(lambda: run.ended, what=f"the end of {run.id}")
     return run
 
 

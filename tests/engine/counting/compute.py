@@ -24,8 +24,10 @@ def run(job: Job, state: Snapshot | None = None) -> Generator[Step, Values | Non
         live = {"live.rate": np.array(rate)} if rate != p.rate else {}
         return {"step": np.array(step), "value": np.array(value), **live}
 
+    held = []
     while step < p.steps:
         step += 1
+        held.append(b"\1" * (p.grows * 1_000_000))
         if step:
             value += rate * float(torch.rand(())) + float(np.random.rand())
             time.sleep(p.cost_s)
