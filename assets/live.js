@@ -2024,7 +2024,8 @@ class NetworkFigure extends Figure {
     const counts = layers.map(({ units }, layer) => (layer ? units : spec.layers[0].units.length));
     const pitch = (wide - COLUMN) / (layers.length - 1);
     const room = (tall - HEAD - 4) / Math.max(...counts);
-    const side = Math.floor(clamp(Math.min(room - 5, pitch * 0.62), 14, 46));
+    const named = (tall - HEAD - 4) / counts[0] - 17; // an input's name stands under it
+    const side = Math.floor(clamp(Math.min(room - 5, named, pitch * 0.62), 14, 46));
     const spots = counts.map((count, layer) => {
       const step = Math.min((tall - HEAD - 4) / count, side + 22);
       const top = HEAD + (tall - HEAD - count * step) / 2;
@@ -3569,8 +3570,10 @@ class Board {
     if (beside.length) {
       const tall = figures[hero].spec.height;
       figures[hero].element.style.setProperty("--rows", beside.length);
-      const each = Math.floor((tall - 64 * (beside.length - 1)) / beside.length);
-      if (each > 120) for (const figure of beside) figure.body.style.height = `${each}px`;
+      const room = tall - 64 * (beside.length - 1);
+      const asked = beside.reduce((sum, figure) => sum + figure.spec.height, 0);
+      const shares = beside.map((figure) => Math.floor((room * figure.spec.height) / asked));
+      if (Math.min(...shares) > 120) beside.forEach((figure, index) => (figure.body.style.height = `${shares[index]}px`));
     }
   }
 

@@ -11,10 +11,12 @@ import numpy as np
 from engine.nn.names import ACTIVATIONS
 from engine.types import Arrays, Problem, Tick, Values
 from lessons.board import CATEGORIES, NEGATIVE, POSITIVE, TRAIN, VALIDATION, Choose, Figure, Map, Network, Patch, Plot
-from lessons.playground.params import FEATURES, LAYERS, UNITS, Params
-from lessons.playground.points import REACH, features, grid
+from lessons.playground.params import DRAWN, FEATURES, LAYERS, UNITS, Params
+from lessons.playground.points import REACH, drawn, features, grid, read
+from lessons.playground.points import written as encoded
 from lessons.text import Words
 
+ERASER = 0.25  # so near to a stroke, drawn points are rubbed out
 STILL = 25  # cells of an input's map, across and down
 Labels = Mapping[str, str]
 
@@ -28,7 +30,14 @@ def draw(params: Params, words: Words) -> dict[str, Figure]:
         curves("right", ("right.train", "right.test"), params, words),
         confusion(params, words),
     ]
+    if params.surface:
+        figures.append(landscape(params, words))
     return {figure.id: figure for figure in figures}
+
+
+def asks(params: Params) -> list[Values]:
+    """The loss around the run costs hundreds of losses a time: only who wants to see it asks."""
+    return [{"name": "surface", "args": {}}] if params.surface else []
 
 
 def palette(kinds: int) -> tuple[str, ...]:
@@ -83,9 +92,12 @@ def network(params: Params, words: Words) -> Network:
         named = classes(params, words)
         ends = [{"label": named[kind], "colour": palette(params.kinds)[kind]} for kind in range(params.kinds)]
     layers.append({"title": say["output"], "units": ends, "tools": []})
-    tools = [tool(f"− {say['layers']}", "shallower", now[:-1]), tool(f"+ {say['layers']}", "deeper", deeper(now, usual))]
+    tools = [
+        tool(f"− {say['layers']}", "shallower", now[:-1]),
+        tool(f"+ {say['layers']}", "deeper", deeper(now, usual)),
+    ]
     said = {key: say[key] for key in ("bias", "weight", "unit", "set", "close")}
-    return Network("network", layers, tools, said, "edits", "hero", 430)
+    return Network("network", layers, tools, said, "edits", "hero", 470)
 
 
 def deeper(now: list[tuple[int, str]], usual: str) -> list[tuple[int, str]]:
@@ -124,7 +136,7 @@ def boundary(params: Params, words: Words) -> Map:
         column_title=say["x"],
         smooth=True,
         size="half",
-        height=300,
+        height=270,
         picks=Choose({"drawn": "stroke"}) if params.points == "drawn" else None,
     )
 
@@ -161,7 +173,7 @@ def curves(figure: str, scalars: tuple[str, str], params: Params, words: Words) 
                 "hovertemplate": "%{y:.0%}",
             }
         )
-    return Plot(figure, traces, layout, "half", 220, switch=not share)
+    return Plot(figure, traces, layout, "half", 230 if share else 160, switch=not share)
 
 
 def confusion(params: Params, words: Words) -> Map:
@@ -179,6 +191,49 @@ def confusion(params: Params, words: Words) -> Map:
         size="half",
         height=240,
     )
+
+
+def landscape(params: Params, words: Words) -> Plot:
+    """The training loss on a plane through the network, and the way it came."""
+    say = words.figures["surface"].labels
+    traces: list[dict[str, Any]] = [
+        {
+            "type": "contour",
+            "name": "loss",
+            "x": [],
+            "y": [],
+            "z": [],
+            "colorscale": [[0, "rgba(96,112,140,0.75)"], [1, "rgba(140,155,180,0.04)"]],
+            "line": {"width": 0.7, "color": "rgba(120,130,150,0.55)"},
+            "ncontours": 18,
+            "showscale": False,
+            "hovertemplate": say["loss"] + " %{customdata:.4f}<extra></extra>",
+        },
+        {
+            "type": "scatter",
+            "mode": "lines+markers",
+            "name": "path",
+            "x": [],
+            "y": [],
+            "line": {"width": 2, "color": TRAIN},
+            "marker": {"size": 4, "color": TRAIN},
+            "hovertemplate": "%{text}<extra></extra>",
+        },
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "name": "now",
+            "x": [0],
+            "y": [0],
+            "marker": {"size": 11, "color": TRAIN, "line": {"width": 1.5, "color": "#ffffff"}},
+            "hovertemplate": say["now"] + "<extra></extra>",
+        },
+    ]
+    layout = {
+        "xaxis": {"title": {"text": say["x"]}, "zeroline": False, "showgrid": False},
+        "yaxis": {"title": {"text": say["y"]}, "zeroline": False, "showgrid": False},
+    }
+    return Plot("surface", [{**trace, "showlegend": False} for trace in traces], layout, "half", 330)
 
 
 def update(params: Params, tick: Tick) -> list[Patch]:
@@ -204,7 +259,21 @@ def mixed(sure: Any) -> Any:
 
 
 def answer(params: Params, name: str, args: Mapping[str, Any], arrays: Arrays) -> list[Patch]:
-    """The exact value of a cell."""
+    """The exact value of a cell; the loss around the run, its height as a power of ten."""
+    if name == "surface":
+        steps = [int(step) for step in arrays["steps"]]
+        said = [f"{step}: {height:.4f}" for step, height in zip(steps, arrays["heights"], strict=True)]
+        said[-1] = f"{arrays['heights'][-1]:.4f}"
+        across, up = arrays["path"].T
+        height = np.nan_to_num(arrays["height"], posinf=1e30)
+        shown = np.log10(np.maximum(height, 1e-6))
+        cut = max(float(np.quantile(shown, 0.9)), np.log10(max(1e-6, np.nanmax(arrays["heights"][-8:]))))
+        drawn = {"x": arrays["across"], "y": arrays["up"], "z": np.minimum(shown, cut), "customdata": height}
+        share = {"say": {"share": float(arrays["share"].sum()), "loss": float(arrays["heights"][-1])}}
+        return [
+            Patch("surface", {**drawn, **share}, "loss"),
+            Patch("surface", {"x": across, "y": up, "text": said}, "path"),
+        ]
     if name != "at":
         raise Problem(f"There is no question named {name!r:.40} here.", f"这里没有名为 {name!r:.40} 的提问。")
     asked = [float(args["unit"]), float(args["row"]), float(args["col"])]
@@ -212,9 +281,35 @@ def answer(params: Params, name: str, args: Mapping[str, Any], arrays: Arrays) -
 
 
 def chosen(params: Params, picked: Values) -> Values:
-    """Settings of what a gesture gave: weights written into the network. Raises Problem."""
+    """Settings of what a gesture gave: weights written into the network, points drawn or rubbed out. Raises Problem."""
+    if "drawn" in picked:
+        stroke = np.array(picked["drawn"], np.float64).reshape(-1, 2)
+        places = np.stack([2 * stroke[:, 0] - 1, 1 - 2 * stroke[:, 1]], 1) * REACH
+        if params.brush == "erase":
+            return {**picked, "drawn": rubbed(params.drawn, places)}
+        kind = int(params.brush) - 1
+        text = params.drawn + encoded(places, kind)
+        if len(text) > 5 * DRAWN:
+            raise Problem(
+                f"There are {len(text) // 5} points; at most {DRAWN} fit into a link. Rub some out, or upload a CSV.",
+                f"现在有 {len(text) // 5} 个点，链接里最多放 {DRAWN} 个。请擦掉一些，或上传 CSV。",
+            )
+        return {**picked, "drawn": text, "classes": max(params.classes, kind + 1)}
     if "edits" in picked:
         kept = {key: value for key, _, value in (one.partition("=") for one in params.edits.split(";") if one)}
         kept |= {key: value for key, _, value in (str(one).partition("=") for one in picked["edits"])}
         return {**picked, "edits": ";".join(f"{key}={value}" for key, value in kept.items())}
     return picked
+
+
+def rubbed(text: str, places: Any) -> str:
+    """Drawn points without those near one of `places` (n, 2)."""
+    points, _ = drawn(text)
+    near = (np.linalg.norm(points[:, None] - places[None], axis=2) < ERASER).any(1)
+    return "".join(text[5 * at : 5 * at + 5] for at in np.flatnonzero(~near))
+
+
+def brought(params: Params, name: str, data: bytes) -> Values:
+    """What a CSV sets when it comes: its points are used, with as many classes as it has. Raises Problem."""
+    _, kinds = read(data)
+    return {"points": "csv", "classes": int(kinds.max()) + 1}

@@ -16,7 +16,7 @@ from engine.types import Arrays, Snapshot
 
 KEPT = 32  # places of a path
 EVERY = 10  # steps between two of them at first; twice as many whenever the path is full
-CELLS = 25  # of the plane, across and up
+CELLS, FEW = 21, 13  # of the plane, across and up; few where torch has to compute it
 MARGIN = 0.35  # of the path's reach, beyond it on every side
 
 
@@ -44,7 +44,7 @@ class Path:
 
 
 def landscape(net: Perceptron, points: Points, path: Path, seed: int) -> Arrays:
-    """`across`, `up` float64 (CELLS,), distances from the network along the two directions; `height` (CELLS, CELLS),
+    """`across`, `up` float64 (cells,), distances from the network along the two directions; `height` (cells, cells),
     the loss of `points` there [up][across]; `path` (n, 2), the recorded places on this plane and last the network's
     own; `heights` (n,), their true losses; `steps` (n,), and -1 for the last; `share` (2,), what part of the path's
     variance each direction holds. Before there is a path the directions are random ones, layer by layer as long as
@@ -72,7 +72,9 @@ def landscape(net: Perceptron, points: Points, path: Path, seed: int) -> Arrays:
     reach = (high - low).clamp_min(0.2 * float((high - low).max()) or 1.0)
     middle = (low + high) / 2
     axes = [
-        torch.linspace(-1, 1, CELLS).double() * float(reach[at]) * (0.5 + MARGIN) + float(middle[at]) for at in (0, 1)
+        torch.linspace(-1, 1, CELLS if net.compiled else FEW).double() * float(reach[at]) * (0.5 + MARGIN)
+        + float(middle[at])
+        for at in (0, 1)
     ]
 
     def loss(weights: Tensor) -> float:

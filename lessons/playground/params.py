@@ -171,7 +171,24 @@ def changes(text: str) -> dict[tuple[int, int, int], float]:
 
 TINY = Params(steps=60, pace=0.0, hidden="3-2relu", count=60)
 
+HARD = {"points": "spirals", "noise": 0.05, "optimiser": "adam", "lr": 0.02, "steps": 20_000, "pace": 1000.0}
 PRESETS: dict[str, dict[str, Any]] = {
     "default": {},
     "line": {"points": "blobs", "hidden": "", "lr": 0.03},
+    "circle": {"hidden": "1", "lr": 0.3, "goal": 0.95, "most": 3, "stop": "goal", "steps": 20_000},
+    "xor": {"points": "xor", "hidden": "2", "goal": 0.95, "most": 3, "stop": "goal", "steps": 20_000},
+    "spiral": {**HARD, "hidden": "4", "goal": 0.9, "most": 12, "stop": "goal", "steps": 50_000},
+    "classes": {**HARD, "classes": 3, "hidden": "8-8"},
+    "overfit": {
+        "points": "moons",
+        "noise": 0.6,
+        "count": 80,
+        "hidden": "12-12",
+        "optimiser": "adam",
+        "lr": 0.02,
+        "pace": 500.0,
+    },
+    "seeds": {"points": "xor", "hidden": "3", "seeds": 32, "steps": 3000},
+    "own": {"points": "drawn", "hidden": "6-4", "optimiser": "adam", "lr": 0.02, "share": 0.7},
+    "landscape": {"surface": True, "hidden": "3", "lr": 0.3, "steps": 3000},
 }
