@@ -8,7 +8,8 @@
 const ENDED = new Set(["done", "stopped", "failed", "recorded"]);
 const ACTIVE = new Set(["running", "paused", "queued"]);
 const CACHE = 64 << 20; // bytes of frames kept
-const REPLAY = 6; // seconds that a replay takes at speed 1
+const REPLAY = 6; // seconds that a replay takes at speed 1,
+const WATCHED = 10; // unless the run was paced at so many steps a second or fewer: each of them is to be seen
 const FAST = 0.4; // part of a run that arrives within its first second if it is to be replayed instead of followed
 const POINTS = 4000; // points of a line beyond which it is thinned, unless a narrower plot can show even fewer
 const PLOT_PAUSE = 100; // ms between two drawings of one plot, at least
@@ -19,6 +20,7 @@ const PALE = 0.38; // opacity of the original beside its fork
 const PICTURE = 100; // ms that a new run's first numbers wait for the picture that belongs to them
 const HEARD = 700; // ms after which the page hears of a text even if nothing of its run is drawn yet
 const LONG = 40000; // characters of a message that the server would not read
+const REACH = 36; // pixels from a free handle within which it is picked up
 const LINGER = 1000; // ms a board lives on after it was taken off the page: Streamlit may put it back
 
 const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -288,6 +290,32 @@ class Past {
       let skip = 0;
       while (skip < steps.length && steps[skip] < from) skip++;
       for (const [key, source] of Object.entries(bind)) if (!Array.isArray(source)) out[key] = out[key].subarray(skip);
+    }
+    return out;
+  }
+
+  /** How many scalars there are named `prefix` and a number, counted from 0. */
+  many(prefix) {
+    let n = 0;
+    while (this.history.columns.has(prefix + n)) n++;
+    return n;
+  }
+
+  /** The scalars `prefix`0, `prefix`1, ... side by side: at (at most `most`) steps the lowest, the quartiles, the highest. */
+  spread(prefix, most = 300) {
+    const all = Array.from({ length: this.many(prefix) }, (_, k) => this.series(prefix + k)).filter(Boolean);
+    const count = all.length ? Math.min(...all.map((one) => one.steps.length)) : 0;
+    const out = { x: [], low: [], lower: [], middle: [], upper: [], high: [] };
+    for (let i = 0, shown = Math.min(count, most); i < shown; i++) {
+      const at = shown < 2 ? 0 : Math.round((i * (count - 1)) / (shown - 1));
+      const values = Float64Array.from(all, (one) => one.values[at]).filter(Number.isFinite).sort();
+      if (!values.length) continue;
+      out.x.push(all[0].steps[at]);
+      ["low", "lower", "middle", "upper", "high"].forEach((key, quarter) => {
+        const place = (quarter / 4) * (values.length - 1);
+        const from = values[Math.floor(place)];
+        out[key].push(from + (place % 1) * (values[Math.ceil(place)] - from));
+      });
     }
     return out;
   }
@@ -730,7 +758,15 @@ class PlotFigure extends Figure {
     };
     this.tools.append(this.resetButton, this.logButton);
     this.graph.addEventListener("pointerdown", (event) => this.press(event), true);
+    this.graph.addEventListener("pointermove", (event) => this.aim(event));
+    this.graph.addEventListener("pointerleave", () => this.aim(null));
+    this.near = null; // of the runs behind a band, the one that is pointed at
+    this.graph.addEventListener("pointermove", (event) => {
+      if (this.free.length) this.graph.dataset.near = this.dragging || this.nearest(event) !== null;
+    });
+    this.graph.addEventListener("touchstart", (event) => this.touched(event), { passive: false });
     this.at = null; // where the reader holds the handles, until the page has taken it over
+    this.carried = null; // {index, x, y}: the free handle that the reader holds, until the page has taken it over
   }
 
   respec(spec) {
@@ -740,10 +776,11 @@ class PlotFigure extends Figure {
     write(this.logButton, this.board.say("log"));
     write(this.resetButton, this.board.say("reset_zoom"));
     attribute(this.logButton, "aria-pressed", this.log);
-    if (!this.dragging) this.at = null;
+    if (!this.dragging) this.at = this.carried = null;
     const types = spec.traces.map((trace) => trace.type || "scatter");
-    this.handles = spec.traces.some((trace) => trace.hold) && "sets" in (spec.picks || {});
+    this.handles = spec.traces.some((trace) => trace.hold?.curve) && "sets" in (spec.picks || {});
     this.element.dataset.handles = this.handles;
+    this.free = spec.traces.flatMap((trace, index) => (trace.hold?.free ? [index] : []));
     this.solid = types.some((type) => /3d|surface|cone|streamtube|volume|isosurface/.test(type));
   }
 
@@ -756,7 +793,8 @@ class PlotFigure extends Figure {
     const { origin } = this.board;
     const found = [this.board.run?.serial, this.board.run?.cuts];
     if (origin) found.push(origin.run.serial, origin.run.cuts, origin.run.history.rows.upTo(past.step));
-    for (const { bind } of this.spec.traces) {
+    for (const { bind, band } of this.spec.traces) {
+      if (band) found.push(past.count(`${band}0`));
       for (const source of Object.values(bind || {})) {
         if (Array.isArray(source) || source === "step") found.push(past.step);
         else found.push(past.count(source));
@@ -768,7 +806,7 @@ class PlotFigure extends Figure {
   /** The spec's traces and layout in the theme's colours. Arrays stay the same objects, so plotly sees what is new. */
   prepare() {
     const theme = this.board.theme;
-    this.base = this.spec.traces.map(({ bind, hold, ...trace }) => themed(trace, theme));
+    this.base = this.spec.traces.map(({ bind, hold, band, first, ...trace }) => themed(trace, theme));
     const line = theme.dark ? "rgba(255,255,255,0.12)" : "rgba(20,40,70,0.10)";
     const zero = theme.dark ? "rgba(255,255,255,0.28)" : "rgba(20,40,70,0.25)";
     const axis = { gridcolor: line, zerolinecolor: zero, linecolor: zero, tickcolor: zero, tickfont: { size: 11 } };
@@ -785,7 +823,7 @@ class PlotFigure extends Figure {
       legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, bgcolor: "rgba(0,0,0,0)", font: { size: 11 }, ...given.legend },
     };
     const touch = matchMedia("(pointer: coarse)").matches;
-    layout.dragmode ??= this.solid ? "turntable" : touch || this.handles ? false : "zoom";
+    layout.dragmode ??= this.solid ? "turntable" : touch || this.handles || this.free.length ? false : "zoom";
     for (const key of new Set(["xaxis", "yaxis", ...Object.keys(given)])) {
       if (/^[xy]axis\d*$/.test(key) && !(this.solid && !given[key])) {
         const own = given[key] || {};
@@ -834,10 +872,12 @@ class PlotFigure extends Figure {
   filled() {
     if (!this.base) this.prepare();
     const patches = this.patches();
-    const own = this.base.map((base, index) => {
-      const { bind, hold, name, run } = this.spec.traces[index];
+    const own = this.base.flatMap((base, index) => {
+      const { bind, hold, name, run, band, first } = this.spec.traces[index];
+      if (band) return this.past ? this.bandOf(base, band, first || 0) : [];
       const trace = { ...base };
-      if (hold && this.at !== null) Object.assign(trace, this.heldAt(hold, trace));
+      if (hold?.curve && this.at !== null) Object.assign(trace, this.heldAt(hold, trace));
+      if (this.carried?.index === index) Object.assign(trace, { x: [this.carried.x], y: [this.carried.y] });
       const past = run ? this.board.pastOf(run) : this.past;
       if (bind && past) {
         const arrays = thin(past.bound(bind), trace, this.span(trace), this.body.clientWidth);
@@ -852,6 +892,78 @@ class PlotFigure extends Figure {
       return trace;
     });
     return [...own, ...this.pale()];
+  }
+
+  /** A band: the median as a line, two pale shapes behind it, and the run that is pointed at by itself. */
+  bandOf(base, band, first) {
+    const { x, low, lower, middle, upper, high } = this.past.spread(band);
+    const colour = base.line?.color;
+    const area = (down, up, opacity, name) => ({
+      name: `${base.name} ${name}`,
+      x: [...x, ...[...x].reverse()],
+      y: [...up, ...[...down].reverse()],
+      mode: "lines",
+      fill: "toself",
+      line: { color: colour, width: 0 },
+      opacity,
+      hoverinfo: "skip",
+      showlegend: false,
+    });
+    const found = [area(low, high, 0.22, "all"), area(lower, upper, 0.42, "half"), { mode: "lines", ...base, x, y: middle, hoverinfo: "skip" }];
+    if (this.near?.band !== band || !this.past.series(this.near.name)) return found;
+    const { steps, values } = this.past.series(this.near.name);
+    const at = Math.min(this.near.at, steps.length - 1);
+    const left = at > steps.length / 2;
+    const words = this.board.say("seed_at", { seed: first + this.near.number, value: number(values[at]) });
+    const alone = { hoverinfo: "skip", showlegend: false };
+    const thinned = thin({ x: steps, y: values }, base, this.span(base), this.body.clientWidth);
+    return [
+      ...found,
+      { ...alone, name: `${base.name} one`, ...thinned, mode: "lines", line: { color: this.board.theme.text, width: 1 } },
+      {
+        ...alone,
+        name: `${base.name} here`,
+        x: [steps[at]],
+        y: [values[at]],
+        mode: "markers+text",
+        text: [words],
+        textposition: left ? "top left" : "top right",
+        marker: { color: this.board.theme.text, size: 6 },
+      },
+    ];
+  }
+
+  /** Finds the run behind a band that the pointer is nearest to. */
+  aim(event) {
+    const full = this.graph._fullLayout;
+    const bands = this.spec.traces.filter((trace) => trace.band);
+    if (!bands.length || !full?.xaxis || !this.past || this.dragging) return;
+    let near = null;
+    if (event) {
+      const box = this.graph.getBoundingClientRect();
+      const across = event.clientX - box.left - full.xaxis._offset;
+      const down = event.clientY - box.top - full.yaxis._offset;
+      if (across >= 0 && across <= full.xaxis._length && down >= 0 && down <= full.yaxis._length) {
+        let best = 40; // pixels
+        for (const { band } of bands) {
+          for (let k = 0, many = this.past.many(band); k < many; k++) {
+            const { steps, values } = this.past.series(band + k) || { steps: [] };
+            if (!steps.length) continue;
+            const at = this.past.history.columns.get(band + k).upTo(full.xaxis.p2d(across)) - 1;
+            const place = clamp(at, 0, steps.length - 1);
+            const off = Math.abs(full.yaxis.d2p(values[place]) - down);
+            if (off < best) {
+              best = off;
+              near = { band, number: k, name: band + k, at: place };
+            }
+          }
+        }
+      }
+    }
+    if (near?.name === this.near?.name && near?.at === this.near?.at) return;
+    this.near = near;
+    this.dirty = true;
+    this.board.schedule();
   }
 
   /** What the original of a fork did from the fork on: its traces, pale, named run/trace. */
@@ -951,6 +1063,8 @@ class PlotFigure extends Figure {
   /** While a pointer is down the plot is the reader's; a press that did not move is a click anywhere in its area. */
   press(event) {
     if (this.handles && event.button === 0 && !event.target.closest?.(".legend")) return this.drag(event);
+    const near = event.button === 0 ? this.nearest(event) : null;
+    if (near !== null) return this.carry(event, near);
     this.held = true;
     const { clientX, clientY, target } = event;
     const kinds = ["pointerup", "pointercancel", "pointermove"];
@@ -987,7 +1101,7 @@ class PlotFigure extends Figure {
       }
       for (const kind of kinds) window.removeEventListener(kind, go, true);
       this.dragging = false;
-      const { curve } = this.spec.traces.find((trace) => trace.hold).hold;
+      const { curve } = this.spec.traces.find((trace) => trace.hold?.curve).hold;
       if (next.type === "pointerup") this.pick({ ...now, x: this.sample(curve)[0] });
       else this.at = null;
       this.dirty = this.board.readAgain = true;
@@ -995,6 +1109,66 @@ class PlotFigure extends Figure {
     };
     for (const kind of kinds) window.addEventListener(kind, go, true);
     follow();
+  }
+
+  /** The axes that a trace of the spec lies on. */
+  axesOf({ xaxis = "x", yaxis = "y" }) {
+    const full = this.graph._fullLayout;
+    return [full?.[`xaxis${xaxis.slice(1)}`], full?.[`yaxis${yaxis.slice(1)}`]];
+  }
+
+  /** The free handle within reach of a pointer, or null. */
+  nearest({ clientX, clientY }) {
+    const box = this.graph.getBoundingClientRect();
+    let [found, least] = [null, REACH];
+    for (const index of this.free) {
+      const trace = this.spec.traces[index];
+      const [across, up] = this.axesOf(trace);
+      if (!across || !up) continue;
+      const far = Math.hypot(clientX - box.left - across._offset - across.d2p(trace.x[0]), clientY - box.top - up._offset - up.d2p(trace.y[0]));
+      if (far < least) [found, least] = [index, far];
+    }
+    return found;
+  }
+
+  /** A finger on a free handle carries it; anywhere else it scrolls the page. */
+  touched(event) {
+    if (this.free.length && event.touches.length === 1 && this.nearest(event.touches[0]) !== null) event.preventDefault();
+  }
+
+  /** A free handle goes with the pointer as far as its settings go; where it is let go is what is chosen. */
+  carry(event, index) {
+    event.preventDefault();
+    event.stopPropagation();
+    const trace = this.spec.traces[index];
+    const { free } = trace.hold;
+    const [across, up] = this.axesOf(trace);
+    const started = [event.clientX - across.d2p(trace.x[0]), event.clientY - up.d2p(trace.y[0])]; // it does not jump to the pointer
+    this.dragging = true;
+    const follow = (next) => {
+      const at = { x: across.p2d(next.clientX - started[0]), y: up.p2d(next.clientY - started[1]) };
+      this.carried = { index, x: trace.x[0], y: trace.y[0] };
+      for (const [axis, { from, to, by }] of Object.entries(free)) {
+        this.carried[axis] = Number((from + by * Math.round((clamp(at[axis], from, to) - from) / by)).toFixed(9));
+      }
+      this.dirty = this.board.readAgain = true;
+      this.board.schedule();
+    };
+    const kinds = ["pointermove", "pointerup", "pointercancel"];
+    const go = (next) => {
+      if (next.type === "pointermove" && next.buttons) return follow(next);
+      for (const kind of kinds) window.removeEventListener(kind, go, true);
+      this.dragging = false;
+      const moved = this.carried && (this.carried.x !== trace.x[0] || this.carried.y !== trace.y[0]);
+      if (moved && next.type === "pointerup") {
+        this.board.choose(Object.fromEntries(Object.entries(free).map(([axis, { sets }]) => [sets, this.carried[axis]])));
+      } else {
+        this.carried = null;
+      }
+      this.dirty = this.board.readAgain = true;
+      return this.board.schedule();
+    };
+    for (const kind of kinds) window.addEventListener(kind, go, true);
   }
 
   /** Whether a click is taken from its pixel: a choice of x and y alone, in two dimensions. */
@@ -1774,24 +1948,43 @@ class GraphFigure extends Figure {
     this.svg = svg("svg", { class: "tr-graph", role: "group" });
     this.lines = svg("g");
     this.spots = svg("g");
-    this.svg.append(this.lines, this.spots);
-    this.body.append(this.svg);
+    this.marks = svg("g", { class: "tr-marks" });
+    this.svg.append(this.lines, this.marks, this.spots);
+    this.field = make("input", "", { type: "text", inputmode: "decimal", size: "8", autocomplete: "off" });
+    this.asked = make("span");
+    this.editor = make("label", "tr-edit", { hidden: "" }, this.asked, this.field);
+    this.field.addEventListener("change", () => this.edited());
+    this.field.addEventListener("blur", () => this.shut());
+    this.field.addEventListener("keydown", (event) => {
+      event.stopPropagation(); // the player's keys are letters and arrows too
+      if (event.key === "Escape") this.field.value = this.before;
+      if (event.key === "Escape" || event.key === "Enter") this.field.blur();
+    });
+    this.body.append(this.svg, this.editor);
     this.nodes = [];
     this.edges = [];
   }
 
   respec(spec) {
     super.respec(spec);
-    while (this.edges.length > spec.edges.length) this.edges.pop().group.remove();
+    while (this.edges.length > spec.edges.length) {
+      const { group, text } = this.edges.pop();
+      group.remove();
+      text.remove();
+    }
     while (this.nodes.length > spec.nodes.length) this.nodes.pop().group.remove();
-    while (this.edges.length < spec.edges.length) this.edges.push(this.newEdge());
+    while (this.edges.length < spec.edges.length) this.edges.push(this.newEdge(this.edges.length));
     while (this.nodes.length < spec.nodes.length) this.nodes.push(this.newNode(this.nodes.length));
   }
 
-  newEdge() {
-    const edge = { group: svg("g", { class: "tr-edge" }), line: svg("path"), head: svg("path"), text: svg("text") };
-    edge.group.append(edge.line, edge.head, edge.text);
+  newEdge(index) {
+    const edge = { group: svg("g", { class: "tr-edge" }), broad: svg("path", { class: "tr-broad" }), line: svg("path"), head: svg("path"), text: svg("text") };
+    edge.group.append(edge.broad, edge.line, edge.head);
     this.lines.append(edge.group);
+    this.marks.append(edge.text); // above all lines, below the boxes
+    const press = () => this.press("edge", index);
+    edge.text.addEventListener("click", press);
+    this.pressed(edge.group, press, () => this.edges, index);
     return edge;
   }
 
@@ -1802,43 +1995,86 @@ class GraphFigure extends Figure {
     node.note.classList.add("tr-note");
     node.group.append(node.box, node.label, node.value, node.note);
     this.spots.append(node.group);
-    const press = () => {
-      const spec = this.spec.nodes[index];
-      if (!this.spec.picks || !spec) return;
-      this.picked = spec.id;
-      this.dirty = true;
-      this.board.schedule();
-      this.pick({ node: spec.id, index, value: flat(this.data.nodes)[index] });
-    };
-    node.group.addEventListener("click", press);
-    node.group.addEventListener("keydown", (event) => {
+    this.pressed(node.group, () => this.press("node", index), () => this.nodes, index);
+    return node;
+  }
+
+  /** Mouse and keys on a node or an edge; arrows go to the next one. */
+  pressed(group, press, all, index) {
+    group.addEventListener("click", press);
+    group.addEventListener("keydown", (event) => {
       if (event.key === "Enter" || event.key === " ") {
         press();
       } else if (event.key.startsWith("Arrow")) {
         const step = event.key === "ArrowLeft" || event.key === "ArrowUp" ? -1 : 1;
-        this.nodes[(index + step + this.nodes.length) % this.nodes.length].group.focus();
+        const list = all();
+        list[(index + step + list.length) % list.length].group.focus();
       } else return;
       event.preventDefault();
       event.stopPropagation();
     });
-    return node;
+  }
+
+  press(kind, index) {
+    const one = this.spec[`${kind}s`][index];
+    if (!this.spec.picks || !one || (kind === "edge" && !one.name)) return;
+    const id = one.name || one.id;
+    this.picked = id;
+    this.dirty = true;
+    this.board.schedule();
+    this.pick({ [kind]: id, name: id, index, value: flat(this.data[`${kind}s`])[index] });
+    this.open(one, this[`${kind}s`][index]);
+  }
+
+  // another number for something that is given: typed where it stands
+
+  open(one, { at }) {
+    const now = this.data.given?.[one.edit];
+    this.editing = this.spec.edits && now !== undefined && now !== null ? one.edit : "";
+    this.editor.hidden = !this.editing;
+    if (!this.editing || !at) return;
+    write(this.asked, `${one.asks || one.edit} =`);
+    this.field.value = this.before = String(Number(Number(now).toPrecision(6)));
+    this.field.setAttribute("aria-label", `${one.asks || one.edit} =`);
+    this.field.setAttribute("aria-invalid", "false");
+    const wide = this.editor.offsetWidth;
+    this.editor.style.left = `${clamp(at[0] - wide / 2, 2, this.svg.clientWidth - wide - 2)}px`;
+    this.editor.style.top = `${clamp(at[1] + 8, 2, this.body.clientHeight - this.editor.offsetHeight - 2)}px`;
+    this.field.focus({ preventScroll: true });
+    this.field.select();
+  }
+
+  edited() {
+    const text = this.field.value.trim().replace("−", "-").replace(",", ".");
+    const value = text === "" ? NaN : Number(text);
+    this.field.setAttribute("aria-invalid", String(!Number.isFinite(value)));
+    if (Number.isFinite(value) && this.editing && text !== this.before) this.board.choose({ [this.spec.edits]: `${this.editing}=${value}` });
+  }
+
+  shut() {
+    this.editor.hidden = true;
   }
 
   draw() {
     const height = this.body.clientHeight;
     if (!this.body.clientWidth) return false;
-    const { spec } = this;
-    const values = flat(this.data.nodes);
-    const flows = flat(this.data.edges);
+    const { spec, data } = this;
+    const values = flat(data.nodes);
+    const flows = flat(data.edges);
+    const notes = data.notes || [];
+    const lit = { node: new Set(flat(data.lit_nodes)), edge: new Set(flat(data.lit_edges)) };
     const top = (list) => Math.max(1e-12, ...Array.from(list, (one) => (Number.isFinite(one) ? Math.abs(one) : 0)));
     const [most, strongest] = [top(values), top(flows)];
     const table = RAMPS.diverging;
+    const picked = data.select ?? this.picked;
     attribute(this.svg, "aria-label", spec.alt || spec.title || "");
     const boxes = new Map();
     spec.nodes.forEach((node, i) => {
-      const lines = [node.label || node.id, values.length ? number(values[i], "3") : "", node.note || ""];
-      const wide = clamp(Math.max(...lines.map((line, at) => columns(line) * (at === 2 ? 5.6 : 7))) + 16, 34, 0.4 * this.body.clientWidth);
-      const tall = 10 + 15 * (1 + (values.length ? 1 : 0)) + (node.note ? 12 : 0);
+      const [value, ...rest] = notes[i] !== undefined ? notes[i].split("\n") : [values.length ? number(values[i], "3") : "", node.note || ""];
+      const lines = [node.label || node.id, value, rest.filter(Boolean)];
+      const widths = [...lines.slice(0, 2).map((line) => columns(line) * 7), ...lines[2].map((line) => columns(line) * 5.6)];
+      const wide = clamp(Math.max(...widths) + 16, 34, 0.4 * this.body.clientWidth);
+      const tall = 10 + 15 * (1 + (value || values.length ? 1 : 0)) + 12 * lines[2].length;
       boxes.set(node.id, { part: node.x, y: clamp(node.y * height, tall / 2 + 2, height - tall / 2 - 2), wide, tall, lines });
     });
     const width = this.room([...boxes.values()]);
@@ -1848,49 +2084,67 @@ class GraphFigure extends Figure {
     spec.nodes.forEach((node, i) => {
       const { group, box, label, value, note } = this.nodes[i];
       const { x, y, wide, tall, lines } = boxes.get(node.id);
+      this.nodes[i].at = [x, y];
       const colour = values.length && Number.isFinite(values[i]) ? place(values[i], -most, most) : -1;
       for (const [key, one] of Object.entries({ x: x - wide / 2, y: y - tall / 2, width: wide, height: tall })) attribute(box, key, one);
       box.style.fill = colour < 0 ? "" : css(table, colour);
       const ink = colour < 0 ? "" : light(...table.subarray(3 * colour, 3 * colour + 3)) ? "#10202e" : "#ffffff";
       let line = y - tall / 2 + 5 + 7.5;
       [label, value, note].forEach((text, at) => {
-        write(text, lines[at]);
-        attribute(text, "x", x);
-        attribute(text, "y", line);
+        stacked(text, at === 2 ? lines[2] : [lines[at]], x, line, 12);
         text.style.fill = ink;
         if (lines[at]) line += at === 1 ? 14 : 15;
       });
-      group.classList.toggle("tr-picked", this.picked === node.id);
+      group.classList.toggle("tr-picked", picked === (node.name || node.id));
+      group.classList.toggle("tr-lit", lit.node.has(i));
       attribute(group, "tabindex", spec.picks ? 0 : -1);
       attribute(group, "role", spec.picks ? "button" : "img");
-      attribute(group, "aria-label", lines.filter(Boolean).join(", "));
+      attribute(group, "aria-label", lines.flat().filter(Boolean).join(", "));
     });
     spec.edges.forEach((edge, i) => {
-      const { group, line, head, text } = this.edges[i];
+      const { group, broad, line, head, text } = this.edges[i];
       const [a, b] = [boxes.get(edge.from), boxes.get(edge.to)];
       if (!a || !b) return;
       const [start, end] = [border(a, b), border(b, a)];
       const size = flows.length && Number.isFinite(flows[i]) ? Math.abs(flows[i]) / strongest : 0;
-      const angle = Math.atan2(end[1] - start[1], end[0] - start[0]);
-      const wing = (turn) => `${end[0] - 7 * Math.cos(angle + turn)},${end[1] - 7 * Math.sin(angle + turn)}`;
+      const part = edge.at ?? 0.5;
+      const middle = [start[0] + part * (end[0] - start[0]), start[1] + part * (end[1] - start[1])];
+      this.edges[i].at = middle;
+      // on the way back a lit edge points to where the numbers go
+      const [tail, tip] = data.back && lit.edge.has(i) ? [end, start] : [start, end];
+      const angle = Math.atan2(tip[1] - tail[1], tip[0] - tail[0]);
+      const wing = (turn) => `${tip[0] - 7 * Math.cos(angle + turn)},${tip[1] - 7 * Math.sin(angle + turn)}`;
       attribute(line, "d", `M${start}L${end}`);
-      attribute(head, "d", `M${wing(0.45)}L${end}L${wing(-0.45)}`);
+      attribute(broad, "d", `M${start}L${end}`);
+      attribute(head, "d", `M${wing(0.45)}L${tip}L${wing(-0.45)}`);
       const colour = flows.length && Number.isFinite(flows[i]) ? css(table, place(Math.sign(flows[i]) * (0.35 + 0.65 * size), -1, 1)) : "";
       for (const path of [line, head]) {
         path.style.stroke = colour;
         path.style.strokeWidth = flows.length ? 1 + 3 * size : 1.4;
       }
-      write(text, [edge.label, flows.length ? number(flows[i], "3") : ""].filter(Boolean).join(" "));
-      attribute(text, "x", (start[0] + end[0]) / 2);
-      attribute(text, "y", (start[1] + end[1]) / 2 - 5);
-      group.setAttribute("aria-hidden", "true");
+      const said = data.marks ? data.marks[i] || "" : [edge.label, flows.length ? number(flows[i], "3") : ""].filter(Boolean).join(" ");
+      const lines = said.split("\n");
+      stacked(text, lines, middle[0], middle[1] - (data.marks ? 6 * (lines.length - 1) : 5), 12);
+      const active = Boolean(spec.picks && edge.name);
+      for (const one of [group, text]) {
+        one.classList.toggle("tr-picked", active && picked === edge.name);
+        one.classList.toggle("tr-lit", lit.edge.has(i));
+        one.classList.toggle("tr-active", active);
+      }
+      if (active) {
+        attribute(group, "tabindex", 0);
+        attribute(group, "role", "button");
+        attribute(group, "aria-label", [edge.asks || edge.name, ...lines].join(", "));
+        group.removeAttribute("aria-hidden");
+      } else group.setAttribute("aria-hidden", "true");
+      text.setAttribute("aria-hidden", "true");
     });
     return true;
   }
 
   /** The width at which no box lies on its neighbour: the figure's own, or more on a phone, which then scrolls. */
   room(boxes) {
-    let width = this.body.clientWidth;
+    let width = Math.max(this.body.clientWidth, this.spec.width || 0);
     for (const a of boxes) {
       for (const b of boxes) {
         const apart = b.part - a.part;
@@ -1899,6 +2153,24 @@ class GraphFigure extends Figure {
     }
     return width;
   }
+}
+
+/** Lines of text under each other in one SVG text, the first of them at (x, y). */
+function stacked(text, lines, x, y, gap) {
+  if (lines.length < 2) {
+    write(text, lines[0] ?? "");
+  } else {
+    while (text.childElementCount > lines.length) text.lastChild.remove();
+    if (text.childElementCount < lines.length) text.replaceChildren(...lines.map(() => svg("tspan")));
+    lines.forEach((line, i) => {
+      const span = text.children[i];
+      write(span, line);
+      attribute(span, "x", x);
+      attribute(span, "y", y + gap * i);
+    });
+  }
+  attribute(text, "x", x);
+  attribute(text, "y", y);
 }
 
 /** Width of a text in columns of a Latin letter: a Chinese character is about two. */
@@ -2570,6 +2842,18 @@ class TableFigure extends Figure {
     attribute(this.table, "aria-label", spec.alt || spec.title || spec.id);
   }
 
+  sign(past) {
+    return this.spec.bind?.length ? [this.board.run?.serial, this.board.run?.cuts, past.step].join() : "";
+  }
+
+  /** Names and values: the scalars that the rows are bound to, over them what patches say. */
+  get data() {
+    const { bind = [], rows = [] } = this.spec;
+    if (!bind.length || !this.past?.n) return super.data;
+    const values = Float64Array.from(bind.flat(), (name) => this.past.now(name) ?? NaN);
+    return { names: rows, values: { values, shape: [rows.length, this.spec.columns.length] }, ...super.data };
+  }
+
   newRow(index) {
     const row = make("tr", "", {}, make("th", "", { scope: "row" }));
     const press = () => {
@@ -2607,7 +2891,7 @@ class TableFigure extends Figure {
       columns.forEach(({ bar }, c) => {
         const value = values.values[r * width + c];
         const cell = row.children[1 + c];
-        write(cell.lastChild, Number.isNaN(value) ? "–" : number(value, "4"));
+        write(cell.lastChild, Number.isNaN(value) ? this.spec.nan || "–" : number(value, "4"));
         attribute(cell, "title", Number.isNaN(value) ? "" : exact(value));
         attribute(cell, "data-bar", bar || "");
         if (bar) {
@@ -3019,7 +3303,8 @@ class Playhead {
       this.step = -1;
       return false;
     }
-    const rate = Math.max(Math.max(run.total, head) / REPLAY, 1.5) * this.speed; // steps a second
+    const own = run.params?.pace;
+    const rate = (own > 0 && own <= WATCHED ? own : Math.max(Math.max(run.total, head) / REPLAY, 1.5)) * this.speed; // steps a second
     if (this.pacing) {
       const passed = (now - this.pacing) / 1000;
       this.step = Math.min(head, Math.floor(history.first + passed * rate));

@@ -10,7 +10,7 @@ them: small models are faster on one, and the pages need a processor too. Everyt
 of engine/wire.py, given to `emit`:
 
     scalars   run, groups, total, rate, spent (seconds of this worker), made (wall time of its first step)
-    frame     run, step, scalars + arrays
+    frame     run, step, scalars, made + arrays
     snapshot  run, step, wanted + arrays    status    run, status, error
     changed   run, step, values             answer    id, step, error + arrays
 """
@@ -348,12 +348,12 @@ class Loop:
         if single or end:
             self._moment(run)
             return
-        if now >= run.frame_due:
+        if step.whole or now >= run.frame_due:
             self._frame(run)
         doubled = step.step & (step.step - 1) == 0 and step.step <= MARKED
         every = max(1, step.total // MARKS)
         even = step.step // every > before // every and now >= run.mark_due
-        if doubled or even or now >= run.snapshot_due:
+        if step.whole or doubled or even or now >= run.snapshot_due:
             self._keep(run)
 
     def _one(self, run: Active) -> Step | None:
@@ -415,6 +415,7 @@ class Loop:
         if arrays:
             self._flush(run)
             header = {"type": "frame", "run": run.id, "step": run.step.step, "scalars": finite(run.step.scalars)}
+            header["made"] = time.time()
             self.emit(pack(header, arrays))
         now = time.monotonic()
         waits = run.pace and run.due + run.beat > now and run.status == "running"

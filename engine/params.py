@@ -35,6 +35,7 @@ class Slider:
     high: float
     step: float | None = None
     log: bool = False
+    runs: bool = False
     live: bool = False
     view: bool = False
     when: When | None = None
@@ -57,6 +58,7 @@ class Choice:
 
     options: tuple[str, ...]
     row: bool = False
+    runs: bool = False
     live: bool = False
     view: bool = False
     when: When | None = None
@@ -177,6 +179,60 @@ class Number:
 
 
 @dataclass(frozen=True, slots=True)
+class Named:
+    """Numbers by name, at most `most`, each from `low` to `high`: "a=2, b=-1.5", drawn as a box.
+
+    A figure sets one of them at a time: "b=3" goes to the others, "b=" takes b away.
+    """
+
+    low: float
+    high: float
+    most: int = 100
+    live: bool = False
+    view: bool = False
+    when: When | None = None
+
+    def read(self, name: str, value: Any) -> Any:
+        """The same in one form, so that equal settings are equal texts. Raises Problem."""
+        if not isinstance(value, str):
+            return value
+        return ", ".join(f"{one}={plain(number)}" for one, number in self.numbers(name, value).items())
+
+    def check(self, name: str, value: Any) -> None:
+        pass
+
+    def numbers(self, name: str, value: str) -> dict[str, float]:
+        """ "a=2, b=-1.5" as a dictionary. Raises Problem for what is no number, or too large or too much."""
+        found: dict[str, float] = {}
+        for part in filter(None, (one.strip() for one in re.split("[,;，；、\\n]", value))):
+            key, sign, text = (one.strip() for one in re.sub("[＝:：]", "=", part).partition("="))
+            try:
+                number = float(text.replace("−", "-")) if sign else math.nan
+            except ValueError:
+                number = math.nan
+            if not re.fullmatch("[A-Za-z][A-Za-z0-9]{0,11}", key) or not self.low <= number <= self.high:
+                low, high = plain(self.low), plain(self.high)
+                raise Problem(
+                    f"{name}: {part!r:.60} is not a name and its number, from {low} to {high}. Write them as "
+                    "a=2, b=-1.5.",
+                    f"{name}：{part!r:.60} 不是“名字=数”的形式，或者数不在 {low} 到 {high} 之间。请写成 a=2, b=-1.5。",
+                )
+            found[key] = float(f"{number:.6g}")
+        if len(found) > self.most:
+            raise Problem(
+                f"{name} names {len(found)} numbers; at most {self.most} fit. Take some away.",
+                f"{name} 里有 {len(found)} 个数，最多 {self.most} 个，请删去一些。",
+            )
+        return found
+
+    def put(self, value: str, one: str) -> str:
+        """`value` with "b=3" in it instead of what b was; with "b=" without b."""
+        key, _, number = one.partition("=")
+        rest = [part for part in value.split(", ") if part and part.partition("=")[0] != key]
+        return ", ".join([*rest, one] if number else rest)
+
+
+@dataclass(frozen=True, slots=True)
 class Picture:
     """The digest of an uploaded picture (see Engine.put), or "" for none; drawn as an upload, used in questions."""
 
@@ -229,7 +285,7 @@ def listed(options: tuple[str, ...]) -> str:
     return ", ".join(options) if len(options) <= 20 else f"{', '.join(options[:3])}, …, {options[-1]}"
 
 
-Control: TypeAlias = Slider | Choice | Several | Toggle | Text | Number | Picture | File
+Control: TypeAlias = Slider | Choice | Several | Toggle | Text | Number | Named | Picture | File
 
 
 class Params(BaseModel):

@@ -86,6 +86,7 @@ class Record:
         self._size = 0  # of the file when it was read
         self.error: Problem | None = None
         self._groups: list[Group] = []
+        self._last = -1
         self._weight = 0  # bytes of scalars in memory
         self._waste = 0  # bytes in the file that nothing points to any more
         self._places: dict[str, dict[int, tuple[int, int]]] = {"F": {}, "N": {}}  # kind -> step -> (offset, length)
@@ -200,6 +201,7 @@ class Record:
             self.total = int(header.get("total", self.total))
             groups = groups_of(header, arrays)
             self._groups.extend(groups)
+            self._last = max(self._last, end_of(groups))
             self._weight += weight(groups)
         elif kind in "FN":
             self._places[kind][int(header["step"])] = place
@@ -341,6 +343,7 @@ class Record:
         with self._lock:
             self.total = total
             self._groups.extend(groups)
+            self._last = max(self._last, end_of(groups))
             self._weight += weight(groups)
             if len(self._groups) > 256:
                 self._groups = merged(self._groups)
@@ -410,6 +413,7 @@ class Record:
             if n:
                 kept.append(Group(group.names, group.steps[:n], group.values[:n]))
         self._groups = kept
+        self._last = end_of(kept)
         self._weight = weight(kept)
         for places in self._places.values():
             for late in [at for at in places if at > step]:
@@ -443,8 +447,7 @@ class Record:
     @property
     def last(self) -> int:
         """The last step recorded, -1 before the first."""
-        with self._lock:
-            return max((int(group.steps[-1]) for group in self._groups), default=-1)
+        return self._last
 
     @property
     def frames(self) -> list[int]:
@@ -493,7 +496,7 @@ class Record:
         if message is None:
             return None
         header, arrays = unpack(message)
-        return Tick(int(header["step"]), header.get("scalars", {}), arrays)
+        return Tick(int(header["step"]), header.get("scalars", {}), arrays, header.get("made", 0.0))
 
     def snapshot(self, at: int) -> tuple[int, Snapshot] | None:
         """The last snapshot at or before step `at`, with its step."""
@@ -586,6 +589,11 @@ def inflate(body: bytes, most: int = CHUNK_BYTES) -> bytes:
 def plain(job: Job) -> Values:
     """A job as JSON."""
     return {"entry": job.entry, "params": dict(job.params), "seed": job.seed, "device": job.device}
+
+
+def end_of(groups: Iterable[Group]) -> int:
+    """The last step of all of them, -1 if there is none."""
+    return max((int(group.steps[-1]) for group in groups if len(group.steps)), default=-1)
 
 
 def merged(groups: Iterable[Group]) -> list[Group]:

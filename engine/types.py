@@ -65,6 +65,9 @@ class Job:
 class Step:
     """What a lesson yields after each step. `frame` and `state` are called only if somebody wants them.
 
+    Of a `whole` step both are always kept, as far as a record holds them (at most 256 frames): for runs in which each
+    step shows something that no other does.
+
     Step 0 is the state before any training; steps then count up by one to `total`. A run resumed from the snapshot of
     step k yields step k + 1 first. A scalar may be left out of
     a step (a validation loss once an epoch); it may be NaN or infinite, and is then shown as just that.
@@ -75,6 +78,7 @@ class Step:
     total: int
     frame: Callable[[], Arrays] = dict
     state: Callable[[], Snapshot] = dict
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,7 @@ class Tick:
     step: int
     scalars: Scalars
     arrays: Arrays = field(default_factory=dict)
+    made: float = 0.0  # wall time in the worker; 0 where it is not known
 
 
 @dataclass(frozen=True, slots=True)

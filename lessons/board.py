@@ -13,8 +13,10 @@ does that in Python; the browser does the same.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from itertools import count, takewhile
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -39,8 +41,8 @@ class Ask:
     """A click asks `compute.look(job, state, name, args)`; the answer's patches come back over the live socket.
 
     `args` maps argument names to fields of the event: a plot gives x, y, z, index, trace; a map row, col, tile,
-    value; a graph node; a strip index; links from, to; a table row, name. With `follow` the question is asked again
-    as the playhead moves.
+    value; a graph node, edge, name; a strip index; links from, to; a table row, name. With `follow` the question is
+    asked again as the playhead moves.
     """
 
     name: str
@@ -70,7 +72,10 @@ class Plot:
         {"x": "step", "y": "loss"}            its points are the history of these scalars ("step" is the step)
         {"x": ["a", "b", null], "y": [...]}   its points are these scalars at the playhead alone; null breaks the line
 
-    The keys of "bind" are attributes of the trace ("x", "y", "z", "text", "marker.size"). A trace needs a "name";
+    The keys of "bind" are attributes of the trace ("x", "y", "z", "text", "marker.size"). A trace with "band": PREFIX
+    instead stands for many runs over the steps, the scalars PREFIX0, PREFIX1, ...: their median as a line, two pale
+    shapes that hold the middle half and all of them, and, by itself, the one the pointer is nearest to, with its
+    number counted from "first". A trace needs a "name";
     a patch addresses it by that name. `switch` offers the reader a log or linear y axis.
 
     In a plot with `picks` Choose of x, a trace with "hold" is a handle: while the pointer is down on the plot it moves
@@ -81,6 +86,9 @@ class Plot:
         {"curve": NAME, "upright": True}  all of its x at that point's x; its y stay
 
     With "say": KEY the point's y fills the figure's reading, and its x as "x".
+
+    A trace of one point with "hold" {"free": {"y": {"sets": SETTING, "from": -5, "to": 5, "by": 0.1}}} is picked up
+    and carried along x, y or both; where it is let go are these settings. Of several the nearest is picked up.
     """
 
     id: str
@@ -150,7 +158,14 @@ class Graph:
     """Nodes and edges with values, drawn as SVG: a network and what flows through it.
 
     nodes: {"id", "label", "note", "x", "y"} with x and y in 0..1 (x to the right, y down); edges: {"from", "to",
-    "label"}. Patch data: `nodes` (a value for each node, in order, shown as its colour and number), `edges` alike.
+    "label", "at"}, `at` from 0 to 1 being where on it its text stands. Patch data: `nodes` (a value for each node, in
+    order, shown as its colour and number), `edges` alike; NaN has no colour. Optionally `notes`, a text for each node
+    in place of number and note, and `marks`, one for each edge, of several lines; `lit_nodes` and `lit_edges`, the
+    indices of those that something happens to; `back`, whether it goes against the arrows; `select`, what is picked.
+
+    An edge with a `name` can be picked as nodes can; a pick has `name`. With `edits`, a setting (engine.params.Named),
+    what has `edit`, the name of a number in the patch data `given` (a dictionary), can be given another number where it
+    stands, asked for as `asks`. Narrower than `width` pixels the figure scrolls.
     """
 
     id: str
@@ -159,6 +174,8 @@ class Graph:
     size: Size = "full"
     height: int = 220
     picks: Pick | None = None
+    width: int = 0
+    edits: str = ""
     kind: Literal["graph"] = "graph"
 
 
@@ -203,12 +220,19 @@ class Table:
 
     columns: {"title", "bar"}; bar "share" (0 to 1), "most" (the column's largest size is full) or "signed" (-1 to 1)
     draws the number as a bar too, blue above zero, orange below. Patch data: names (n,), a list of words; values
-    (n, columns), NaN for none; optionally `select`, a row. A click on a row gives `row`, and `name`.
+    (n, columns), NaN for none; optionally `select`, a row. A click on a row gives `row`, and `name`. `nan` is what
+    stands where a value is NaN: in a table about such numbers, the word itself.
+
+    With `bind`, for each name in `rows` as many scalars as there are columns (or null), it needs no patch: its numbers
+    are those scalars at the playhead.
     """
 
     id: str
     columns: list[dict[str, str]]
     head: str = ""
+    nan: str = "–"
+    rows: list[str] = field(default_factory=list)
+    bind: list[list[str | None]] = field(default_factory=list)
     size: Size = "half"
     height: int = 300
     picks: Pick | None = None
@@ -274,8 +298,13 @@ def fold(
     out = {name: copy.deepcopy(spec(figure)) for name, figure in figures.items()}
     for drawn in out.values():
         for trace in drawn.get("traces", ()):
+            if "band" in trace:
+                trace |= spread(trace["band"], rows)
             for attribute, source in trace.get("bind", {}).items():
                 put(trace, attribute, bound(source, rows, trace["bind"]))
+        if drawn["kind"] == "table" and drawn["bind"] and rows:
+            values = [bound(row, rows, {}) for row in drawn["bind"]]
+            drawn["data"] = {"names": drawn["rows"], "values": values}
     for patch in patches:
         drawn = out[patch.figure]
         if drawn["kind"] == "plot":
@@ -298,6 +327,18 @@ def bound(source: str | list[str | None], rows: list[tuple[int, Scalars]], bind:
     needed = {name for name in bind.values() if isinstance(name, str) and name != "step"}
     kept = [(step, scalars) for step, scalars in rows if needed <= scalars.keys()]
     return [step if source == "step" else scalars[source] for step, scalars in kept]
+
+
+def spread(prefix: str, rows: list[tuple[int, Scalars]]) -> dict[str, list[float]]:
+    """A band's numbers at the steps that have them: x, y (the median), low, lower, upper, high; finite ones alone."""
+    out: dict[str, list[float]] = {key: [] for key in ("x", "low", "lower", "y", "upper", "high")}
+    for step, scalars in rows:
+        many = takewhile(lambda one: one is not None, (scalars.get(f"{prefix}{k}") for k in count()))
+        values = [one for one in many if one is not None and math.isfinite(one)]
+        if values:
+            for key, value in zip(out, [step, *np.quantile(values, [0, 0.25, 0.5, 0.75, 1]).tolist()], strict=True):
+                out[key].append(value)
+    return out
 
 
 def put(target: dict[str, Any], attribute: str, value: Any) -> None:

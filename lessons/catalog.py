@@ -47,13 +47,21 @@ class Chapter:
 
 
 CHAPTERS = (
-    Chapter("Learning is descending", "学习就是下山", (Lesson("gradient_descent", 12, icon=":material/landscape:"),)),
+    Chapter(
+        "Learning is descending",
+        "学习就是下山",
+        (
+            Lesson("gradient_descent", 12, icon=":material/landscape:"),
+            Lesson("losses", 15, ("gradient_descent",), icon=":material/straighten:"),
+        ),
+    ),
     Chapter(
         "Inside a network",
         "网络内部",
         (
+            Lesson("backprop", 15, ("gradient_descent",), icon=":material/undo:"),
             Lesson("activations", 15, ("gradient_descent",), icon=":material/show_chart:"),
-            Lesson("playground", 20, ("gradient_descent", "activations"), icon=":material/hub:"),
+            Lesson("playground", 20, ("gradient_descent", "activations"), icon=":material/grid_view:"),
         ),
     ),
     Chapter("Seeing", "看懂图像", (Lesson("cifar10", 20, ("gradient_descent",), icon=":material/image_search:"),)),

@@ -2,7 +2,8 @@
 
 A short run of the default settings, made on one thread of the processor by the lesson's own loop: scalars of every
 step, some frames, and the model at the end, so that questions about it can be answered; a small one also at the
-start and half-way. At most 200 kB; a test makes it again and compares.
+start and half-way. Of whole steps (engine/types.py) every picture is kept, and a small model more often. At most
+200 kB; a test makes it again and compares.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from lessons import catalog
 
 LARGEST = 200_000
 FRAMES = (40, 24, 16, 12, 8, 4, 2)
-SMALL = 16_000  # bytes of a model that is kept three times
+SMALL = 16_000  # bytes of a model that is kept three times,
+OFTEN = 16  # or so often, where each step is whole
 
 
 @contextmanager
@@ -71,11 +73,12 @@ def record(name: str, path: Path, frames: int) -> None:
             total = step.total
             rows.setdefault(tuple(step.scalars), []).append(step)
             every = max(1, round(total / frames))
-            if step.step % every == 0 or step.step == total:
+            if step.whole or step.step % every == 0 or step.step == total:
                 arrays = step.frame()
                 if arrays:
                     out.add_frame(pack({"step": step.step, "scalars": {}}, arrays))
-            if step.step == total or step.step in (0, total // 2):
+            often = step.whole and step.step % max(1, total // OFTEN) == 0
+            if often or step.step == total or step.step in (0, total // 2):
                 model = {key: array for key, array in step.state().items() if not key.startswith(("optim.", "rng."))}
                 small = sum(array.nbytes for array in model.values()) <= SMALL
                 if model and (small or step.step == total):

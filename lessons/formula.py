@@ -1,4 +1,6 @@
-"""A formula in x and y that a learner types: parsed with a whitelist, evaluated by numpy or torch. Nothing is eval'ed.
+"""A formula that a learner types: parsed with a whitelist, evaluated by numpy or torch. Nothing is eval'ed.
+
+What may stand in it is a Grammar: SURFACE is one of x and y, the height of a surface; other lessons have their own.
 
 The text is cut into tokens first, so that a name or a sign that is not allowed is refused with its place before
 Python's own parser sees it; then Python's `ast` is walked and turned into nested tuples. Length, depth, number of
@@ -11,7 +13,7 @@ import ast
 import math
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeAlias
@@ -27,7 +29,6 @@ EXPONENT = 16  # of a constant exponent
 
 FUNCTIONS = ("sin", "cos", "tan", "sinh", "cosh", "tanh", "exp", "log", "sqrt", "abs")
 CONSTANTS = {"pi": math.pi, "e": math.e}
-NAMES = ("x", "y", *CONSTANTS, *FUNCTIONS)
 OPERATIONS: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -35,23 +36,68 @@ OPERATIONS: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
     ast.Div: operator.truediv,
     ast.Pow: operator.pow,
 }
-ALLOWED_EN = f"You may use x, y, pi, e, numbers, + - * / ** ( ) and {', '.join(FUNCTIONS)}."
-ALLOWED_ZH = f"可以使用 x、y、pi、e、数字、+ - * / ** ( ) 以及 {'、'.join(FUNCTIONS)}。"
 
 # What people type and mean the same by. Full-width forms (U+FF01 to U+FF5E) are their ASCII neighbours.
 SPELLINGS = {"^": "**", "×": "*", "·": "*", "÷": "/", "−": "-", "–": "-", "²": "**2", "³": "**3", "π": "pi", "　": " "}
 TOKEN = re.compile(
     r"\s*(?:(?P<number>(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)|(?P<name>[^\W0-9]\w*)"
-    r"|(?P<sign>\*\*|[-+*/()]))"
+    r"|(?P<sign>\*\*|[-+*/(),]))"
 )
 
-# ("x",) · ("number", 2.0) · ("call", "sin", a) · ("do", operator, a, b) · ("minus", a)
+# ("name", "x") · ("number", 2.0) · ("call", "sin", a) · ("do", operator, a, b) · ("minus", a)
 Tree: TypeAlias = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
+class Grammar:
+    """Which variables a formula may have, which functions of one value and of two, and what messages say of that.
+
+    `subject` begins each message ("f(x, y)"); `en` and `zh` name the variables, `sample_en` and `sample_zh` end the
+    sentence "Type one …".
+    """
+
+    variables: frozenset[str]
+    functions: tuple[str, ...]
+    pairs: tuple[str, ...]
+    subject: str
+    en: str
+    zh: str
+    sample_en: str
+    sample_zh: str
+
+    @property
+    def names(self) -> frozenset[str]:
+        return self.variables | CONSTANTS.keys() | {*self.functions, *self.pairs}
+
+    @property
+    def allowed_en(self) -> str:
+        comma = " ," if self.pairs else ""
+        known = ", ".join((*self.functions, *self.pairs))
+        return f"You may use {self.en}, pi, e, numbers, + - * / ** ( ){comma} and {known}."
+
+    @property
+    def allowed_zh(self) -> str:
+        comma = " ," if self.pairs else ""
+        known = "、".join((*self.functions, *self.pairs))
+        return f"可以使用 {self.zh}、pi、e、数字、+ - * / ** ( ){comma} 以及 {known}。"
+
+
+SURFACE = Grammar(
+    frozenset("xy"),
+    FUNCTIONS,
+    (),
+    "f(x, y)",
+    "x, y",
+    "x、y",
+    "in x and y, such as x**2 + 3*y**2",
+    "含 x 和 y 的公式，例如 x**2 + 3*y**2",
+)
+NAMES = tuple(sorted(SURFACE.names))
+
+
+@dataclass(frozen=True, slots=True)
 class Formula:
-    """A parsed formula. `text` is it in plain Python, safe to put into a program."""
+    """A parsed formula. `text` is it in plain Python, safe to put into a program; calling it is for one of SURFACE."""
 
     text: str
     tree: Tree
@@ -62,27 +108,25 @@ class Formula:
         A formula without x and y gives a plain float. Division by zero and overflow give inf or nan, as the library
         has them; numpy callers stand inside np.errstate.
         """
-        return evaluate(self.tree, x, y, library)
+        return evaluate(self.tree, {"x": x, "y": y}, library)
 
 
-def evaluate(tree: Tree, x: Any, y: Any, library: Any) -> Any:
-    """The value of a tree; recursion is bounded by DEEPEST_TREE."""
+def evaluate(tree: Tree, values: Mapping[str, Any], library: Any) -> Any:
+    """The value of a tree for these values of its variables; recursion is bounded by DEEPEST_TREE."""
     kind = tree[0]
-    if kind == "x":
-        return x
-    if kind == "y":
-        return y
+    if kind == "name":
+        return values[tree[1]]
     if kind == "number":
         return tree[1]
     if kind == "call":
-        return getattr(library, tree[1])(evaluate(tree[2], x, y, library))
+        return getattr(library, tree[1])(*(evaluate(one, values, library) for one in tree[2:]))
     if kind == "minus":
-        return -evaluate(tree[1], x, y, library)
-    return tree[1](evaluate(tree[2], x, y, library), evaluate(tree[3], x, y, library))
+        return -evaluate(tree[1], values, library)
+    return tree[1](evaluate(tree[2], values, library), evaluate(tree[3], values, library))
 
 
 @lru_cache(maxsize=256)
-def parse(text: str) -> Formula:
+def parse(text: str, grammar: Grammar = SURFACE) -> Formula:
     """`text` as a Formula. Raises Problem, and nothing else: what is wrong, where, and what is allowed."""
     if len(text) > LONGEST:
         raise Problem(
@@ -92,10 +136,10 @@ def parse(text: str) -> Formula:
     plain, origin = spelled(text)
     if not plain.strip():
         raise Problem(
-            f"The formula is empty. Type one in x and y, such as x**2 + 3*y**2. {ALLOWED_EN}",
-            f"公式是空的。请输入含 x 和 y 的公式，例如 x**2 + 3*y**2。{ALLOWED_ZH}",
+            f"The formula is empty. Type one {grammar.sample_en}. {grammar.allowed_en}",
+            f"公式是空的。请输入{grammar.sample_zh}。{grammar.allowed_zh}",
         )
-    check_tokens(plain, origin)
+    check_tokens(plain, origin, grammar)
     left = len(plain) - len(plain.lstrip())
     origin = origin[left:]
     plain = plain.strip()
@@ -104,12 +148,13 @@ def parse(text: str) -> Formula:
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         at = (getattr(error, "offset", None) or len(plain)) - 1
         raise refused(
+            grammar,
             origin,
             min(max(at, 0), len(plain) - 1),
             "The formula cannot be read at character {}: a sign, a number or a bracket is missing or out of place.",
             "公式在第 {} 个字符处读不下去：缺少或多了运算符、数字或括号。",
         ) from None
-    reader = Reader(origin)
+    reader = Reader(origin, grammar)
     return Formula(plain, reader.read(body, 0))
 
 
@@ -128,13 +173,16 @@ def spelled(text: str) -> tuple[str, list[int]]:
     return "".join(plain), origin
 
 
-def refused(origin: list[int], at: int, en: str, zh: str) -> Problem:
+def refused(grammar: Grammar, origin: list[int], at: int, en: str, zh: str) -> Problem:
     """The Problem at that place, counted as a person counts: from one."""
     where = origin[at] + 1
-    return Problem(f"f(x, y): {en.format(where)} {ALLOWED_EN}", f"f(x, y)：{zh.format(where)}{ALLOWED_ZH}")
+    return Problem(
+        f"{grammar.subject}: {en.format(where)} {grammar.allowed_en}",
+        f"{grammar.subject}：{zh.format(where)}{grammar.allowed_zh}",
+    )
 
 
-def check_tokens(plain: str, origin: list[int]) -> None:
+def check_tokens(plain: str, origin: list[int], grammar: Grammar) -> None:
     """Refuses whatever is not a number, a known name or a sign, and brackets too deep; keeps `ast` out of trouble."""
     at = depth = 0
     number_ends = -1
@@ -144,15 +192,19 @@ def check_tokens(plain: str, origin: list[int]) -> None:
             at += len(plain[at:]) - len(plain[at:].lstrip())
             char = shown(plain[at])
             en, zh = f"“{char}” at character {{}} cannot stand in a formula.", f"第 {{}} 个字符“{char}”不能用在公式里。"
-            raise refused(origin, at, en, zh)
+            raise refused(grammar, origin, at, en, zh)
         name, sign = token["name"], token["sign"]
         start = token.start(token.lastgroup or 0)
-        if name and name not in NAMES:
+        if sign == "," and not grammar.pairs:
+            en, zh = "“,” at character {} cannot stand in a formula.", "第 {} 个字符“,”不能用在公式里。"
+            raise refused(grammar, origin, start, en, zh)
+        if name and name not in grammar.names:
             it = shown(name)
             en, zh = f"“{it}” at character {{}} is not known here.", f"第 {{}} 个字符处的“{it}”不认识。"
-            raise refused(origin, start, en, zh)
+            raise refused(grammar, origin, start, en, zh)
         if (name or sign == "(") and number_ends == start:
             raise refused(
+                grammar,
                 origin,
                 start,
                 f"Before “{name or sign}” at character {{}} a sign is missing: write the multiplication out, 2*x.",
@@ -161,6 +213,7 @@ def check_tokens(plain: str, origin: list[int]) -> None:
         depth += {"(": 1, ")": -1}.get(sign or "", 0)
         if depth > DEEPEST:
             raise refused(
+                grammar,
                 origin,
                 start,
                 f"The brackets nest more than {DEEPEST} deep at character {{}}. Split or simplify the formula.",
@@ -179,12 +232,13 @@ def shown(text: str) -> str:
 class Reader:
     """Turns the syntax tree into ours, counting nodes and folding constants as it goes."""
 
-    def __init__(self, origin: list[int]) -> None:
+    def __init__(self, origin: list[int], grammar: Grammar) -> None:
         self.origin = origin
+        self.grammar = grammar
         self.nodes = 0
 
     def refused(self, node: ast.AST, en: str, zh: str) -> Problem:
-        return refused(self.origin, getattr(node, "col_offset", 0), en, zh)
+        return refused(self.grammar, self.origin, getattr(node, "col_offset", 0), en, zh)
 
     def read(self, node: ast.expr, depth: int) -> Tree:
         """The tree of `node`. Raises Problem."""
@@ -204,8 +258,8 @@ class Reader:
         match node:
             case ast.Constant(value=int() | float() as value):
                 return self.number(node, value)
-            case ast.Name(id=name) if name in ("x", "y"):
-                return (name,)
+            case ast.Name(id=name) if name in self.grammar.variables:
+                return ("name", name)
             case ast.Name(id=name) if name in CONSTANTS:
                 return ("number", CONSTANTS[name])
             case ast.Name(id=name):
@@ -221,9 +275,17 @@ class Reader:
                 return ("number", -inner[1]) if inner[0] == "number" else ("minus", inner)
             case ast.BinOp(op=op, left=left, right=right) if type(op) in OPERATIONS:
                 return self.binary(node, type(op), self.read(left, depth + 1), self.read(right, depth + 1), right)
-            case ast.Call(func=ast.Name(id=name), args=[argument], keywords=[]) if name in FUNCTIONS:
+            case ast.Call(func=ast.Name(id=name), args=[argument], keywords=[]) if name in self.grammar.functions:
                 return self.call(node, name, self.read(argument, depth + 1))
-            case ast.Call(func=ast.Name(id=name)) if name in FUNCTIONS:
+            case ast.Call(func=ast.Name(id=name), args=[left, right], keywords=[]) if name in self.grammar.pairs:
+                return ("call", name, self.read(left, depth + 1), self.read(right, depth + 1))
+            case ast.Call(func=ast.Name(id=name)) if name in self.grammar.pairs:
+                raise self.refused(
+                    node,
+                    f"“{name}” at character {{}} takes exactly two values: {name}(…, …).",
+                    f"第 {{}} 个字符处的“{name}”需要两个值：{name}(…, …)。",
+                )
+            case ast.Call(func=ast.Name(id=name)) if name in self.grammar.functions:
                 raise self.refused(
                     node,
                     f"“{name}” at character {{}} takes exactly one value: {name}(x).",
@@ -269,7 +331,7 @@ class Reader:
         return ("do", OPERATIONS[op], left, right)
 
     def call(self, node: ast.AST, name: str, value: Tree) -> Tree:
-        if value[0] == "number":
+        if value[0] == "number" and name in FUNCTIONS:
             function: Callable[..., Any] = abs if name == "abs" else getattr(math, name)
             return self.folded(node, function, value[1])
         return ("call", name, value)

@@ -429,8 +429,9 @@ void perceptron_judge(const Network* net, const Points* points, float* loss, flo
     for (std::size_t n = 0; slopes && n < work.grown.size() / LANES; ++n) slopes[n] = sum_of(at(&work.grown[n * LANES]));
 }
 
-// The values of all units for `count` points, inputs [sizes[0]][stride] -> units [all units but inputs][stride].
-void perceptron_values(const Network* net, int count, int stride, const float* inputs, float* units) {
+// The values of all units for `count` points, inputs [sizes[0]][stride] -> units [all units but inputs][stride]; and,
+// if `slopes` is not null, the slope of each unit's function there, laid out the same.
+void perceptron_values(const Network* net, int count, int stride, const float* inputs, float* units, float* slopes) {
     Work work(*net);
     for (int from = 0; from < count; from += work.width) {
         const int some = std::min(work.width, count - from), many = lanes(some);
@@ -439,9 +440,11 @@ void perceptron_values(const Network* net, int count, int stride, const float* i
                 work.values[std::size_t(i) * work.width + n] = n < some ? inputs[std::size_t(i) * stride + from + n] : 0;
         forward(*net, work, many);
         const int first = work.start[1], all_units = int(work.values.size() / work.width);
-        for (int unit = first; unit < all_units; ++unit)
-            std::memcpy(units + std::size_t(unit - first) * stride + from, &work.values[std::size_t(unit) * work.width],
-                        some * sizeof(float));
+        for (int unit = first; unit < all_units; ++unit) {
+            const std::size_t to = std::size_t(unit - first) * stride + from, place = std::size_t(unit) * work.width;
+            std::memcpy(units + to, &work.values[place], some * sizeof(float));
+            if (slopes) std::memcpy(slopes + to, &work.slopes[place], some * sizeof(float));
+        }
     }
 }
 }

@@ -89,6 +89,7 @@ class Points:
         self.targets = torch.from_numpy(np.array(targets, np.float32, order="C").reshape(self.count, -1))
         self.stride = -(-self.count // LANES) * LANES
         self.input_rows, self.target_rows = rows(self.inputs, self.stride), rows(self.targets, self.stride)
+        self.data = Data(self.count, self.stride, address(self.input_rows), address(self.target_rows))
 
 
 def rows(points: Tensor, stride: int) -> Tensor:
@@ -115,6 +116,14 @@ class Perceptron:
         self.weights = torch.zeros(sum(out * (into + 1) for into, out in pairwise(sizes)))
         self._sizes = np.array(self.sizes, np.int32)
         self._kinds = np.array([*(ACTIVATIONS.index(one) for one in activations), 0], np.int32)
+        self._network = Network(
+            len(sizes) - 1, address(self._sizes), address(self._kinds), LOSSES.index(loss), ctypes.c_void_p()
+        )
+
+    def _compiled(self) -> Any:
+        """This network as perceptron.cpp has it: only where its weights lie may have changed."""
+        self._network.weights = self.weights.data_ptr()
+        return ctypes.byref(self._network)
 
     def layers(self, flat: Tensor | None = None) -> list[tuple[Tensor, Tensor]]:
         """(weight (out, in), bias (out,)) of each layer as views of `flat` (the weights, unless another is given)."""
@@ -133,20 +142,21 @@ class Perceptron:
     ) -> tuple[Floats, Floats]:
         """`steps` updates, on the points `batches` (steps, size) or on all: loss and share right before each."""
         optimiser.fit(len(self.weights))
-        losses, rights = np.empty(steps, np.float32), np.empty(steps, np.float32)
+        both = torch.empty(2, steps)  # a tensor says faster where it lies
+        losses, rights = both.numpy()
         found = self._library()
         if found is not None:
             memory = Memory.of(optimiser)
             chosen = None if batches is None else np.ascontiguousarray(batches, np.int32)
             found.perceptron_train(
-                ctypes.byref(Network.of(self)),
-                ctypes.byref(Data.of(points)),
+                self._compiled(),
+                ctypes.byref(points.data),
                 ctypes.byref(memory),
                 steps,
                 None if chosen is None else address(chosen),
                 0 if chosen is None else chosen.shape[1],
-                address(losses),
-                address(rights),
+                address(both[0]),
+                address(both[1]),
             )
             optimiser.count += steps
             return losses, rights
@@ -163,17 +173,20 @@ class Perceptron:
 
     def gradient(self, points: Points) -> Tensor:
         """The gradient of the mean loss of all points, laid out as the weights."""
-        return self._judged(points, torch.empty_like(self.weights))[2]
+        slopes: Tensor = self._judged(points, torch.empty_like(self.weights))[2]
+        return slopes
 
     def _judged(self, points: Points, slopes: Tensor | None) -> tuple[float, float, Any]:
         """Loss, share right, and the gradient; it is left out where there is no `slopes` for it and no need."""
         found = self._library()
         if found is None:
             return self.slopes(points.inputs, points.targets)
-        both, network, data = np.empty(2, np.float32), Network.of(self), Data.of(points)
+        loss, right = ctypes.c_float(), ctypes.c_float()
         where = None if slopes is None else address(slopes)
-        found.perceptron_judge(ctypes.byref(network), ctypes.byref(data), address(both), address(both[1:]), where)
-        return float(both[0]), float(both[1]), slopes
+        found.perceptron_judge(
+            self._compiled(), ctypes.byref(points.data), ctypes.byref(loss), ctypes.byref(right), where
+        )
+        return loss.value, right.value, slopes
 
     def values(self, inputs: Tensor) -> Tensor:
         """What every unit but the inputs says of rows (in, n) of points: (units, n), the outputs last."""
@@ -183,9 +196,26 @@ class Perceptron:
         if found is None:
             return torch.cat([layer.T for layer in self.forward(self.weights, inputs.T)])
         inputs = inputs.contiguous()
-        network = Network.of(self)
-        found.perceptron_values(ctypes.byref(network), count, count, address(inputs), address(units))
+        found.perceptron_values(self._compiled(), count, count, address(inputs), address(units), None)
         return units
+
+    def tangents(self, inputs: Tensor) -> Tensor:
+        """The slope of every unit's function at what enters it: (units, n), as `values`."""
+        slopes = torch.empty(sum(self.sizes[1:]), inputs.shape[1])
+        found = self._library()
+        if found is None:
+            h, every = inputs.T, []
+            for (weight, bias), name in zip(self.layers(), (*self.activations, "linear"), strict=True):
+                z = F.linear(h, weight, bias).requires_grad_()
+                h = FORWARD[name](z)
+                way = h.requires_grad  # the step has none
+                every.append(torch.autograd.grad(h.sum(), z)[0].T if way else torch.zeros_like(z).T)
+                h = h.detach()
+            return torch.cat(every)
+        inputs, values = inputs.contiguous(), torch.empty_like(slopes)
+        count = inputs.shape[1]
+        found.perceptron_values(self._compiled(), count, count, address(inputs), address(values), address(slopes))
+        return slopes
 
     def forward(self, flat: Tensor, inputs: Tensor, training: bool = False) -> list[Tensor]:
         """What each layer makes of inputs (n, in) with the weights `flat`, by torch: (n, units), the outputs last."""
@@ -253,11 +283,6 @@ class Network(ctypes.Structure):
         ("weights", ctypes.c_void_p),
     )
 
-    @classmethod
-    def of(cls, net: Perceptron) -> Network:
-        kind = LOSSES.index(net.loss)
-        return cls(len(net.sizes) - 1, address(net._sizes), address(net._kinds), kind, address(net.weights))
-
 
 class Data(ctypes.Structure):
     """`Points` in perceptron.cpp."""
@@ -268,10 +293,6 @@ class Data(ctypes.Structure):
         ("inputs", ctypes.c_void_p),
         ("targets", ctypes.c_void_p),
     )
-
-    @classmethod
-    def of(cls, points: Points) -> Data:
-        return cls(points.count, points.stride, address(points.input_rows), address(points.target_rows))
 
 
 class Memory(ctypes.Structure):

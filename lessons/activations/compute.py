@@ -1,8 +1,7 @@
 """Nine small classifiers that differ in nothing but their activation, trained together; and a deep network's variance.
 
-All nine start from the same weights and see the same points. They are one tensor program: weights are stacked, so a
-layer of all nine is one batched product, and then each function is applied to its own slice. Their losses are added
-up, and no weight is shared, so every gradient is the one its network would have alone.
+All nine start from the same weights and see the same points, and each goes its own way. They take many steps at a call
+(engine/nn/perceptron.py).
 """
 
 from __future__ import annotations
@@ -10,21 +9,24 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator, Mapping
 from functools import partial
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engine.nn.perceptron import FORWARD
+from engine.lane import one_by_one
+from engine.nn import perceptron
+from engine.nn.perceptron import FORWARD, Optimiser, Perceptron
 from engine.params import checked
-from engine.types import Arrays, Job, Problem, Scalars, Snapshot, Step, Values
+from engine.records import merged
+from engine.types import Arrays, Group, Job, Problem, Scalars, Snapshot, Step, Values
 from lessons.activations.depth import SAMPLES, WIDTH
 from lessons.activations.params import FUNCTIONS, Params
 from lessons.activations.points import REACH, SIDE, Points, points
+
+Floats = npt.NDArray[np.float64]
 
 CHECK = 10  # steps between two looks at the held-out points and the units
 QUIET = 0.005  # a unit is asleep for a point where its function's slope is smaller than this
@@ -44,149 +46,174 @@ def initial(weight: Tensor, init: str, generator: torch.Generator) -> Tensor:
 
 
 class Nine:
-    """The classifiers of FUNCTIONS, stacked: weights (9, in, out) and biases (9, 1, out), layer by layer."""
+    """The classifiers of FUNCTIONS for one seed, which gives the points and their first weights.
+
+    Their weights are rows of one array, `flat` (9, weights and biases of a network, layer by layer), and so is what
+    Adam keeps, `memory` (2, 9, ...).
+    """
 
     def __init__(self, p: Params, seed: int) -> None:
+        self.p = p
+        self.data = points(p.points, p.noise, seed)
+        self.train = perceptron.Points(self.data.train, self.data.train_class)
+        self.nets = [Perceptron([2, *[p.width] * p.depth, 1], [name] * p.depth, "logistic") for name in FUNCTIONS]
+        self.optimisers = [Optimiser(p.optimiser, p.lr) for _ in FUNCTIONS]
+        self.flat = torch.stack([net.weights for net in self.nets])
+        self.memory = torch.zeros(2, *self.flat.shape)
+        for k, (net, optimiser) in enumerate(zip(self.nets, self.optimisers, strict=True)):
+            net.weights = self.flat[k]
+            optimiser.first, optimiser.second = self.memory[:, k]
         generator = torch.Generator().manual_seed(seed)
-        sizes = [2, *[p.width] * p.depth, 1]
-        self.weights: list[Tensor] = []
-        self.biases: list[Tensor] = []
-        for fan_in, fan_out in pairwise(sizes):
-            one = initial(torch.empty(fan_out, fan_in), p.init, generator).T  # the same for all nine
-            stacked = one.repeat(len(FUNCTIONS), 1, 1)  # contiguous, as a restored snapshot is: fused Adam walks memory
-            self.weights.append(stacked.requires_grad_())
-            self.biases.append(torch.zeros(len(FUNCTIONS), 1, fan_out, requires_grad=True))
+        for weight, _ in self.nets[0].layers():
+            initial(weight, p.init, generator)
+        self.flat[1:] = self.flat[0]  # the same for all nine
 
-    @property
-    def parameters(self) -> list[Tensor]:
-        return [*self.weights, *self.biases]
+    def steps(self, count: int) -> Floats:
+        """`count` steps on all training points: loss and accuracy before each and after the last (count + 1, 9, 2)."""
+        found = np.empty((count + 1, len(FUNCTIONS), 2))
+        for k, (net, optimiser) in enumerate(zip(self.nets, self.optimisers, strict=True)):
+            if count:
+                found[:-1, k, 0], found[:-1, k, 1] = net.train(self.train, optimiser, count)
+            found[-1, k] = net.judge(self.train)
+        return found
 
-    def __call__(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Scores (9, n) of the points x (n, 2), and what enters the functions of each hidden layer, (9, n, width)."""
-        h = x.expand(len(FUNCTIONS), -1, -1)
-        entering = []
-        for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
-            entering.append(torch.baddbmm(bias, h, weight))
-            h = activated(entering[-1])
-        return torch.baddbmm(self.biases[-1], h, self.weights[-1])[:, :, 0], entering
+    def frame(self) -> Arrays:
+        """What the nine say everywhere, uint8 (9, SIDE, SIDE): 0 surely class 0, 255 surely class 1; and the points.
+
+        `dots` uint8 (300, 3): across and down in 255ths of a map, and class; 2 and 3 are held-out points.
+        """
+        scores = torch.stack([net.values(GRID.T)[-1] for net in self.nets])
+        sure = torch.sigmoid(scores).nan_to_num(0.5)
+        maps = (255 * sure).round().to(torch.uint8).view(len(FUNCTIONS), SIDE, SIDE)
+        return {"maps": maps.numpy(), "dots": dots(self.data)}
+
+    def state(self) -> Snapshot:
+        kept = {"model": self.flat.numpy().copy()}
+        if self.p.optimiser == "adam":
+            kept |= {"optim.step": np.array(self.optimisers[0].count, np.int64), "optim": self.memory.numpy().copy()}
+        return kept
+
+    def restore(self, state: Snapshot) -> None:
+        """Back to a snapshot. What another optimiser kept stays behind. Raises Problem for another size."""
+        kept = state["model"]
+        if kept.shape != self.flat.shape:
+            raise Problem(
+                "A run can be continued with other settings, but not with networks of another size "
+                f"({self.p.depth} hidden layers of {self.p.width} units): the weights would not fit. Start a new run.",
+                f"可以换设置接着训练，但不能换网络大小（{self.p.depth} 个隐藏层，每层 {self.p.width} 个单元）："
+                "原来的权重对不上。请重新开始一次训练。",
+            )
+        self.flat.copy_(torch.from_numpy(kept.copy()))
+        if self.p.optimiser == "adam" and "optim" in state:
+            self.memory.copy_(torch.from_numpy(state["optim"].copy()))
+            for optimiser in self.optimisers:
+                optimiser.count = int(state["optim.step"])
 
 
-def activated(z: Tensor) -> Tensor:
-    """Each function on its own slice of z (9, n, width)."""
-    return torch.stack([FORWARD[name](one) for name, one in zip(FUNCTIONS, z.unbind(), strict=True)])
+class Classifiers:
+    """A lane (engine/lane.py) of the nine, as often as there are `seeds`; the pictures are of the first of them.
+
+    Scalars, for each function of FUNCTIONS: "loss.relu" and "accuracy.relu" on the training points after the step; at
+    every tenth step and at both ends "held.relu", the accuracy on the held-out points, "dead.relu", the share of
+    hidden units that are asleep for every training point, and "asleep.relu", the share of pairs of a unit and a point.
+    "loss" is the mean of the nine; "failed" how many of them are no finite number any more, each with its
+    "failed.relu"; "lr" the learning rate. With several seeds every tenth step also has "seed.relu.K", the training
+    loss with the K-th seed from `seed` on, and "middle.relu", the median of those. Raises Problem for a snapshot of
+    networks of another size.
+    """
+
+    def __init__(self, job: Job, state: Snapshot | None = None) -> None:
+        self.p = p = checked(Params, job.params)
+        self.step, self.total, self.lr = -1, p.steps, p.lr
+        self.nines = [Nine(p, (job.seed + number) % 2**31) for number in range(p.seeds)]
+        if state is not None:
+            self.step = int(state["step"])
+            for number, nine in enumerate(self.nines):
+                prefix = f"{number}."
+                own = {key.removeprefix(prefix): one for key, one in state.items() if key.startswith(prefix)}
+                if own:  # a fork with more seeds: those are new
+                    nine.restore(own)
+            self.change({"lr": float(state.get("live.lr", self.lr))})
+
+    def advance(self, count: int) -> list[Group]:
+        groups = []
+        if self.step < 0:
+            self.step, count = 0, count - 1
+            groups += self.said([nine.steps(0) for nine in self.nines])
+        end = min(self.step + count, self.total)
+        while self.step < end:
+            steps = min(end - self.step, CHECK - self.step % CHECK)
+            self.step += steps
+            groups += self.said([nine.steps(steps)[1:] for nine in self.nines])
+        return groups
+
+    def said(self, found: list[Floats]) -> list[Group]:
+        """What is said of the last steps: loss and accuracy (steps, 9, 2) of each seed, and the check if it is due."""
+        groups = []
+        first, *_ = found
+        due = self.step % CHECK == 0 or self.step == self.total
+        for row in range(len(first)):
+            step = self.step - len(first) + 1 + row
+            scalars = measures(first[row], self.lr)
+            if due and step == self.step:
+                scalars |= check(self.nines[0])
+                if len(found) > 1:
+                    scalars |= spread(np.stack([one[-1, :, 0] for one in found]))
+            groups.append(Group(tuple(scalars), np.array([step], np.int32), np.array([list(scalars.values())])))
+        return merged(groups)
+
+    def change(self, values: Values) -> None:
+        self.lr = float(values.get("lr", self.lr))
+        for nine in self.nines:
+            for optimiser in nine.optimisers:
+                optimiser.lr = self.lr
+
+    def frame(self) -> Arrays:
+        return self.nines[0].frame()
+
+    def state(self) -> Snapshot:
+        kept = {"step": np.array(self.step, np.int64)}
+        for number, nine in enumerate(self.nines):
+            kept |= {f"{number}.{key}": array for key, array in nine.state().items()}
+        return kept | ({"live.lr": np.array(self.lr)} if self.lr != self.p.lr else {})
 
 
-def slopes(z: Tensor) -> Tensor:
-    """The derivative of each function at z (9, n, width), by autograd."""
-    z = z.detach().requires_grad_()
-    with torch.enable_grad():
-        return torch.autograd.grad(activated(z).sum(), z)[0]
+lane = Classifiers
 
 
-def losses(scores: Tensor, classes: Tensor) -> Tensor:
-    """The binary cross-entropy (9,) of scores (9, n) for classes (n,), each the mean over its points."""
-    return F.binary_cross_entropy_with_logits(scores, classes.expand_as(scores), reduction="none").mean(1)
+def spread(losses: Floats) -> Scalars:
+    """The losses (seeds, 9) by function and seed, and the median of each function's."""
+    out = {f"middle.{name}": float(np.median(losses[:, i])) for i, name in enumerate(FUNCTIONS)}
+    return out | {
+        f"seed.{name}.{k}": float(losses[k, i]) for i, name in enumerate(FUNCTIONS) for k in range(len(losses))
+    }
 
 
 def run(job: Job, state: Snapshot | None = None) -> Generator[Step, Values | None, None]:
-    """Trains the nine on all training points at once, and yields after each step.
-
-    Scalars, for each function of FUNCTIONS: "loss.relu" and "accuracy.relu" on the training points as they were
-    before the step; at every tenth step and at both ends "held.relu", the accuracy on the held-out points, "dead.relu",
-    the share of hidden units that are asleep for every training point, and "asleep.relu", the share of pairs of a unit
-    and a point. "loss" is the mean of the nine; "failed" how many of them are no finite number any more, each with its
-    "failed.relu"; "lr" the learning rate. Raises Problem for a snapshot of networks of another size.
-    """
-    p = checked(Params, job.params)
-    data = points(p.points, p.noise, job.seed)
-    train, train_class = torch.from_numpy(data.train), torch.from_numpy(data.train_class)
-    nine = Nine(p, job.seed)
-    optimiser = choose_optimiser(nine, p)
-    lr, moved, start = p.lr, False, 0
-    if state is not None:
-        start = restore(state, nine, optimiser, p)
-        moved = "live.lr" in state
-        lr = float(state["live.lr"]) if moved else lr
-
-    def snapshot(step: int) -> Snapshot:
-        out: Snapshot = {"step": np.array(step, np.int64)}
-        for number, weight in enumerate(nine.parameters):
-            out[f"model.{number}"] = weight.detach().numpy().copy()
-            for name, value in optimiser.state[weight].items():
-                if isinstance(value, Tensor):
-                    out[f"optim.{number}.{name}"] = value.numpy().copy()
-        return out | ({"live.lr": np.array(lr)} if moved else {})
-
-    def moment(step: int, scores: Tensor, entering: list[Tensor]) -> Step:
-        scalars = measures(scores, train_class, lr)
-        if step % CHECK == 0 or step == p.steps:
-            scalars |= check(nine, data, entering)
-        return Step(step, scalars, p.steps, partial(frame, nine, data), partial(snapshot, step))
-
-    changes = None
-    scores, entering = nine(train)
-    if state is None:
-        changes = yield moment(0, scores, entering)
-    for step in range(start + 1, p.steps + 1):
-        if changes and "lr" in changes:
-            lr, moved = float(changes["lr"]), True
-        for group in optimiser.param_groups:
-            group["lr"] = lr
-        optimiser.zero_grad()
-        losses(scores, train_class).sum().backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-        scores, entering = nine(train)
-        changes = yield moment(step, scores, entering)
+    """Trains the nine on all training points at once, and yields after each step."""
+    yield from one_by_one(Classifiers(job, state))
 
 
-def choose_optimiser(nine: Nine, p: Params) -> torch.optim.Optimizer:
-    """Both work number by number, so the nine do not mix."""
-    if p.optimiser == "sgd":
-        return torch.optim.SGD(nine.parameters, p.lr)
-    return torch.optim.Adam(nine.parameters, p.lr, fused=True)
-
-
-def restore(state: Snapshot, nine: Nine, optimiser: torch.optim.Optimizer, p: Params) -> int:
-    """Puts a snapshot back and returns its step. What another optimiser kept stays behind."""
-    for number, weight in enumerate(nine.parameters):
-        kept = state.get(f"model.{number}")
-        if kept is None or kept.shape != weight.shape or f"model.{len(nine.parameters)}" in state:
-            raise Problem(
-                f"A run can be continued with other settings, but not with networks of another size ({p.depth} hidden "
-                f"layers of {p.width} units): the weights would not fit. Start a new run.",
-                f"可以换设置接着训练，但不能换网络大小（{p.depth} 个隐藏层，每层 {p.width} 个单元）："
-                "原来的权重对不上。请重新开始一次训练。",
-            )
-        weight.data.copy_(torch.from_numpy(kept.copy()))
-        if p.optimiser == "adam":
-            prefix = f"optim.{number}."
-            for name, value in state.items():
-                if name.startswith(prefix):
-                    optimiser.state[weight][name.removeprefix(prefix)] = torch.from_numpy(value.copy())
-    return int(state["step"])
-
-
-@torch.no_grad()
-def measures(scores: Tensor, classes: Tensor, lr: float) -> Scalars:
-    """What is said of every step."""
-    each = losses(scores, classes).tolist()
-    right = ((scores > 0) == (classes > 0)).float().mean(1).tolist()
+def measures(found: Floats, lr: float) -> Scalars:
+    """What is said of every step: `found` (9, 2) is loss and accuracy of each."""
+    each = found[:, 0].tolist()
     failed = {f"failed.{name}": 1.0 for name, one in zip(FUNCTIONS, each, strict=True) if not math.isfinite(one)}
     out: Scalars = {"lr": lr, "loss": sum(each) / len(each), "failed": float(len(failed)), **failed}
     out |= {f"loss.{name}": value for name, value in zip(FUNCTIONS, each, strict=True)}
-    return out | {f"accuracy.{name}": value for name, value in zip(FUNCTIONS, right, strict=True)}
+    return out | {f"accuracy.{name}": value for name, value in zip(FUNCTIONS, found[:, 1].tolist(), strict=True)}
 
 
-@torch.no_grad()
-def check(nine: Nine, data: Points, entering: list[Tensor]) -> Scalars:
+def check(nine: Nine) -> Scalars:
     """What is said of every tenth step: held-out accuracy, dead units, and pairs of unit and point that are asleep."""
-    scores, _ = nine(torch.from_numpy(data.held))
-    held = ((scores > 0) == torch.from_numpy(data.held_class > 0)).float().mean(1).tolist()
-    quiet = torch.stack([slopes(z).abs() < QUIET for z in entering])  # (layers, 9, points, units)
-    dead = quiet.all(2).float().mean((0, 2)).tolist()
-    asleep = quiet.float().mean((0, 2, 3)).tolist()
-    found = {"held": held, "dead": dead, "asleep": asleep}
-    return {f"{key}.{name}": each[i] for key, each in found.items() for i, name in enumerate(FUNCTIONS)}
+    out: Scalars = {}
+    data = nine.data
+    train, held, classes = (torch.from_numpy(one) for one in (data.train, data.held, data.held_class))
+    for name, net in zip(FUNCTIONS, nine.nets, strict=True):
+        quiet = net.tangents(train.T)[:-1].abs() < QUIET  # (hidden units, points)
+        right = (net.values(held.T)[-1] > 0) == (classes > 0)
+        shares = {"held": right, "dead": quiet.all(1), "asleep": quiet}
+        out |= {f"{key}.{name}": share.float().mean().item() for key, share in shares.items()}
+    return out
 
 
 def grid() -> Tensor:
@@ -196,18 +223,6 @@ def grid() -> Tensor:
 
 
 GRID = grid()
-
-
-@torch.no_grad()
-def frame(nine: Nine, data: Points) -> Arrays:
-    """What the nine say everywhere, uint8 (9, SIDE, SIDE): 0 surely class 0, 255 surely class 1; and the points.
-
-    `dots` uint8 (300, 3): across and down in 255ths of a map, and class; 2 and 3 are held-out points.
-    """
-    scores, _ = nine(GRID)
-    sure = torch.sigmoid(scores).nan_to_num(0.5)
-    maps = (255 * sure).round().to(torch.uint8).view(len(FUNCTIONS), SIDE, SIDE)
-    return {"maps": maps.numpy(), "dots": dots(data)}
 
 
 def dots(data: Points) -> npt.NDArray[np.uint8]:

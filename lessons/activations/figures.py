@@ -32,6 +32,7 @@ def draw(params: Params, words: Words) -> dict[str, Figure]:
         shape(params, words, names),
         deep(params, words, names),
         lines("loss", "loss", params, words, names),
+        *([seeds(params, words, names)] if params.seeds > 1 else []),
         lines("held", "held", params, words, names),
         lines("dead", "dead", params, words, names),
         lines("asleep", "asleep", params, words, names),
@@ -240,6 +241,27 @@ def lines(figure: str, scalar: str, params: Params, words: Words, names: Labels)
         "legend": {"orientation": "v", "x": 1.02, "xanchor": "left", "y": 1, "yanchor": "top"},
     }
     return Plot(figure, traces, layout, "half", 420 if figure == "loss" else 300, switch=not share)
+
+
+def seeds(params: Params, words: Words, names: Labels) -> Plot:
+    """The loss of the functions that are looked at over all seeds, a band for each."""
+    say = words.figures["seeds"].labels
+    shown = [one for one in FUNCTIONS if one in params.functions]
+    traces = [
+        {
+            "type": "scatter",
+            "name": names[one],
+            "band": f"seed.{one}.",
+            "first": params.seed,
+            "line": {"width": 2, "color": COLOUR[one]},
+        }
+        for one in shown
+    ]
+    layout = {
+        "xaxis": {"title": {"text": say["x"]}, "range": [0, params.steps]},
+        "yaxis": {"title": {"text": say["y"]}, "rangemode": "tozero"},
+    }
+    return Plot("seeds", traces, layout, "half", 420, switch=True)
 
 
 def values(params: Params, words: Words, names: Labels) -> Plot:

@@ -9,6 +9,7 @@ from engine.params import Choice, Number, Several, Slider
 
 FUNCTIONS = ("step", "sigmoid", "tanh", "relu", "leaky", "elu", "gelu", "silu", "softplus")  # one classifier each
 SHAPES = (*FUNCTIONS, "linear")  # to look at; a network without any activation is a straight line however deep
+SEEDS = 64  # runs of all classifiers at once
 POINTS = ("moons", "circles", "spirals")
 INITS = ("small", "torch", "xavier", "he", "orthogonal", "normal")
 DEEPEST = 50
@@ -20,6 +21,7 @@ class Params(engine.params.Params):
     """`functions`, `x` and `layers` only change what is looked at; `init` serves the classifiers and the deep network.
 
     `depth` and `width` are the hidden layers of each classifier; `layers` those of the network without training.
+    `seeds` is how many times all of it is done, with the seeds that follow `seed`.
     """
 
     functions: Annotated[tuple[str, ...], Several(SHAPES, view=True)] = ("sigmoid", "tanh", "relu", "gelu")
@@ -32,6 +34,7 @@ class Params(engine.params.Params):
     width: Annotated[int, Slider(2, 64, step=1)] = 16
     noise: Annotated[float, Slider(0.0, 0.5, step=0.01)] = 0.12
     optimiser: Annotated[str, Choice(("sgd", "adam"), row=True)] = "sgd"
+    seeds: Annotated[int, Slider(1, SEEDS, step=1)] = 1
     steps: Annotated[int, Slider(50, 20000, log=True)] = 400
     pace: Annotated[float, Slider(0.0, 200.0, step=5.0, live=True)] = 50.0
     seed: Annotated[int, Number(0, 2**31 - 1)] = 0
@@ -51,6 +54,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "pace": 80.0,
     },
     "small": {"functions": ("tanh", "relu", "linear"), "init": "small", "depth": 4, "layers": 20},
+    "luck": {"functions": ("sigmoid", "tanh", "relu"), "seeds": 16, "pace": 0.0},
     "dead": {"functions": ("relu", "leaky", "elu"), "init": "he", "optimiser": "adam", "lr": 0.5, "steps": 300},
     "rescue": {"functions": ("sigmoid", "softplus", "relu"), "optimiser": "adam", "lr": 0.02, "steps": 300},
 }

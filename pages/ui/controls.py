@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import streamlit as st
 
-from engine.params import Choice, Control, File, Number, Params, Picture, Several, Slider, Text, Toggle
+from engine.params import Choice, Control, File, Named, Number, Params, Picture, Several, Slider, Text, Toggle
 from engine.types import Values
 from lessons.text import ControlWords, Words
 from pages.ui import state
@@ -167,7 +167,7 @@ def one(visit: state.Visit, name: str, control: Control, words: Words, changed: 
         case Text() if control.lines > 1:
             state.seed(key, value)
             st.text_area(said.label, height=24 * control.lines + 20, **common)
-        case Text():
+        case Text() | Named():
             state.seed(key, value)
             st.text_input(said.label, **common)
         case File():

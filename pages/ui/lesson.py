@@ -13,7 +13,7 @@ import orjson
 import streamlit as st
 
 from engine.engine import Run
-from engine.params import File, Params, Picture, Several, checked
+from engine.params import File, Named, Params, Picture, Several, checked
 from engine.types import ENDED, Problem, Values
 from lessons import board, catalog, text
 from pages.ui import controls, data, quiz, state
@@ -332,6 +332,8 @@ def chosen(name: str) -> None:
         control = known[field]
         if isinstance(control, Several) and isinstance(value, str):
             picked[field] = control.toggled(getattr(now, field), value)
+        elif isinstance(control, Named) and isinstance(value, str):
+            picked[field] = control.put(getattr(now, field), value)
     if picked:
         runs = any(not known[field].view for field in picked)
         carries = runs and now.carries

@@ -49,6 +49,7 @@ RATE, BURST = 40.0, 120.0  # messages a second from one browser, and how many at
 ASKS = 8  # questions of one browser under way at a time
 WATCHES = 64  # runs watched by one browser
 KEPT = 16 << 20  # bytes of encoded frames and answers kept for other viewers
+SETTINGS = 1000  # runs whose checked settings are kept
 COMMANDS = ("pause", "resume", "step", "stop", "set")
 RUN_ID = re.compile(r"[\w.@-]{1,80}")
 
@@ -516,6 +517,7 @@ class Hub:
         self._maker = concurrent.futures.ThreadPoolExecutor(1, "frames")
         self._frames = Kept(KEPT)
         self._answers = Kept(KEPT)
+        self._settings = Kept(SETTINGS)  # checking them costs more than all else about a frame
         self._asked: dict[Any, asyncio.Future[tuple[int, list[Values], Arrays]]] = {}
 
     def start(self) -> None:
@@ -626,7 +628,8 @@ class Hub:
             data = self._frames.get((run.id, tick.step))
             if data is None:
                 listed, arrays = patches(figures.update(self.settings(run, tick.step), tick))
-                data = wire.pack({"type": "frame", "run": run.id, "step": tick.step, "patches": listed}, arrays)
+                head = {"type": "frame", "run": run.id, "step": tick.step, "made": tick.made, "patches": listed}
+                data = wire.pack(head, arrays)
                 self._frames.put((run.id, tick.step), data, len(data))
             return tick.step, data
 
@@ -634,11 +637,16 @@ class Hub:
 
     def settings(self, run: Run, step: int) -> Params:
         """The settings in force at a step: the job's, and what was changed while it ran."""
-        values = dict(run.job.params)
-        for at, changes in run.record.changes:
-            if at < step:
-                values.update(changes)
-        return checked(catalog.params(run.job.lesson), values)
+        changes = [values for at, values in run.record.changes if at < step]
+        key = (run.id, len(changes))
+        known: Params | None = self._settings.get(key)
+        if known is None:
+            values = dict(run.job.params)
+            for one in changes:
+                values.update(one)
+            known = checked(catalog.params(run.job.lesson), values)
+            self._settings.put(key, known, 1)
+        return known
 
     def describe(self, run: Run) -> Values:
         """The header of the "run" message."""

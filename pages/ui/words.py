@@ -206,6 +206,7 @@ PLAYER: dict[str, tuple[str, str]] = {
     "device": ("on {device}", "设备 {device}"),
     "log": ("log", "对数"),
     "linear": ("linear", "线性"),
+    "seed_at": ("seed {seed}: {value}", "种子 {seed}：{value}"),
     "reset_zoom": ("Reset view", "重置视图"),
     "no_data": ("Nothing yet", "暂无数据"),
     "other": ("other", "其他"),

@@ -89,3 +89,29 @@ def test_a_thing_to_try_runs_with_its_settings(tab: Tab) -> None:
     assert tab.board(f"{now}('loss.tanh')") == pytest.approx(0.6931, abs=2e-3)
     assert tab.board(f"{now}('dead.step')") == 1
     assert "init=small" in tab.page.url
+
+
+def test_many_seeds_are_a_band_and_the_nearest_run_is_drawn_by_itself(tab: Tab) -> None:
+    tab.open("activations?seeds=6&functions=relu&pace=0&steps=60&width=6&depth=2&seed=11")
+    tab.until("board.head > 0")
+    tab.run()
+    tab.until("board.run.status === 'done' && board.playhead.step === 60")
+    figure = "board.figures.get('seeds')"
+    tab.page.locator("[data-figure=seeds]").scroll_into_view_if_needed()
+    tab.until(f"{figure}.filled().length === 3 && !{figure}.dirty")
+    area = tab.page.locator("[data-figure=seeds] .nsewdrag").first.bounding_box()
+    assert area
+    values = tab.board(
+        "[0, 1, 2, 3, 4, 5].map((k) => board.figures.get('seeds').past.series('seed.relu.' + k).values[3])"
+    )
+    axes = f"{figure}.graph._fullLayout"
+    for k in (values.index(max(values)), values.index(min(values))):
+        across = tab.board(f"{axes}.xaxis.d2p(30)")
+        down = tab.board(f"{axes}.yaxis.d2p({values[k]})")
+        tab.page.mouse.move(area["x"] + across, area["y"] + down)
+        tab.until(f"{figure}.near?.number === {k} && {figure}.near.at === 3")
+        said = tab.board(f"{figure}.filled().at(-1).text[0]")
+        assert said.startswith(f"seed {11 + k}: ")
+        assert float(said.split(": ")[1]) == pytest.approx(values[k], rel=1e-2)
+    tab.page.mouse.move(area["x"], area["y"] - 60)
+    tab.until(f"{figure}.near === null && {figure}.filled().length === 3")

@@ -21,6 +21,7 @@ from playwright.sync_api import Browser, Locator, Page, Position, expect
 
 from engine import wire
 from engine.types import Array, Scalars
+from lessons.board import spread
 from lessons.reading import number, reading
 from tests.browser.board import figures, server
 from tests.browser.conftest import WAIT_S
@@ -402,6 +403,43 @@ def test_a_table_writes_its_numbers_and_answers_mouse_and_keys(view: View) -> No
     assert asked == [("row", {"row": 2, "word": "here"}), ("row", {"row": 3, "word": "."})]
 
 
+def test_a_bound_table_shows_the_numbers_of_the_moment_and_writes_nan(view: View) -> None:
+    view.open(spec="en-words")
+    view.drawn()
+    figure = view.figure("bound")
+    for step in (31, 120, 2, 30):  # odd ones have no validation loss, that of step 30 is not a number
+        view.js(
+            "(step) => { const b = torchroom.board; b.playhead.go(step, b.run); b.moved = true; b.schedule(); }", step
+        )
+        now = figures.scalars(step)
+        said = [now["loss"], now.get("val", math.nan), now["accuracy"], math.nan]
+        for cell, value in zip(figure.locator("td").all(), said, strict=True):
+            expect(cell).to_have_text(number(value, "4").replace("-", "−"))
+
+
+def test_a_free_point_is_carried_as_far_and_as_finely_as_its_settings(view: View) -> None:
+    view.open(spec="en-words")
+    view.drawn()
+    plot = "figures.get('carried')"
+    area = box_of(view.figure("carried").locator(".nsewdrag"))
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        return area["width"] * x / 4, area["height"] * (1 - y / 10)
+
+    nsew = view.figure("carried").locator(".nsewdrag")
+    view.drag(nsew, at(1.0, 5.0), at(2.1, 6.6))
+    view.until("window.sent.length === 1")
+    assert {**view.js("window.sent[0][1]"), "n": 0} == {"start_x": 2.0, "start_y": 6.5, "n": 0}
+    assert view.board(f"{plot}.filled()[0].x[0]") == 2.0  # it stays there until the page has taken it over
+    view.drag(nsew, at(3.05, 5.1), at(1.0, 9.9))  # it does not go aside, nor beyond 8
+    view.until("window.sent.length === 2")
+    assert {**view.js("window.sent[1][1]"), "n": 0} == {"start_y": 8.0, "n": 0}
+    view.drag(nsew, at(0.2, 9.0), at(2.0, 2.0))  # nothing is near
+    view.drag(nsew, at(1.0, 5.0), at(1.02, 5.05))  # hardly moved
+    view.page.wait_for_timeout(200)
+    assert view.js("window.sent.length") == 2
+
+
 def test_of_two_questions_about_one_figure_the_later_holds(view: View) -> None:
     view.open(spec="en-words")
     view.drawn()
@@ -439,6 +477,27 @@ def test_accessible_names(view: View) -> None:
         assert button.get_attribute("aria-label")
     assert view.page.locator(".tr-board").get_attribute("lang") == "zh-CN"
     assert view.page.locator(".tr-scrub").get_attribute("aria-valuetext") == "步 120 / 120"
+
+
+def test_a_band_is_that_of_python(view: View) -> None:
+    view.open()
+    chance = random.Random(3)
+    history = []
+    for step in range(40):
+        scalars = {"loss": 1.0, **({f"s.{k}": chance.gauss(0, 1) for k in range(6)} if step % 3 == 0 else {})}
+        history.append((step, {**scalars, **({"s.2": math.nan} if step == 6 else {})}))
+    pairs = json.dumps([(step, {k: None if v != v else v for k, v in one.items()}) for step, one in history])
+    found = view.js(
+        f"""(() => {{
+          const pairs = {pairs}.map(([step, all]) => [step, Object.fromEntries(
+            Object.entries(all).map(([name, one]) => [name, one === null ? NaN : one]))]);
+          return window.live.History.of(pairs).at(30).spread("s.");
+        }})()"""
+    )
+    right = spread("s.", history[:31])
+    assert found["x"] == right["x"]
+    for key, name in (("low", "low"), ("lower", "lower"), ("middle", "y"), ("upper", "upper"), ("high", "high")):
+        assert found[key] == pytest.approx(right[name], abs=1e-12)
 
 
 def test_readings_follow_the_playhead(view: View) -> None:

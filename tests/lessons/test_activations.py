@@ -24,15 +24,13 @@ from lessons.activations import figures
 from lessons.activations.compute import (
     GRID,
     QUIET,
+    Classifiers,
     Nine,
-    activated,
     check,
     dots,
-    frame,
     initial,
     look,
     run,
-    slopes,
     travelled,
 )
 from lessons.activations.depth import SAMPLES, WIDTH, gain, variances
@@ -113,13 +111,6 @@ def test_no_function_overflows_or_warns_where_numbers_are_large() -> None:
         for name in SHAPES:
             assert np.isfinite(VALUE[name](huge)).all(), name
             assert np.isfinite(SLOPE[name](huge)).all(), name
-
-
-def test_slopes_of_a_layer_of_all_nine_are_each_functions_own() -> None:
-    z = torch.linspace(-6, 6, 9 * 7 * 5).reshape(9, 7, 5)
-    for k, name in enumerate(FUNCTIONS):
-        assert torch.allclose(slopes(z)[k], autograd(name, z[k]), atol=1e-6), name
-        assert torch.equal(activated(z)[k], FORWARD[name](z[k]))
 
 
 # variance through depth
@@ -280,15 +271,48 @@ def test_each_of_the_nine_is_the_network_trained_alone(name: str, optimiser: str
     assert found[1][f"loss.{name}"] < found[0][f"loss.{name}"]
 
 
+@pytest.mark.parametrize("optimiser", ["sgd", "adam"])
+def test_many_steps_at_a_call_are_the_same_bits_as_one_by_one(optimiser: str) -> None:
+    asked = job(steps=60, optimiser=optimiser, width=8)
+    told = {step.step: step.scalars for step in run(asked)}
+    lane = Classifiers(asked)
+    found: dict[int, Scalars] = {}
+    for count in (1, 7, 13, 25, 100):
+        for group in lane.advance(count):
+            for step, row in zip(group.steps.tolist(), group.values.tolist(), strict=True):
+                found[step] = dict(zip(group.names, row, strict=True))
+        lane.change({"lr": lane.lr})
+    assert found == told
+    assert lane.step == 60
+
+
+def test_each_of_many_seeds_is_the_run_with_that_seed_and_the_band_is_drawn_from_them() -> None:
+    settings = {"steps": 50, "width": 4, "depth": 2}
+    rows = [(step.step, dict(step.scalars)) for step in run(job(seeds=5, seed=7, **settings))]
+    for k in range(5):
+        alone = history(seed=7 + k, **settings)
+        for step in range(0, 51, 10):
+            for name in FUNCTIONS:
+                assert rows[step][1][f"seed.{name}.{k}"] == alone[step][f"loss.{name}"]
+    assert "seed.relu.0" not in rows[1][1]
+    assert not any(name.startswith("seed.") for name in history(**settings)[0])
+    p = Params(seeds=5, functions=("relu",), **settings)
+    trace = fold(figures.draw(p, text.read("activations", "en")), rows)["seeds"]["traces"][0]
+    assert trace["x"] == list(range(0, 51, 10))
+    last = sorted(rows[50][1][f"seed.relu.{k}"] for k in range(5))
+    assert [trace[key][-1] for key in ("low", "lower", "y", "upper", "high")] == last
+    assert rows[50][1]["middle.relu"] == last[2]
+
+
 def test_only_the_last_layer_of_the_step_network_learns() -> None:
     before, *_, after = (copied(step.state()) for step in run(job(steps=50, init="he")))
     k = FUNCTIONS.index("step")
-    weights = len([name for name in before if name.startswith("model.")]) // 2
-    for number in range(weights):
-        same = np.array_equal(before[f"model.{number}"][k], after[f"model.{number}"][k])
-        assert same == (number < weights - 1), number
-    others = [k for k, name in enumerate(FUNCTIONS) if name != "step"]
-    assert not np.isclose(before["model.0"][others], after["model.0"][others], atol=0).all((1, 2)).any()
+    width = Params().width
+    moved = before["0.model"] != after["0.model"]
+    assert not moved[k, : -width - 1].any()
+    assert moved[k, -width - 1 :].any()
+    for other, name in enumerate(FUNCTIONS):
+        assert moved[other, : 2 * width].any() == (name != "step"), name
 
 
 def test_dead_and_asleep_are_counted_as_the_text_says() -> None:
@@ -296,14 +320,15 @@ def test_dead_and_asleep_are_counted_as_the_text_says() -> None:
     p = Params(width=5, depth=2, init="normal", seed=2)
     data = points(p.points, p.noise, p.seed)
     nine = Nine(p, p.seed)
-    with torch.no_grad():
-        nine.biases[0][3] -= torch.tensor([0.0, 0.0, 0.0, 50.0, 50.0])  # ReLU units that no point wakes
-        _, entering = nine(torch.from_numpy(data.train))
-    found = check(nine, data, entering)
+    nine.nets[FUNCTIONS.index("relu")].layers()[0][1][3:] -= 50.0  # two units that no point wakes
+    found = check(nine)
     for k, name in enumerate(FUNCTIONS):
         dead = asleep = units = 0
-        for z in entering:
-            slope = np.abs(SLOPE[name](z[k].numpy().astype(np.float64)))
+        h = torch.from_numpy(data.train)
+        for weight, bias in nine.nets[k].layers()[:-1]:
+            z = F.linear(h, weight, bias)
+            h = FORWARD[name](z)
+            slope = np.abs(SLOPE[name](z.numpy().astype(np.float64)))
             for unit in slope.T:
                 units += 1
                 asleep += int((unit < QUIET).sum())
@@ -319,13 +344,15 @@ def test_the_maps_are_what_each_network_says_there_and_the_dots_lie_where_the_po
     *_, last = run(job(steps=50))
     p = Params(steps=50, pace=0)
     data = points(p.points, p.noise, p.seed)
-    nine = Nine(p, 0)
-    for number, weight in enumerate(nine.parameters):
-        weight.data.copy_(torch.from_numpy(last.state()[f"model.{number}"]))
+    (nine,) = Classifiers(job(steps=50), last.state()).nines
     found = last.frame()
     assert found["maps"].dtype == found["dots"].dtype == np.uint8
-    scores, _ = nine(GRID)
-    sure = torch.sigmoid(scores).detach().numpy().reshape(9, SIDE, SIDE)
+    sure = np.empty((9, SIDE, SIDE))
+    for k, net in enumerate(nine.nets):
+        h = GRID
+        for (weight, bias), act in zip(net.layers(), (*net.activations, "linear"), strict=True):
+            h = FORWARD[act](F.linear(h, weight, bias))
+        sure[k] = torch.sigmoid(h).numpy().reshape(SIDE, SIDE)
     assert np.abs(found["maps"] / 255 - sure).max() <= 0.5 / 255 + 1e-6
     x, y = GRID[5].tolist()
     assert x == pytest.approx((5.5 / SIDE * 2 - 1) * REACH)
@@ -336,7 +363,7 @@ def test_the_maps_are_what_each_network_says_there_and_the_dots_lie_where_the_po
     assert (kind[:200] == data.train_class).all()
     assert (kind[200:] == data.held_class + 2).all()
     # what is drawn agrees with the accuracy that is said: the map at a point's cell is its class
-    held = frame(nine, data)["maps"][FUNCTIONS.index("tanh")]
+    held = nine.frame()["maps"][FUNCTIONS.index("tanh")]
     cells = np.clip(((data.held[:, 0] + REACH) / (2 * REACH) * SIDE).astype(int), 0, SIDE - 1)
     rows = np.clip(((REACH - data.held[:, 1]) / (2 * REACH) * SIDE).astype(int), 0, SIDE - 1)
     right = ((held[rows, cells] > 127) == (data.held_class > 0)).mean()

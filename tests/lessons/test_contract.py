@@ -157,13 +157,20 @@ def test_it_draws_valid_figures_in_both_languages(name: str) -> None:
                 valid(figure)
             if isinstance(figure.picks, board.Choose):
                 assert set(figure.picks.sets) <= set(type(settings).model_fields)
+            for trace in getattr(figure, "traces", ()):
+                for one in trace.get("hold", {}).get("free", {}).values():
+                    checked(type(settings), {one["sets"]: one["from"]})
+                    checked(type(settings), {one["sets"]: one["to"]})
 
 
 def valid(figure: board.Plot) -> None:
     """plotly itself accepts the traces and the layout, and every axis has its name."""
     named = [trace["name"] for trace in figure.traces]
     assert len(set(named)) == len(named), figure.id
-    bare = [{key: value for key, value in trace.items() if key not in ("bind", "hold")} for trace in figure.traces]
+    bare = [
+        {key: value for key, value in trace.items() if key not in ("bind", "hold", "band", "first")}
+        for trace in figure.traces
+    ]
     made = go.Figure({"data": bare, "layout": figure.layout})
     solid = [trace["type"] in ("surface", "scatter3d", "mesh3d", "cone") for trace in figure.traces]
     axes = [] if all(solid) else [*made.select_xaxes(), *made.select_yaxes()]
@@ -224,7 +231,7 @@ def fits(figure: board.Figure, folded: dict[str, Any]) -> None:
     """A figure as drawn at one step is sound: plotly takes it, tiles have their rows, images their colours."""
     if isinstance(figure, board.Plot):
         bare = [
-            {key: value for key, value in trace.items() if key not in ("bind", "hold", "say")}
+            {key: value for key, value in trace.items() if key not in ("bind", "hold", "band", "first", "say")}
             for trace in folded["traces"]
         ]
         go.Figure({"data": bare, "layout": folded["layout"]})
@@ -268,6 +275,8 @@ def bound_names(drawn: dict[str, board.Figure], names: set[str]) -> None:
                     trace["name"],
                     missing,
                 )
+        for row in getattr(figure, "bind", ()):
+            assert {one for one in row if one} <= names, figure.id
 
 
 def readings(

@@ -121,6 +121,11 @@ def test_every_activation_and_its_slope_far_out_and_near_zero(name: str, way: No
     right = (exact > 0).double() if name == "step" else MODULES[name]()(exact)
     assert (value - right).abs().max() <= 1e-6 * 60
     assert ((value - right).abs() / (right.abs() + 1e-3)).max() <= 5e-4  # torch has 3e-4 in the tail of its own gelu
+    off = exact.detach() != 0  # at a kink there is no slope to agree on
+    rise = torch.zeros(len(z)) if name == "step" else torch.autograd.grad(right.sum(), exact)[0]
+    slopes = net.tangents(torch.from_numpy(z)[None])
+    assert (slopes[0] - rise)[off].abs().max() <= 2e-6
+    assert (slopes[1] == 1).all()
     for x in (-60.0, -3.0, -0.3, 1e-4, 0.7, 5.0, 60.0):  # the slope is the gradient of the first bias, times the error
         one = Points(np.array([[x]], np.float32), np.array([[0.0]], np.float32))
         at = torch.tensor(x, dtype=torch.float64, requires_grad=True)

@@ -48,6 +48,8 @@ WORDS = {
     "close": ("One tile of it", "", ""),
     "links": ("Who looks at whom", "Point at a word.", "{say:most} gets most."),
     "table": ("Numbers by word", "Pick a row.", ""),
+    "bound": ("Numbers of the moment", "", ""),
+    "carried": ("Points to be carried", "", ""),
 }
 LOOKING = ["we", "sat", "here"]
 SEEN = ["we", "sat", "here", "."]
@@ -179,6 +181,21 @@ def words() -> list[Figure]:
         Map("close", colours="diverging", height=240, smooth=True, span=SPAN, shows="field"),
         Links("links", "looks", "is looked at", height=240, picks=Ask("pair", {"from": "from", "to": "to"})),
         Table("table", columns, "word", height=240, picks=Ask("row", {"row": "row", "word": "name"})),
+        Table(
+            "bound", columns[2:], nan="NaN", rows=["one", "two"], bind=[["loss", "val"], ["accuracy", None]], height=120
+        ),
+        Plot("carried", carried(), {"xaxis": {"range": [0, 4]}, "yaxis": {"range": [0, 10]}}, height=240),
+    ]
+
+
+def carried() -> list[dict[str, Any]]:
+    """A point to be carried both ways, and one that only goes up and down, as far as 8."""
+    across = {"sets": "start_x", "from": 0.0, "to": 4.0, "by": 0.5}
+    up = {"sets": "start_y", "from": 0.0, "to": 8.0, "by": 0.25}
+    common = {"type": "scatter", "mode": "markers"}
+    return [
+        {**common, "name": "both", "x": [1.0], "y": [5.0], "hold": {"free": {"x": across, "y": up}}},
+        {**common, "name": "upright", "x": [3.0], "y": [5.0], "hold": {"free": {"y": up}}},
     ]
 
 
