@@ -119,8 +119,8 @@ class Map:
 
     A name in `tiles` may have several lines, and may be a reading (lessons/reading.py) of the moment on show. Patch
     data `dots`, uint8 (n, 3), are drawn on every tile: across and down in 255ths of it, and a class, odd blue and
-    even orange, pale below 2 and dark from 2 on. With a `palette` the class itself is its colour, and its edge is dark from 128 on, for 128
-    less.
+    even orange, pale below 2 and dark from 2 on. With a `palette` the class is a place in it;
+    from 128 on, 128 less, with a dark edge.
 
     `plane` is the range of both axes of which a tile shows every place, from its upper left on: the axes are drawn,
     and a cell is named by where its centre lies. With `exact` the cell that is pointed at is asked about: the question

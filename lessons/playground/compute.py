@@ -45,7 +45,7 @@ class Learner:
             self.net.dropout = float(now["dropout"])
 
     def steps(self, points: Points, count: int, size: int) -> Any:
-        """`count` steps, each on `size` points drawn anew, or on all: the losses of these before it, float32 (count,)."""
+        """`count` steps, each on `size` points drawn anew, or on all: their losses before it, float32 (count,)."""
         batches = None
         if size < points.count:
             drawn = torch.randint(points.count, (count, size), generator=self.chance, dtype=torch.int32)
@@ -167,7 +167,7 @@ class Playground:
             few = 1 if self.step < EARLY else min(count, CHECK - self.step % CHECK)
             few = min(few, self.total - self.step)
             steps = np.arange(self.step + 1, self.step + few + 1, dtype=np.int32)
-            losses = [one.steps(train, few, size) for one in self.learners][0]
+            losses, *_ = (one.steps(train, few, size) for one in self.learners)
             self.step += few
             count -= few
             looked = self.step <= EARLY or self.step % CHECK == 0 or self.step == self.total

@@ -156,11 +156,20 @@ def curves(figure: str, scalars: tuple[str, str], params: Params, words: Words) 
         }
         for part, scalar, colour in zip(("train", "test"), scalars, (TRAIN, VALIDATION), strict=True)
     ]
+    if params.seeds > 1:  # all networks, and over them the test points of the one that is drawn
+        bands = (("right", VALIDATION),) if share else (("train", TRAIN), ("test", VALIDATION))
+        traces[0]["visible"] = "legendonly"
+        traces[1] |= {"line": {"width": 1.5, "color": VALIDATION, "dash": "dot"}, "name": say["first"]}
+        for band, colour in bands:
+            named = say["all"].replace("{part}", say["train" if band == "train" else "test"])
+            named = named.replace("{n}", str(params.seeds))
+            line = {"width": 2, "color": colour}
+            traces.append({"type": "scatter", "name": named, "band": f"{band}.", "first": params.seed, "line": line})
     y: Values = {"range": [0, 1.02], "tickformat": ".0%"} if share else {"rangemode": "tozero"}
     layout = {
         "xaxis": {"title": {"text": say["x"]}},
         "yaxis": {"title": {"text": say["y"]}, **y},
-        "hovermode": "x unified",
+        "hovermode": "x unified" if params.seeds == 1 else "closest",
     }
     if share and params.goal:
         traces.append(
@@ -251,7 +260,7 @@ def update(params: Params, tick: Tick) -> list[Patch]:
 
 
 def mixed(sure: Any) -> Any:
-    """Probabilities (classes, rows, columns) as bytes -> the colours of the classes, mixed, uint8 (rows, columns, 3)."""
+    """Probabilities (classes, rows, columns) as bytes -> the classes' colours, mixed, uint8 (rows, columns, 3)."""
     colours = np.array([[int(one[at : at + 2], 16) for at in (1, 3, 5)] for one in CATEGORIES[: len(sure)]], np.float32)
     pale = 0.62  # towards white, so that the points stand out
     weighted = np.tensordot(sure.astype(np.float32), colours, (0, 0)) / np.maximum(sure.sum(0), 1)[..., None]

@@ -49,7 +49,7 @@ def grow(old: Layers, new: Layers, inputs: Sequence[int], *, memory: bool = Fals
 
 
 def placed(old: Tensor, before: Sequence[int], fresh: Tensor, after: Sequence[int]) -> Tensor:
-    """Numbers of hidden units, one for each, taken over layer by layer into `fresh` ones of a network of sizes `after`."""
+    """Numbers of hidden units, one for each, taken over layer by layer into `fresh` ones of a network of `after`."""
     found, start, from_ = fresh.clone(), 0, 0
     for layer in range(1, len(after) - 1):
         had = before[layer] if layer < len(before) - 1 else 0

@@ -123,8 +123,8 @@ def layers(text: str, usual: str) -> list[tuple[int, str]]:
         match = LAYER.fullmatch(part)
         if match is None:
             raise Problem(
-                f"hidden = {text!r:.60}: {part!r:.20} is not a layer. Write the units of each layer with dashes between "
-                "them, as 8-4, or with an activation of a layer's own, as 8relu-4.",
+                f"hidden = {text!r:.60}: {part!r:.20} is not a layer. Write the units of each layer with dashes "
+                "between them, as 8-4, or with an activation of a layer's own, as 8relu-4.",
                 f"hidden = {text!r:.60}：{part!r:.20} 不是一层。请写出每层的单元数，用短横连接，如 8-4；"
                 "也可以给某层单独指定激活函数，如 8relu-4。",
             )

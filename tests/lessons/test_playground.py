@@ -1,4 +1,4 @@
-"""The playground against a second implementation in numpy: steps, maps, what a change keeps, own points, the surface."""
+"""The playground against a second implementation in numpy: steps, maps, changes, own points, the surface."""
 
 from __future__ import annotations
 
@@ -284,9 +284,7 @@ def test_a_weight_written_by_hand_is_set_once() -> None:
     assert (float(first[2, 1]), float(bias[0]), float(last[0, 1])) == (0.75, -3.0, 2.5)
     assert float(first[2, 0]) == float(one.net.layers()[0][0][2, 0])
     other.advance(30)
-    again = Playground(
-        job(steps=1000, hidden="3-2", edits="1.2.1=0.75;2.0.b=-3;3.0.1=2.5;2.9.9=1"), other.state()
-    )
+    again = Playground(job(steps=1000, hidden="3-2", edits="1.2.1=0.75;2.0.b=-3;3.0.1=2.5;2.9.9=1"), other.state())
     assert torch.equal(again.net.weights, other.net.weights)
     now = figures.chosen(other.p, {"edits": ["2.0.b=1", "1.0.0=4"]})["edits"]
     assert changes(now)[2, 0, -1] == 1
