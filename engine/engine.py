@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import logging
+import re
 import secrets
 import threading
 import time
@@ -19,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from engine import files
 from engine.backends.base import Backend
 from engine.blobs import Blobs
 from engine.data.picture import decode
@@ -27,6 +29,7 @@ from engine.records import EXPORT_BYTES, Record, groups_of, plain
 from engine.shelf import IN_ALL, Shelf
 from engine.types import ENDED, Arrays, Job, Problem, Snapshot, Values
 
+DIGEST = re.compile("[0-9a-f]{64}")
 LOG = logging.getLogger("torchroom.engine")
 
 UNWATCHED_PAUSE_S = 60.0
@@ -34,6 +37,7 @@ UNWATCHED_STOP_S = 600.0
 KEPT_RUNS = 200  # ended runs held open, and
 KEPT_BYTES = 400_000_000  # of memory for their scalars; those that are let go stay on the shelf
 TIDY_S = 60.0  # between two looks at the shelf
+SETTLED_S = 1.0  # that a fork of what is under way waits for its state before it is shown without
 DEATHS = 2  # in a run's own slice, from the same snapshot
 
 Listener: TypeAlias = Callable[[str, Values, Arrays, bytes], None]
@@ -133,6 +137,7 @@ class Engine:
         self._copies: dict[str, tuple[str, str, Values]] = {}  # copy -> (source, command, values), until its snapshot
         self._numbers = itertools.count(1)
         self._lock = threading.RLock()
+        self._settled = threading.Condition(self._lock)  # a copy has what it waited for
         self._closed = threading.Event()
 
     def start(self) -> None:
@@ -338,10 +343,23 @@ class Engine:
         self._say(run)
         return run.id
 
-    def fork(self, run_id: str, step: int, job: Job, learner: str) -> Run:
-        """A new run of `job` from the last snapshot of `run_id` at or before `step`; equal settings go on unchanged."""
+    def fork(self, run_id: str, step: int | None, job: Job, learner: str) -> Run:
+        """A new run of `job` from the last snapshot of `run_id` at or before `step`; equal settings go on unchanged.
+
+        With `step` None it goes on from where that run is now: one that is under way is asked for its present state.
+        """
         with self._lock:
             source = self.get(run_id)
+            if step is None and source.began and not source.ended and run_id not in self._copies:
+                self._spare(learner)
+                name = self._name(job)
+                run = Run(name, job, learner, Record.create(self.shelf.place(name), job))
+                self._runs[run.id] = run
+                self._copies[run.id] = (run_id, "resume", {})
+                self.backend.tell(run_id, "snapshot", {"wanted": run.id})
+                self._settled.wait_for(lambda: run.id not in self._copies, SETTLED_S)
+                return run
+            step = source.step if step is None else step
             found = source.record.snapshot(step)
             if found is None:
                 raise Problem(
@@ -355,9 +373,7 @@ class Engine:
                 )
             self._spare(learner)
             at, state = found
-            # what was changed while it ran is in the snapshot; the fork's own settings go before it
-            void = {f"live.{name}" for name, value in job.params.items() if state.get(f"live.{name}", value) != value}
-            state = {name: array for name, array in state.items() if name not in void}
+            state = own(state, job)
             name = self._name(job)
             run = Run(name, job, learner, source.record.copy(self.shelf.place(name), at, job, (run_id, at)))
             self._runs[run.id] = run
@@ -389,7 +405,7 @@ class Engine:
                 number = next(self._numbers)
                 self._asks[number] = (run.id, answer)
                 message = {"id": number, "name": name, "args": rest, "step": at, "job": plain(run.job)}
-                self.backend.tell(run.id, "ask", message, arrays)
+                self.backend.tell(run.id, "ask", message, {**arrays, **self._files(run.job)})
         except Problem as problem:
             answer.set_exception(problem)
         return answer
@@ -542,7 +558,13 @@ class Engine:
 
     def _begin(self, run: Run, state: Snapshot | None = None, status: str = "running") -> None:
         run.began = True
-        self.backend.start(run.id, run.job, run.learner, state, run.live, status)
+        arrays = {**(state or {}), **self._files(run.job)}
+        self.backend.start(run.id, run.job, run.learner, arrays or None, run.live, status)
+
+    def _files(self, job: Job) -> Arrays:
+        """The files that a job's settings name, as far as they are still kept: they travel with it."""
+        named = [value for value in job.params.values() if isinstance(value, str) and DIGEST.fullmatch(value)]
+        return files.pack({sha: self.blobs.get(sha) for sha in named if sha in self.blobs})
 
     def _copy(self, run: Run, learner: str, command: str, values: Values) -> str:
         """A private copy of a shared run from now on. Its state is fetched from the worker; until then it waits."""
@@ -565,9 +587,14 @@ class Engine:
     def _copied(self, copy_id: str, step: int, state: Snapshot) -> None:
         """The snapshot a copy waited for is here: it shares the past and goes its own way."""
         source_id, command, values = self._copies.pop(copy_id)
+        self._settled.notify_all()
         copy, source = self._runs[copy_id], self._runs[source_id]
         copy.record.remove()
-        copy.record = self._past(source, copy.id, step if state else source.step)
+        forked = copy.job is not source.job  # it goes its way with settings of its own
+        if forked and not state:  # its source ended before it could say where it was
+            step, state = source.record.snapshot(source.step) or (step, {})
+        copy.record = self._past(source, copy.id, step if state else source.step, copy.job if forked else None)
+        state = own(state, copy.job) if forked else state
         if not state:  # it ended in the meantime: the copy is its replay
             self._end(copy, source.status)
             return
@@ -580,9 +607,9 @@ class Engine:
         else:
             self._begin(copy, state, "running" if command == "resume" else "paused")
 
-    def _past(self, source: Run, name: str, upto: int) -> Record:
+    def _past(self, source: Run, name: str, upto: int, job: Job | None = None) -> Record:
         """The record of a copy called `name`: what its source did up to a step."""
-        return source.record.copy(self.shelf.place(name), upto, origin=(source.id, upto))
+        return source.record.copy(self.shelf.place(name), upto, job, (source.id, upto))
 
     def _end(self, run: Run, status: str) -> None:
         run.status = status
@@ -799,3 +826,9 @@ class Engine:
             del self._runs[run.id]
             self._latest = {key: name for key, name in self._latest.items() if name != run.id}
             run.record.close()
+
+
+def own(state: Snapshot, job: Job) -> Snapshot:
+    """A snapshot for a fork with the settings of `job`, which go before what was changed while its source ran."""
+    void = {f"live.{name}" for name, value in job.params.items() if state.get(f"live.{name}", value) != value}
+    return {name: array for name, array in state.items() if name not in void}

@@ -20,6 +20,7 @@ OTHER = {  # a setting that goes with what was kept, and one that does not
     "gradient_descent": ({"lr": 0.03}, None),
     "losses": ({"lr": 0.02, "outlier_y": 3.0}, {"topic": "softmax"}),
     "activations": ({"lr": 0.1}, {"width": 9}),
+    "playground": ({"hidden": "4-2relu"}, None),
     "cifar10": ({"lr": 0.07}, {"network": "vgg"}),
     "attention_learned": ({"lr": 0.004}, {"width": 32}),
 }
