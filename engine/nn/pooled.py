@@ -52,11 +52,16 @@ def lasting(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.contiguous(memory_format=torch.channels_last)
 
 
-def called(function: Any, *args: int | torch.Tensor | None) -> None:
-    """Calls a compiled function with whole numbers and tensors' memory."""
-    plain = [one if isinstance(one, int) else ctypes.c_void_p(None if one is None else one.data_ptr()) for one in args]
-    if function(*plain):
+def called(function: Any, *args: int | float | torch.Tensor | None) -> None:
+    """Calls a compiled function with whole numbers, doubles and tensors' memory."""
+    if function(*(passed(one) for one in args)):
         raise ValueError(f"{function.__name__} has no code for {args[:7]}")
+
+
+def passed(one: int | float | torch.Tensor | None) -> Any:
+    if isinstance(one, int):
+        return one
+    return ctypes.c_double(one) if isinstance(one, float) else ctypes.c_void_p(None if one is None else one.data_ptr())
 
 
 def pooled(images: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, padding: int = 0) -> torch.Tensor:

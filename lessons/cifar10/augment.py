@@ -7,10 +7,17 @@ import torch
 from engine.data.images import Part
 
 
-def augment(part: Part, chosen: torch.Tensor, how: str, generator: torch.Generator, fill: torch.Tensor) -> torch.Tensor:
+def augment(
+    part: Part,
+    chosen: torch.Tensor,
+    how: str,
+    epoch: int | torch.Tensor,
+    generator: torch.Generator,
+    fill: torch.Tensor,
+) -> torch.Tensor:
     """Changed copies of the images number `chosen` (n,) of `part`: uint8 (n, 3, size, size), channels last in memory.
 
-    `how`: "none"; "flip" mirrors every second image or so; "crop" shifts each by up to an eighth of its size, black
+    `how`: "none"; "flip" mirrors every second image, and in the next `epoch` the others (Jordan, 2024); "crop" shifts each by up to an eighth of its size, black
     where nothing is; "crop_flip" does both; "cutout" both and then paints a square over each, a quarter of its size
     wide, in the colour `fill` (3,) uint8 (DeVries and Taylor, 2017). The random numbers are drawn on the CPU, so that
     a seed means the same on every device.
@@ -28,7 +35,7 @@ def augment(part: Part, chosen: torch.Tensor, how: str, generator: torch.Generat
     starts = first[:, None] + torch.arange(size, device=device) * whole
     pixels = lines.index_select(0, starts.view(-1)).view(count, size, size, 3)
     if how in ("flip", "crop_flip", "cutout"):
-        mirrored = (torch.rand(count, generator=generator) < 0.5).nonzero()[:, 0].to(device)
+        mirrored = ((chosen + epoch) % 2).nonzero()[:, 0].to(device)  # numbers say nothing: the set has been shuffled
         pixels.index_copy_(0, mirrored, pixels.index_select(0, mirrored).flip(2))
     if how == "cutout":
         side = size // 4

@@ -89,7 +89,7 @@ def run(job: Job, state: Snapshot | None = None) -> Generator[Step, Values | Non
         if at == 0:
             order = torch.randperm(len(train), generator=generator)
         chosen = order[at : at + p.batch].to(device)
-        images = augment(train, chosen, p.augment, generator, fill)
+        images = augment(train, chosen, p.augment, epoch, generator, fill)
         labels = train.labels[chosen]
         for group in optimiser.param_groups:
             group["lr"] = lr_at(p, live["lr"], (epoch + at / len(train)) / p.epochs)
@@ -430,5 +430,6 @@ def copies(p: Params, data: Images, index: int) -> Arrays:
     image = data.train.images[index : index + 1]
     generator = torch.Generator().manual_seed(p.seed)
     fill = (data.mean * 255).round().to(torch.uint8)
-    changed = augment(data.train, torch.full((COPIES - 1,), index), p.augment, generator, fill)
+    epochs = torch.arange(COPIES - 1)
+    changed = augment(data.train, torch.full_like(epochs, index), p.augment, epochs, generator, fill)
     return {"images": pixels(torch.cat([image, changed]))}
