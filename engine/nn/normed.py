@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from engine import native
-from engine.nn.pooled import called, lasting
+from engine.nn.pooled import lasting
 
 LANES = 16  # channels are a multiple of it
 convolution_backward = torch.ops.aten.convolution_backward
@@ -46,7 +46,7 @@ class Normed(torch.autograd.Function):
         )
         winners = torch.empty(out.shape, dtype=torch.uint8, memory_format=torch.channels_last)
         mean, spread = torch.empty(channels), torch.empty(channels)
-        called(found.normed_forward, *ctx.shape, x, scale, shift, eps, out, winners, mean, spread)
+        native.called(found.normed_forward, *ctx.shape, x, scale, shift, eps, out, winners, mean, spread)
         ctx.save_for_backward(images, filters, x, scale, mean, spread, winners)
         ctx.mark_non_differentiable(mean, spread)
         return out, mean, spread
@@ -56,14 +56,14 @@ class Normed(torch.autograd.Function):
         images, filters, x, scale, mean, spread, winners = ctx.saved_tensors
         of_x, of_scale, of_shift = torch.empty_like(x), torch.empty_like(mean), torch.empty_like(mean)
         given = lasting(slopes[0].bfloat16())
-        called(
+        native.called(
             ctx.found.normed_backward,
             *(*ctx.shape, x, scale, mean, spread, ctx.eps, given, winners, of_x, of_scale, of_shift),
         )
         of_filters = torch.empty_like(filters, dtype=torch.float32)
         count, channels, rows, columns = images.shape
         shape = (count, rows, columns, channels, len(filters), ctx.stride)
-        called(ctx.found.normed_filters, *shape, images, of_x, of_filters)
+        native.called(ctx.found.normed_filters, *shape, images, of_x, of_filters)
         of_images = None
         if ctx.needs_input_grad[0]:
             both, one, none = [ctx.stride, ctx.stride], [1, 1], [0, 0]

@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from engine.nn.convolution import Convolution
 from engine.nn import normed as norms
 from engine.nn import pooled as pools
+from engine.nn.convolution import Convolution
 from engine.types import Problem, Snapshot
 from lessons.cifar10.architecture import ARCHITECTURES, SIZES, Layer, Shape, flat, out
 

@@ -27,7 +27,7 @@ WEIGHT_DECAY = 0.0
 BATCH = 32
 AUGMENT = "none"  # none, flip, crop, crop_flip, cutout
 SMOOTHING = 0.0
-EPOCHS = 16
+EPOCHS = 16.0
 HELD_OUT = 20  # percent of the training images
 PRECISION = "float32"  # float32, bfloat16
 SEED = 0
@@ -169,6 +169,8 @@ class Muon(torch.optim.AdamW):
     def step(self, closure=None):
         for group in self.param_groups[:1]:
             for weight in group["params"]:
+                if weight.grad is None:
+                    continue
                 average = self.state[weight].setdefault("average", torch.zeros_like(weight))
                 average.lerp_(weight.grad, 1 - 0.8)
                 ahead = weight.grad.lerp(average, 0.8).movedim(1, -1)
@@ -245,13 +247,17 @@ def main() -> None:
     optimiser = choose_optimiser(model)
 
     print(f"before training: validation accuracy {accuracy(model, *validation):.4f}")
-    for epoch in range(EPOCHS):
+    goal = round(EPOCHS * len(images))  # images, each counted as often as it is seen
+    for epoch in range(math.ceil(EPOCHS)):
         order = torch.randperm(len(images), generator=generator)
-        for at in range(0, len(images), BATCH):
+        for at in range(0, min(len(images), goal - epoch * len(images)), BATCH):
             chosen = order[at : at + BATCH]
             batch = augment(images, chosen, epoch, generator, fill)
+            done = (epoch + at / len(images)) / EPOCHS
+            if NETWORK == "fast":  # its first learnt layer stays as it is in the second half
+                model.get_submodule("1").requires_grad_(done < 0.5)
             for group in optimiser.param_groups:
-                group["lr"] = lr_at((epoch + at / len(images)) / EPOCHS)
+                group["lr"] = lr_at(done)
 
             model.train()
             with torch.autocast("cpu", torch.bfloat16, enabled=PRECISION == "bfloat16"):
