@@ -192,7 +192,7 @@ def terms(words: Words) -> Table:
     """The operation of this step in numbers, term by term."""
     say = words.figures["terms"].labels
     columns = [{"title": say[key]} for key in ("first", "second", "product", "sum")]
-    return Table("terms", columns, say["head"], "full", 215)
+    return Table("terms", columns, say["head"], size="full", height=215)
 
 
 def check(words: Words) -> Plot:
@@ -450,7 +450,8 @@ def rows(now: Moment) -> tuple[list[str], np.ndarray[Any, np.dtype[np.float64]]]
                 loss_rows(now, row)
             else:
                 ends = [float(now.values[arg]) for arg in args][:2]
-                row(f"{now.name(i)} = {formula(now, i)}", *[*ends, nan, nan][:2], now.values[i], nan)
+                first, second = [*ends, nan, nan][:2]
+                row(f"{now.name(i)} = {formula(now, i)}", first, second, now.values[i], nan)
     return names, np.array(values, np.float64).reshape(len(names), 4)
 
 
