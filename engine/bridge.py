@@ -40,6 +40,7 @@ PLACED_S = 10.0  # in which an actor should have found its machine
 CLOSE_S = 5.0
 REACHED_S = 5.0
 CALLS = 4  # of an actor at once: one waits for events, one hands commands over
+TOLD = ("TORCHROOM_LIMITS",)  # settings of the server that its workers on a cluster must have too
 TOKEN = Path(".ray") / "auth_token"
 
 
@@ -61,7 +62,8 @@ def connect(request: Request, scratch: Path) -> None:
     shutil.rmtree(code, ignore_errors=True)
     for name in request.code:
         shutil.copytree(ROOT / name, code / name, ignore=shutil.ignore_patterns("__pycache__"))
-    ray.init(request.address, runtime_env={"working_dir": str(code)}, **common)
+    told = {name: os.environ[name] for name in TOLD if name in os.environ}
+    ray.init(request.address, runtime_env={"working_dir": str(code), "env_vars": told}, **common)
 
 
 def machines() -> list[Values]:

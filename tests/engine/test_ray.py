@@ -100,6 +100,7 @@ def cluster() -> Iterator[tuple[str, psutil.Process]]:
         head = subprocess.Popen(
             [*ray, *start.split(), *small.split()], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
+        patch.setenv("TORCHROOM_LIMITS", "memory=200")  # the server's, which the cluster has not seen
         try:
             yield f"ray://127.0.0.1:{port}", psutil.Process(head.pid)
         finally:
@@ -174,6 +175,9 @@ def test_through_ray_client_runs_stream_obey_and_have_the_numbers_of_any_other_b
         assert steps_of(run) == list(range(401))
         assert run.record.history() == finished(inline.submit(job(seed, steps=400), "ann")).record.history()
     inline.close()
+    large = finished(joined.submit(job(8, steps=1000, cost_s=0.001, grows=10), "ann"))
+    assert large.error is not None
+    assert "one run may hold 200 MB" in large.error.en
     watched = joined.submit(job(9, steps=1_000_000, pace=100), "ann")
     joined.listen(listen)
     wait_until(lambda: watched.step > 20, what="a few steps")
