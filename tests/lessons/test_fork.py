@@ -19,6 +19,7 @@ MEASURED = frozenset({"images_per_s"})  # a rate is a time, not a number of the 
 OTHER = {  # a setting that goes with what was kept, and one that does not
     "gradient_descent": ({"lr": 0.03}, None),
     "activations": ({"lr": 0.1}, {"width": 9}),
+    "backprop": ({"edits": "x1h1=0.25"}, {"sizes": "3-5-2"}),
     "cifar10": ({"lr": 0.07}, {"network": "vgg"}),
     "attention_learned": ({"lr": 0.004}, {"width": 32}),
 }
