@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 
@@ -90,6 +91,17 @@ def test_a_run_goes_from_step_0_to_its_end_and_every_scalar_is_kept(engine: Engi
     assert run.record.scalars(20).keys() == {"value", "tenth"}
     assert run.record.frames[-1] == run.record.snapshots[-1] == run.total == 300
     assert run.record.snapshots[:8] == [0, 1, 2, 4, 8, 16, 32, 64]
+
+
+def test_of_a_run_of_whole_steps_every_picture_is_kept_however_fast_it_goes(engine: Engine) -> None:
+    plain, whole = (finished(engine.submit(job(steps=250, label=label), "ann")) for label in ("plain", "whole"))
+    assert whole.record.frames == list(range(251))
+    assert len(plain.record.frames) < 100
+    kept = whole.record.snapshots
+    assert max(after - before for before, after in pairwise(kept)) <= 16
+    tick = whole.record.frame(101)
+    assert tick is not None
+    assert (tick.step, int(tick.arrays["picture"][0, 0])) == (101, 101)
 
 
 def test_the_same_seed_gives_the_same_run_whoever_runs_beside_it(engine: Engine) -> None:
