@@ -22,11 +22,8 @@ OTHER: dict[
     "gradient_descent": ({"lr": 0.03}, None),
     "losses": ({"lr": 0.02, "outlier_y": 3.0}, {"topic": "softmax"}),
     "activations": ({"lr": 0.1}, {"width": 9}),
-<<<<<<< HEAD
     "playground": ({"hidden": "4-2relu"}, None),
-=======
     "backprop": ({"edits": "x1h1=0.25"}, {"sizes": "3-5-2"}),
->>>>>>> back
     "cifar10": ({"lr": 0.07}, {"network": "vgg"}),
     "attention_learned": ({"lr": 0.004}, {"width": 32}),
 }
