@@ -20,9 +20,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from engine import native
 from engine.data import cifar10, digits, picture
+from engine.data.cut import cut
+from engine.data.images import held
 from engine.types import Problem
 
 FEW = 100
