@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ def job(**settings: Any) -> Job:
 
 def layers(flat: Exact, sizes: list[int]) -> list[tuple[Exact, Exact]]:
     found = []
-    for into, out in zip(sizes, sizes[1:], strict=False):
+    for into, out in pairwise(sizes):
         found.append((flat[: out * into].reshape(out, into), flat[out * into : out * (into + 1)]))
         flat = flat[out * (into + 1) :]
     return found
