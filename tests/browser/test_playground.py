@@ -29,6 +29,8 @@ def at(tab: Tab, spot: str) -> tuple[float, float]:
 def test_a_unit_is_enlarged_a_weight_is_written_and_the_network_grows_while_it_runs(tab: Tab) -> None:
     tab.open("playground?lang=en&steps=1000000&pace=200&seed=3&hidden=3-3")
     tab.until(f"board.run?.status === 'recorded' && {NET}.drawn > 0")
+    expect(tab.page.get_by_text("computing on")).to_be_visible()  # when it comes the page is drawn again
+    tab.rested()
     first = tab.run()
     tab.until(f"{SIZES} === '2,3,3,1' && board.head > 30")
     # pointed at, a unit is shown large, and the exact value under the pointer is asked for
@@ -73,6 +75,8 @@ def test_a_unit_is_enlarged_a_weight_is_written_and_the_network_grows_while_it_r
 def test_points_are_drawn_and_a_csv_is_read_or_told_what_is_wrong(tab: Tab, tmp_path: Any) -> None:
     tab.open("playground?lang=en&points=drawn&steps=1000000&pace=200&seed=4&hidden=3")
     tab.until("board.run && board.head > 0")
+    expect(tab.page.get_by_text("computing on")).to_be_visible()  # when it comes the page is drawn again
+    tab.rested()
     first = tab.run()
     tab.until(f"{MAP}.draws && {MAP}.plan && {MAP}.data.dots.shape[0] === 40 && board.head > 10")
     plane = tab.page.locator("[data-figure=boundary] .tr-canvas").bounding_box()
