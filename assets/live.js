@@ -1391,7 +1391,7 @@ class MapFigure extends Figure {
   /** Lowest and highest value of tile `index`'s colours. */
   limits(tiles, index) {
     const { limits, colours, span } = this.spec;
-    if (span) return span;
+    if (span && !Array.isArray(limits)) return span;
     let low = Infinity;
     let high = -Infinity;
     if (Array.isArray(limits)) [low, high] = limits;
@@ -1496,7 +1496,7 @@ class MapFigure extends Figure {
       if (spec.row_title) left += 16;
       if (names.length) top = 16;
       if (spec.column_title) top += 16;
-    }
+    } else if (spec.marks?.length) left = widest(spec.marks) + 8;
     this.lines = Math.max(0, ...spec.tiles.map((name) => Math.max(...name.split(" || ").map((one) => one.split("\n").length))));
     const caption = spec.whole ? 0 : 14 * this.lines;
     const gap = single ? 0 : Math.max(3, Math.min(8, width / (spec.across ? 140 : 60)));
@@ -1619,8 +1619,22 @@ class MapFigure extends Figure {
     context.stroke();
   }
 
+  /** The marks beside the first tile of every row of tiles. */
+  marks(context, tiles) {
+    const { marks = [] } = this.spec;
+    const { cell, across } = this.plan;
+    context.font = this.font(10.5);
+    context.fillStyle = this.board.theme.text;
+    context.textAlign = "right";
+    context.textBaseline = "middle";
+    for (let index = 0; index < tiles.n; index += across) {
+      const [x, y] = this.corner(index);
+      marks.forEach((mark, row) => mark && context.fillText(mark, x - 5, y + (row + 0.5) * cell));
+    }
+  }
+
   labels(context, tiles) {
-    if (tiles.n !== 1 && !this.spec.whole) return;
+    if (tiles.n !== 1 && !this.spec.whole) return this.marks(context, tiles);
     const { spec, plan, rows, columns: names } = this;
     const [x, y] = this.corner(0);
     // what the names stand beside: cells, or whole tiles and the gaps between them

@@ -12,9 +12,28 @@ MIDDLE = HALVES + 2
 COUNT = 2 * HALVES + 4
 
 
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
 def power(halves: int) -> str:
-    """10 to half of `halves`, as a label."""
-    return f"10^{halves / 2:g}".replace("-", "−")
+    """10 to half of `halves`, as a label; √10 is 3.2."""
+    whole = f"10{str(halves // 2).translate(RAISED)}"
+    return f"3.2·{whole}" if halves % 2 else whole
+
+
+def row(halves: int, sign: int) -> int:
+    """The bin of `sign` that begins at 10 to half of `halves`."""
+    return MIDDLE - sign * (halves + 2 * REACH + 1)
+
+
+def marks() -> list[str]:
+    """A few bins to be named beside a histogram."""
+    out = [""] * COUNT
+    out[0], out[MIDDLE] = "∞", "0"
+    for decades in (-4, 0, 4):
+        one = f"10{str(decades).translate(RAISED)}" if decades else "1"
+        out[row(2 * decades, 1)], out[row(2 * decades, -1)] = one, f"−{one}"
+    return out
 
 
 def names(not_finite: str) -> list[str]:

@@ -21,7 +21,7 @@ from engine.nn.variance import spread, through
 from engine.params import checked
 from engine.types import Arrays, Job, Problem, Scalars, Snapshot, Step, Values
 from lessons.initialisation import bins
-from lessons.initialisation.digits import BATCH, batch, images
+from lessons.initialisation.digits import batch, images
 from lessons.initialisation.params import CLASSES, PIXELS, Params
 
 Floats = npt.NDArray[np.float64]
