@@ -61,6 +61,7 @@ CHAPTERS = (
         (
             Lesson("backprop", 15, ("gradient_descent",), icon=":material/undo:"),
             Lesson("activations", 15, ("gradient_descent",), icon=":material/show_chart:"),
+            Lesson("overfitting", 20, ("losses",), icon=":material/gesture:"),
         ),
     ),
     Chapter("Seeing", "看懂图像", (Lesson("cifar10", 20, ("gradient_descent",), icon=":material/image_search:"),)),
