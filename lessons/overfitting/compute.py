@@ -96,9 +96,7 @@ class Ensemble:
         self.curve, self.noise = trial(p, job.seed)
         size = len(network(p).weights)
         self.flat, self.memory = torch.zeros(p.seeds, size), torch.zeros(2, p.seeds, size)
-        self.learners = [
-            Learner(p, job.seed, k, self.flat[k], self.memory[:, k]) for k in range(p.seeds)
-        ]
+        self.learners = [Learner(p, job.seed, k, self.flat[k], self.memory[:, k]) for k in range(p.seeds)]
         for one in self.learners:
             one.begin()
         self.kept = self.flat.clone()
@@ -186,9 +184,7 @@ class Ensemble:
         good = fits[np.isfinite(fits).all(1)]
         mean, spread = (good.mean(0), good.std(0)) if len(good) else (np.full(len(GRID), np.nan),) * 2
         net = network(self.p)
-        weights = np.concatenate(
-            [weight.numpy().ravel() for one in self.judged() for weight, _ in net.layers(one)]
-        )
+        weights = np.concatenate([weight.numpy().ravel() for one in self.judged() for weight, _ in net.layers(one)])
         weights = np.clip(weights[np.isfinite(weights)], BINS[0], BINS[-1])
         shares = np.histogram(weights, BINS)[0] / max(1, len(weights))
         found = {"mean": mean, "spread": spread, "one": fits[0], "weights": shares}
@@ -264,5 +260,7 @@ def look(job: Job, state: Snapshot | None, name: str, args: Mapping[str, Any]) -
     if name != "descent":
         raise Problem(f"This lesson has no answer to {name!r:.40}.", f"本课无法回答 {name!r:.40}。")
     wanted = ("points", "noise", "curve", "truth", "ridge", "seed")
-    asked = checked(Params, {key: args[key] for key in wanted if key in args})  # the settings' bounds are the question's
+    asked = checked(
+        Params, {key: args[key] for key in wanted if key in args}
+    )  # the settings' bounds are the question's
     return sweep(asked, asked.seed)

@@ -50,7 +50,7 @@ def solved(a: Tensor, y: Tensor, *ridges: float) -> list[Tensor]:
 
 @lru_cache(maxsize=64)
 def sweep(p: Params, seed: int) -> Arrays:
-    """Median over DRAWS of the mean squared errors on the points and off them, the noise's part included.
+    """Medians over DRAWS of the mean squared errors on the points and everywhere, the latter with the noise in it.
 
     "points" (), at most FEW; "sizes" (k,); "train" and "test" (k,) of the smallest solution, "low" and "high" the middle
     half of "test"; "ridge" (k,), the test error with p.ridge; "length" (k,) of the smallest solution.
@@ -69,7 +69,9 @@ def sweep(p: Params, seed: int) -> Arrays:
         a, grid = own[..., :many], everywhere[..., :many]
         smallest, damped = solved(a, y, 0.0, p.ridge)
         test, ridged = (off(grid, w, curve) + p.noise**2 for w in (smallest, damped))
-        rows.append([off(a, smallest, y).median(), *test.quantile(QUARTERS), ridged.median(), smallest.norm(dim=1).median()])
+        rows.append(
+            [off(a, smallest, y).median(), *test.quantile(QUARTERS), ridged.median(), smallest.norm(dim=1).median()]
+        )
     columns = dict(zip(("train", "low", "test", "high", "ridge", "length"), np.array(rows).T, strict=True))
     return {"points": np.array(count, np.int32), "sizes": np.array(sizes(count), np.int32), **columns}
 

@@ -219,7 +219,15 @@ def answer(params: Params, name: str, args: Mapping[str, Any], arrays: Arrays) -
         "ridge": float(arrays["ridge"].max()),
     }
     return [
-        Patch("descent", {"x": np.concatenate([sizes, sizes[::-1]]), "y": np.concatenate([arrays["high"], arrays["low"][::-1]]), "say": say}, "middle"),
+        Patch(
+            "descent",
+            {
+                "x": np.concatenate([sizes, sizes[::-1]]),
+                "y": np.concatenate([arrays["high"], arrays["low"][::-1]]),
+                "say": say,
+            },
+            "middle",
+        ),
         Patch("descent", {"x": sizes, "y": np.where(arrays["train"] > LEAST, arrays["train"], np.nan)}, "train"),
         Patch("descent", {"x": sizes, "y": test}, "test"),
         Patch("descent", {"x": sizes, "y": arrays["ridge"]}, "ridge"),

@@ -30,7 +30,7 @@ SEED = 0
 def truth(x):
     if CURVE == "drawn":
         heights = TRUTH.split(",") if TRUTH else []
-        places = [(at, float(y)) for at, y in zip(np.linspace(-1, 1, 24), heights) if y]
+        places = [(at, float(y)) for at, y in zip(np.linspace(-1, 1, 24), heights, strict=False) if y]
         return np.interp(x, *np.array(places).T) if places else np.zeros_like(x)
     if CURVE == "line":
         return 0.8 * x
@@ -76,8 +76,10 @@ for number in range(SEEDS):
     weights = [layer.weight for layer in net[::2]]
     biases = [layer.bias for layer in net[::2]]
     groups = [{"params": weights, "weight_decay": DECAY}, {"params": biases}]
-    optimiser = torch.optim.Adam(groups, LR) if OPTIMISER == "adam" else torch.optim.SGD(
-        groups, LR, momentum=0.9 if OPTIMISER == "momentum" else 0
+    optimiser = (
+        torch.optim.Adam(groups, LR)
+        if OPTIMISER == "adam"
+        else torch.optim.SGD(groups, LR, momentum=0.9 if OPTIMISER == "momentum" else 0)
     )
     lowest, best = math.inf, None
     for step in range(STEPS + 1):

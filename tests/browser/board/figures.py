@@ -50,6 +50,7 @@ WORDS = {
     "table": ("Numbers by word", "Pick a row.", ""),
     "bound": ("Numbers of the moment", "", ""),
     "carried": ("Points to be carried", "", ""),
+    "sketch": ("A line to be drawn", "", "Off by a factor of {say:off|6}. || Nothing drawn."),
 }
 LOOKING = ["we", "sat", "here"]
 SEEN = ["we", "sat", "here", "."]
@@ -185,6 +186,9 @@ def words() -> list[Figure]:
             "bound", columns[2:], nan="NaN", rows=["one", "two"], bind=[["loss", "val"], ["accuracy", None]], height=120
         ),
         Plot("carried", carried(), {"xaxis": {"range": [0, 4]}, "yaxis": {"range": [0, 10]}}, height=240),
+        Plot(
+            "sketch", sketch(), {"xaxis": {"range": [0, 120]}, "yaxis": {"type": "log", "range": [-2, 1]}}, height=240
+        ),
     ]
 
 
@@ -196,6 +200,21 @@ def carried() -> list[dict[str, Any]]:
     return [
         {**common, "name": "both", "x": [1.0], "y": [5.0], "hold": {"free": {"x": across, "y": up}}},
         {**common, "name": "upright", "x": [3.0], "y": [5.0], "hold": {"free": {"y": up}}},
+    ]
+
+
+def sketch() -> list[dict[str, Any]]:
+    """The loss, whose trace a patch would find by its key, and a line to be drawn between 0.05 and 5."""
+    common = {"type": "scatter", "mode": "lines"}
+    return [
+        {**common, "name": "the loss", "key": "loss", "bind": {"x": "step", "y": "loss"}},
+        {
+            **common,
+            "name": "guess",
+            "x": [0, 20, 40, 60, 80, 100, 120],
+            "y": [None] * 7,
+            "draw": {"sets": "guess", "from": 0.05, "to": 5.0, "against": "the loss", "say": "off"},
+        },
     ]
 
 
@@ -258,6 +277,7 @@ def frame(step: int) -> list[Patch]:
         Patch("field", {"tiles": field(), "dots": DOTS}),
         Patch("links", {"left": LOOKING, "right": SEEN, "weights": WEIGHTS, "say": {"most": "we"}}),
         Patch("table", {"names": SEEN, "values": table(1.0), "select": 1}),
+        Patch("sketch", {"line.width": 3}, "loss"),
     ]
 
 
