@@ -50,7 +50,7 @@ def solved(a: Tensor, y: Tensor, *ridges: float) -> list[Tensor]:
 
 @lru_cache(maxsize=64)
 def sweep(p: Params, seed: int) -> Arrays:
-    """Medians over DRAWS of the mean squared errors on the points and everywhere, the latter with the noise in it.
+    """Medians over DRAWS of the mean squared errors on the points, and off them with the noise in it.
 
     "points" (), at most FEW; "sizes" (k,); "train" and "test" (k,) of the smallest solution, "low" and "high" the middle
     half of "test"; "ridge" (k,), the test error with p.ridge; "length" (k,) of the smallest solution.
