@@ -61,6 +61,7 @@ CHAPTERS = (
         (
             Lesson("backprop", 15, ("gradient_descent",), icon=":material/undo:"),
             Lesson("activations", 15, ("gradient_descent",), icon=":material/show_chart:"),
+            Lesson("playground", 20, ("gradient_descent", "activations"), icon=":material/grid_view:"),
             Lesson("overfitting", 20, ("losses",), icon=":material/gesture:"),
         ),
     ),

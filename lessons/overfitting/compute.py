@@ -15,6 +15,7 @@ import torch
 
 from engine.lane import one_by_one
 from engine.nn.perceptron import Optimiser, Perceptron, Points
+from engine.nn.regularised import Regularised
 from engine.params import checked
 from engine.records import merged
 from engine.types import Arrays, Group, Job, Problem, Scalars, Snapshot, Step, Values
@@ -37,7 +38,10 @@ class Learner:
         self.p, self.seed, self.number = p, seed, number
         self.data = sample(p, seed, number)
         self.points, self.held = points(self.data.x, self.data.y), points(self.data.held_x, self.data.held_y)
-        self.net = network(p)
+        self.chance = torch.Generator()
+        plain = network(p)
+        dropped = (plain.sizes, plain.activations, plain.loss, self.chance, p.dropout)
+        self.net = Regularised(*dropped) if p.dropout else plain
         self.net.weights = weights
         self.optimiser = Optimiser(p.optimiser, p.lr, decay=p.decay, l1=p.l1)
         if p.optimiser != "sgd":
@@ -47,7 +51,7 @@ class Learner:
 
     def begin(self) -> None:
         """The first weights: into the first layer uniform up to STEEP, else as torch.nn.Linear has them."""
-        generator = torch.Generator().manual_seed((self.seed * 64 + self.number) % 2**63)
+        generator = torch.Generator().manual_seed(self.seed * 64 + self.number)
         for layer, (weight, bias) in enumerate(self.net.layers()):
             reach = STEEP if layer == 0 else 1 / math.sqrt(weight.shape[1])
             weight.uniform_(-reach, reach, generator=generator)
@@ -56,8 +60,12 @@ class Learner:
     def train(self, step: int, count: int, jitter: float) -> Floats:
         """`count` steps after `step` on all points: the mean squared error before each.
 
-        With `jitter`, each step moves every x by normal noise of that standard deviation, the same whenever it is done.
+        With `jitter`, each step moves every x by normal noise of that standard deviation. What chance decides at a step
+        depends on nothing but the step, so that it needs no memory. With dropout the error is that with units dropped.
         """
+        if self.p.dropout and count > 1:
+            return np.concatenate([self.train(step + k, 1, jitter) for k in range(count)])
+        self.chance.manual_seed((self.seed * 64 + self.number) * 20_001 + step)
         if not jitter:
             losses, _ = self.net.train(self.points, self.optimiser, count)
             return 2 * losses.astype(np.float64)

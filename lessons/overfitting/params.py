@@ -29,6 +29,7 @@ class Params(engine.params.Params):
     depth: Annotated[int, Slider(1, 3, step=1)] = 1
     decay: Annotated[float, Slider(0.0, 0.1, step=0.0005, live=True)] = 0.0
     l1: Annotated[float, Slider(0.0, 0.1, step=0.0005, live=True)] = 0.0
+    dropout: Annotated[float, Slider(0.0, 0.8, step=0.05)] = 0.0
     jitter: Annotated[float, Slider(0.0, 0.5, step=0.01, live=True)] = 0.0
     early: Annotated[bool, Toggle()] = False
     curve: Annotated[str, Choice(CURVES)] = "wave"
@@ -58,6 +59,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "data": {"points": 200},
     "decay": {"decay": 0.003},
     "sparse": {"l1": 0.003},
+    "dropout": {"dropout": 0.2, "seeds": 8},
     "early": {"early": True},
     "jitter": {"jitter": 0.1},
     "bagging": {"sets": "bootstrap", "seeds": 32},

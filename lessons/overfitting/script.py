@@ -14,6 +14,7 @@ WIDTH = 40
 DEPTH = 1
 DECAY = 0.0
 L1 = 0.0
+DROPOUT = 0.0
 JITTER = 0.0
 EARLY = False
 CURVE = "wave"
@@ -68,6 +69,16 @@ def network(number):
     return net
 
 
+def dropped(net, h, chance):
+    """What the network says while it is trained: each hidden unit is left out with probability DROPOUT."""
+    for layer in net:
+        h = layer(h)
+        if DROPOUT and isinstance(layer, nn.Tanh):
+            h = h * (torch.rand(h.shape, generator=chance) >= DROPOUT) / (1 - DROPOUT)
+    return h
+
+
+chance = torch.Generator()
 grid = np.linspace(-1, 1, 101)
 train, fits = [], []
 for number in range(SEEDS):
@@ -93,7 +104,8 @@ for number in range(SEEDS):
         moved = x
         if JITTER:
             moved = x + JITTER * np.random.default_rng([SEED, 4, number, step]).standard_normal(len(x))
-        loss = F.mse_loss(net(column(moved)), column(y)) / 2 + L1 * sum(one.abs().sum() for one in weights)
+        chance.manual_seed((SEED * 64 + number) * 20_001 + step)
+        loss = F.mse_loss(dropped(net, column(moved), chance), column(y)) / 2 + L1 * sum(one.abs().sum() for one in weights)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

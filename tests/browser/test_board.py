@@ -1134,3 +1134,41 @@ def test_figures_out_of_sight_are_not_drawn(view: View) -> None:
     assert view.board("counters.drawn.strip") == 0
     view.figure("strip").scroll_into_view_if_needed()
     view.until("torchroom.board.counters.drawn.strip > 0")
+
+
+# network
+
+
+def test_a_network_is_drawn_lends_its_units_and_takes_another_weight(view: View) -> None:
+    """Colours, hits and choices of the seventh kind, with weights and maps that are known."""
+    view.open(spec="worded")
+    view.until("torchroom.board.figures.get('net')?.drawn > 0")
+    net = "torchroom.board.figures.get('net')"
+    assert view.js(f"[{net}.weight(1, 0, 1), {net}.weight(1, 1, -1), {net}.weight(2, 0, 1)]") == [-2, 1, 1]
+    body = view.figure("net").locator(".tr-body")
+    box = box_of(body)
+
+    def spot(code: str) -> tuple[float, float]:
+        x, y = view.js(f"{net}.plan.spots{code}")
+        return box["x"] + x, box["y"] + y
+
+    picture = pixels(view, "net")
+    x, y = view.js(f"{net}.plan.spots[1][0]")
+    assert near(picture[int(y) - 4 : int(y) + 5, int(x) - 10 : int(x) - 5], (154, 74, 6)) > 20  # its left half is low
+    assert near(picture[int(y) - 4 : int(y) + 5, int(x) + 5 : int(x) + 10], (20, 84, 143)) > 20  # its right half high
+    view.page.mouse.move(*spot("[1][0]"))
+    view.until("torchroom.board.figures.get('plane').lent?.unit === 0")
+    expect(view.figure("plane").locator(".tr-title")).to_contain_text("unit 1 of 1")
+    a, b = spot("[1][1]"), spot("[2][0]")
+    view.page.mouse.move((a[0] + b[0]) / 2, (a[1] + b[1]) / 2)
+    assert view.js(f"{net}.at") == {"layer": 2, "unit": 0, "input": 1}
+    assert view.figure("net").locator(".tr-tip").inner_text().endswith("weight 1")
+    view.page.mouse.click((a[0] + b[0]) / 2, (a[1] + b[1]) / 2)
+    view.page.keyboard.type("0.5")
+    view.page.keyboard.press("Enter")
+    name, sent = view.js("window.sent.at(-1)")
+    assert (name, sent["weights"]) == ("choose", ["2.0.1=0.5"])
+    view.figure("net").get_by_role("button", name="more").click()
+    assert view.js("window.sent.at(-1)[1].hidden") == "3"
+    view.page.mouse.click(*spot("[0][2]"))  # an input that is off
+    assert view.js("window.sent.at(-1)[1].features") == "c"

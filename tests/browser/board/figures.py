@@ -1,4 +1,4 @@
-"""A board with all six kinds of figure, and runs made of plain formulas that move it."""
+"""A board with all seven kinds of figure, and runs made of plain formulas that move it."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from lessons.board import (
     Graph,
     Links,
     Map,
+    Network,
     Patch,
     Plot,
     Strip,
@@ -48,6 +49,8 @@ WORDS = {
     "close": ("One tile of it", "", ""),
     "links": ("Who looks at whom", "Point at a word.", "{say:most} gets most."),
     "table": ("Numbers by word", "Pick a row.", ""),
+    "net": ("A network of three layers", "", ""),
+    "plane": ("What it says", "", ""),
     "bound": ("Numbers of the moment", "", ""),
     "carried": ("Points to be carried", "", ""),
     "sketch": ("A line to be drawn", "", "Off by a factor of {say:off|6}. || Nothing drawn."),
@@ -56,6 +59,8 @@ LOOKING = ["we", "sat", "here"]
 SEEN = ["we", "sat", "here", "."]
 WEIGHTS = np.array([[0.7, 0.1, 0.2, 0.0], [0.25, 0.25, 0.25, 0.25], [0.0, 0.5, 0.0, 0.5]], np.float32)
 SPAN = (-3.0, 5.0)
+NET = np.array([1, -2, 0.5, 0.25, 3, 1, -1, 1, 0.5], np.float32)  # [[1, -2], [.5, .25]], [3, 1]; [[-1, 1]], [.5]
+TILES = np.stack([np.tile(np.repeat(row, 2), (4, 1)) for row in ([0, 255], [128, 128], [255, 0])]).astype(np.uint8)
 DOTS = np.array([[64, 64, 0], [192, 64, 1], [64, 192, 2], [192, 192, 3]], np.uint8)  # across, down, class
 
 
@@ -186,10 +191,26 @@ def words() -> list[Figure]:
             "bound", columns[2:], nan="NaN", rows=["one", "two"], bind=[["loss", "val"], ["accuracy", None]], height=120
         ),
         Plot("carried", carried(), {"xaxis": {"range": [0, 4]}, "yaxis": {"range": [0, 10]}}, height=240),
+        network(),
+        Map("plane", colours="diverging", span=(0.0, 1.0), plane=(-3.0, 3.0), shows="net", height=240),
         Plot(
             "sketch", sketch(), {"xaxis": {"range": [0, 120]}, "yaxis": {"type": "log", "range": [-2, 1]}}, height=240
         ),
     ]
+
+
+def network() -> Network:
+    """Two inputs and one that is off, two units, one output."""
+    still = [[-1.0, 1.0], [-1.0, 1.0]]
+    inputs = [{"label": one, "still": still, "off": one == "c", "sets": {"features": one}} for one in "abc"]
+    tools = [{"label": "+", "help": "more", "sets": {"hidden": "3"}}, {"label": "−", "help": "less", "sets": None}]
+    layers: list[dict[str, Any]] = [
+        {"title": "in", "units": inputs},
+        {"title": "hidden", "units": [{}, {}], "tools": tools},
+        {"title": "out", "units": [{}]},
+    ]
+    words = {"unit": "unit {unit} of {layer}", "bias": "bias", "weight": "weight", "set": "set", "close": "close"}
+    return Network("net", layers, words=words, edits="weights", size="half", height=300)
 
 
 def carried() -> list[dict[str, Any]]:
@@ -277,6 +298,8 @@ def frame(step: int) -> list[Patch]:
         Patch("field", {"tiles": field(), "dots": DOTS}),
         Patch("links", {"left": LOOKING, "right": SEEN, "weights": WEIGHTS, "say": {"most": "we"}}),
         Patch("table", {"names": SEEN, "values": table(1.0), "select": 1}),
+        Patch("net", {"sizes": [2, 2, 1], "weights": NET, "tiles": TILES, "scale": np.array([1.0, 2.0, 0.5])}),
+        Patch("plane", {"tiles": np.full((1, 4, 4), 255, np.uint8)}),
         Patch("sketch", {"line.width": 3}, "loss"),
     ]
 
