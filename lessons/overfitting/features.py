@@ -52,7 +52,7 @@ def solved(a: Tensor, y: Tensor, *ridges: float) -> list[Tensor]:
 def sweep(p: Params, seed: int) -> Arrays:
     """Medians over DRAWS of the mean squared errors on the points, and off them with the noise in it.
 
-    "points" (), at most FEW; "sizes" (k,); "train" and "test" (k,) of the smallest solution, "low" and "high" the middle
+    "points" (), at most FEW; "sizes" (k,); of the smallest solution "train" and "test" (k,), "low" and "high" the middle
     half of "test"; "ridge" (k,), the test error with p.ridge; "length" (k,) of the smallest solution.
     """
     count = min(p.points, FEW)

@@ -105,7 +105,9 @@ for number in range(SEEDS):
         if JITTER:
             moved = x + JITTER * np.random.default_rng([SEED, 4, number, step]).standard_normal(len(x))
         chance.manual_seed((SEED * 64 + number) * 20_001 + step)
-        loss = F.mse_loss(dropped(net, column(moved), chance), column(y)) / 2 + L1 * sum(one.abs().sum() for one in weights)
+        loss = F.mse_loss(dropped(net, column(moved), chance), column(y)) / 2 + L1 * sum(
+            one.abs().sum() for one in weights
+        )
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

@@ -130,7 +130,9 @@ def test_the_script_does_the_same_whatever_the_settings(more: dict[str, Any]) ->
         assert said[theirs] == pytest.approx(last[ours], abs=2e-5), ours
 
 
-@pytest.mark.parametrize("more", [{}, {"jitter": 0.2, "early": True}, {"dropout": 0.5}, {"optimiser": "momentum", "lr": 0.02}])
+@pytest.mark.parametrize(
+    "more", [{}, {"jitter": 0.2, "early": True}, {"dropout": 0.5}, {"optimiser": "momentum", "lr": 0.02}]
+)
 def test_however_it_is_cut_or_resumed_it_is_the_same_run(more: dict[str, Any]) -> None:
     whole = Ensemble(job(**SMALL | more))
     expected = dict(history(whole))
