@@ -756,7 +756,9 @@ class PlotFigure extends Figure {
       this.dirty = true;
       this.board.schedule();
     };
-    this.tools.append(this.resetButton, this.logButton);
+    this.wipeButton = make("button", "tr-tool tr-wipe", { type: "button" });
+    this.wipeButton.onclick = () => this.board.choose({ [this.spec.traces[this.sketch].draw.sets]: "" });
+    this.tools.append(this.wipeButton, this.resetButton, this.logButton);
     this.graph.addEventListener("pointerdown", (event) => this.press(event), true);
     this.graph.addEventListener("pointermove", (event) => this.aim(event));
     this.graph.addEventListener("pointerleave", () => this.aim(null));
@@ -767,6 +769,7 @@ class PlotFigure extends Figure {
     this.graph.addEventListener("touchstart", (event) => this.touched(event), { passive: false });
     this.at = null; // where the reader holds the handles, until the page has taken it over
     this.carried = null; // {index, x, y}: the free handle that the reader holds, until the page has taken it over
+    this.stroke = null; // heights of the line that the reader draws, until the page has taken it over
   }
 
   respec(spec) {
@@ -776,11 +779,15 @@ class PlotFigure extends Figure {
     write(this.logButton, this.board.say("log"));
     write(this.resetButton, this.board.say("reset_zoom"));
     attribute(this.logButton, "aria-pressed", this.log);
-    if (!this.dragging) this.at = this.carried = null;
+    if (!this.dragging) this.at = this.carried = this.stroke = null;
     const types = spec.traces.map((trace) => trace.type || "scatter");
     this.handles = spec.traces.some((trace) => trace.hold?.curve) && "sets" in (spec.picks || {});
     this.element.dataset.handles = this.handles;
     this.free = spec.traces.flatMap((trace, index) => (trace.hold?.free ? [index] : []));
+    this.sketch = spec.traces.findIndex((trace) => trace.draw);
+    this.element.dataset.draws = this.sketch >= 0;
+    this.wipeButton.hidden = this.sketch < 0 || spec.traces[this.sketch].y.every((one) => one === null);
+    write(this.wipeButton, this.board.say("wipe"));
     this.solid = types.some((type) => /3d|surface|cone|streamtube|volume|isosurface/.test(type));
   }
 
@@ -806,7 +813,7 @@ class PlotFigure extends Figure {
   /** The spec's traces and layout in the theme's colours. Arrays stay the same objects, so plotly sees what is new. */
   prepare() {
     const theme = this.board.theme;
-    this.base = this.spec.traces.map(({ bind, hold, band, first, ...trace }) => themed(trace, theme));
+    this.base = this.spec.traces.map(({ bind, hold, band, first, draw, key, ...trace }) => themed(trace, theme));
     const line = theme.dark ? "rgba(255,255,255,0.12)" : "rgba(20,40,70,0.10)";
     const zero = theme.dark ? "rgba(255,255,255,0.28)" : "rgba(20,40,70,0.25)";
     const axis = { gridcolor: line, zerolinecolor: zero, linecolor: zero, tickcolor: zero, tickfont: { size: 11 } };
@@ -823,7 +830,7 @@ class PlotFigure extends Figure {
       legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, bgcolor: "rgba(0,0,0,0)", font: { size: 11 }, ...given.legend },
     };
     const touch = matchMedia("(pointer: coarse)").matches;
-    layout.dragmode ??= this.solid ? "turntable" : touch || this.handles || this.free.length ? false : "zoom";
+    layout.dragmode ??= this.solid ? "turntable" : touch || this.handles || this.free.length || this.sketch >= 0 ? false : "zoom";
     for (const key of new Set(["xaxis", "yaxis", ...Object.keys(given)])) {
       if (/^[xy]axis\d*$/.test(key) && !(this.solid && !given[key])) {
         const own = given[key] || {};
@@ -873,18 +880,19 @@ class PlotFigure extends Figure {
     if (!this.base) this.prepare();
     const patches = this.patches();
     const own = this.base.flatMap((base, index) => {
-      const { bind, hold, name, run, band, first } = this.spec.traces[index];
+      const { bind, hold, name, run, band, first, key } = this.spec.traces[index];
       if (band) return this.past ? this.bandOf(base, band, first || 0) : [];
       const trace = { ...base };
       if (hold?.curve && this.at !== null) Object.assign(trace, this.heldAt(hold, trace));
       if (this.carried?.index === index) Object.assign(trace, { x: [this.carried.x], y: [this.carried.y] });
+      if (this.stroke && index === this.sketch) trace.y = this.stroke;
       const past = run ? this.board.pastOf(run) : this.past;
       if (bind && past) {
         const arrays = thin(past.bound(bind), trace, this.span(trace), this.body.clientWidth);
         for (const [key, value] of Object.entries(arrays)) put(trace, key, value);
       }
       for (const patch of patches) {
-        if (patch.trace !== name) continue;
+        if (patch.trace !== (key ?? name)) continue;
         for (const [key, value] of Object.entries(patch.data)) {
           if (key !== "say") put(trace, key, nested(value));
         }
@@ -1065,6 +1073,7 @@ class PlotFigure extends Figure {
     if (this.handles && event.button === 0 && !event.target.closest?.(".legend")) return this.drag(event);
     const near = event.button === 0 ? this.nearest(event) : null;
     if (near !== null) return this.carry(event, near);
+    if (this.sketch >= 0 && event.button === 0 && !event.target.closest?.(".legend")) return this.trail(event);
     this.held = true;
     const { clientX, clientY, target } = event;
     const kinds = ["pointerup", "pointercancel", "pointermove"];
@@ -1131,9 +1140,11 @@ class PlotFigure extends Figure {
     return found;
   }
 
-  /** A finger on a free handle carries it; anywhere else it scrolls the page. */
+  /** A finger on a free handle carries it, and one on a plot to draw on draws; anywhere else it scrolls the page. */
   touched(event) {
-    if (this.free.length && event.touches.length === 1 && this.nearest(event.touches[0]) !== null) event.preventDefault();
+    if (event.touches.length !== 1) return;
+    const on = this.sketch >= 0 && event.target.closest?.(".nsewdrag");
+    if (on || (this.free.length && this.nearest(event.touches[0]) !== null)) event.preventDefault();
   }
 
   /** A free handle goes with the pointer as far as its settings go; where it is let go is what is chosen. */
@@ -1169,6 +1180,64 @@ class PlotFigure extends Figure {
       return this.board.schedule();
     };
     for (const kind of kinds) window.addEventListener(kind, go, true);
+  }
+
+  /** A line is drawn: the pointer's height at each of the trace's x that it passes; at the end it is chosen. */
+  trail(event) {
+    const trace = this.spec.traces[this.sketch];
+    const { sets, from, to } = trace.draw;
+    const [across, up] = this.axesOf(trace);
+    const box = this.graph.getBoundingClientRect();
+    const at = ({ clientX, clientY }) => [clientX - box.left - across._offset, clientY - box.top - up._offset];
+    const pixels = trace.x.map((x) => across.d2p(x));
+    let last = at(event);
+    if (last[0] < -REACH || last[0] > across._length + REACH || last[1] < 0 || last[1] > up._length) return undefined;
+    event.preventDefault();
+    event.stopPropagation();
+    this.dragging = true;
+    const before = this.stroke ?? trace.y;
+    const follow = (next) => {
+      const now = at(next);
+      const [[left, y0], [right, y1]] = [last, now].sort((a, b) => a[0] - b[0]);
+      const half = (pixels[pixels.length - 1] - pixels[0]) / (pixels.length - 1) / 2; // the nearest x also gets it
+      this.stroke = (this.stroke ?? before).map((old, i) => {
+        if (pixels[i] < left - half || pixels[i] > right + half) return old;
+        const part = clamp((pixels[i] - left) / (right - left || 1), 0, 1);
+        const y = clamp(up.p2d(y0 + part * (y1 - y0)), from, to);
+        return Number(y.toPrecision(3));
+      });
+      last = now;
+      this.dirty = this.board.readAgain = true;
+      this.board.schedule();
+    };
+    const kinds = ["pointermove", "pointerup", "pointercancel"];
+    const go = (next) => {
+      if (next.type === "pointermove" && next.buttons) return follow(next);
+      for (const kind of kinds) window.removeEventListener(kind, go, true);
+      this.dragging = false;
+      if (next.type === "pointerup" && this.stroke) this.board.choose({ [sets]: this.stroke.map((y) => y ?? "").join(",") });
+      else this.stroke = null;
+      this.dirty = this.board.readAgain = true;
+      return this.board.schedule();
+    };
+    for (const kind of kinds) window.addEventListener(kind, go, true);
+    return undefined;
+  }
+
+  /** By what factor a drawn line is off another trace: the geometric mean where both are; null if they never are. */
+  apart({ draw, x, y }) {
+    const { bind } = this.spec.traces.find((trace) => trace.name === draw.against);
+    const real = this.past?.bound(bind);
+    if (!real?.x?.length) return null;
+    let [total, count, k] = [0, 0, 0];
+    (this.stroke ?? y).forEach((guess, i) => {
+      while (k < real.x.length - 1 && real.x[k] < x[i]) k++;
+      const there = real.y[k];
+      if (!(guess > 0 && there > 0) || real.x[k] < x[i]) return; // the run has not come so far
+      total += Math.abs(Math.log(guess / there));
+      count++;
+    });
+    return count ? Math.exp(total / count) : null;
   }
 
   /** Whether a click is taken from its pixel: a choice of x and y alone, in two dimensions. */
@@ -1210,6 +1279,12 @@ class PlotFigure extends Figure {
   read() {
     for (const { hold, x, y } of this.spec.traces) {
       if (hold?.say) [this.say.x, this.say[hold.say]] = this.at === null ? [x[0], y[0]] : this.sample(hold.curve);
+    }
+    const sketch = this.spec.traces[this.sketch];
+    if (sketch?.draw.say) {
+      const off = this.apart(sketch);
+      if (off === null) delete this.say[sketch.draw.say];
+      else this.say[sketch.draw.say] = off;
     }
     super.read();
   }

@@ -89,6 +89,13 @@ class Plot:
 
     A trace of one point with "hold" {"free": {"y": {"sets": SETTING, "from": -5, "to": 5, "by": 0.1}}} is picked up
     and carried along x, y or both; where it is let go are these settings. Of several the nearest is picked up.
+
+    On a plot where a trace has "draw": {"sets": SETTING, "from": 0.1, "to": 10} a press draws that trace: its x stay,
+    its y (null: nothing drawn there) follow the pointer between these two ends, and go to the setting (a Text) as
+    numbers with a comma between, "" for null. With "against": NAME, a trace bound to scalars, and "say": KEY, the
+    factor by which the drawing is off that trace (the geometric mean over all x that both have) fills the reading.
+
+    A patch finds a trace by its "key" where it has one, so that its name may be a word of the page's language.
     """
 
     id: str
@@ -312,7 +319,7 @@ def fold(
     for patch in patches:
         drawn = out[patch.figure]
         if drawn["kind"] == "plot":
-            target = next(trace for trace in drawn["traces"] if trace["name"] == patch.trace)
+            target = next(trace for trace in drawn["traces"] if trace.get("key", trace["name"]) == patch.trace)
         else:
             target = drawn.setdefault("data", {})
         for attribute, value in patch.data.items():

@@ -63,6 +63,7 @@ CHAPTERS = (
             Lesson("activations", 15, ("gradient_descent",), icon=":material/show_chart:"),
             Lesson("initialisation", 15, ("activations",), icon=":material/start:"),
             Lesson("playground", 20, ("gradient_descent", "activations"), icon=":material/grid_view:"),
+            Lesson("overfitting", 20, ("losses",), icon=":material/gesture:"),
         ),
     ),
     Chapter("Seeing", "看懂图像", (Lesson("cifar10", 20, ("gradient_descent",), icon=":material/image_search:"),)),

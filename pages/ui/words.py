@@ -217,6 +217,7 @@ PLAYER: dict[str, tuple[str, str]] = {
     "linear": ("linear", "线性"),
     "seed_at": ("seed {seed}: {value}", "种子 {seed}：{value}"),
     "reset_zoom": ("Reset view", "重置视图"),
+    "wipe": ("Wipe out", "擦掉"),
     "no_data": ("Nothing yet", "暂无数据"),
     "other": ("other", "其他"),
     "moved": (

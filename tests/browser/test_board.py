@@ -440,6 +440,39 @@ def test_a_free_point_is_carried_as_far_and_as_finely_as_its_settings(view: View
     assert view.js("window.sent.length") == 2
 
 
+def test_a_line_is_drawn_where_the_pointer_goes_and_its_distance_is_said(view: View) -> None:
+    view.open(spec="en-words")
+    view.drawn()
+    figure, plot = view.figure("sketch"), "figures.get('sketch')"
+    nsew = figure.locator(".nsewdrag")
+    area = box_of(nsew)
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        return area["width"] * x / 120, area["height"] * (1 - (math.log10(y) + 2) / 3)
+
+    expect(figure.locator(".tr-reading")).to_have_text("Nothing drawn.")
+    expect(figure.locator(".tr-wipe")).to_be_hidden()
+    assert view.board(f"{plot}.filled()[0].line.width") == 3  # the patch found it by its key
+    view.drag(nsew, at(20, 1.0), at(80, 0.1))
+    view.until("window.sent.length === 1")
+    heights = view.js("window.sent[0][1].guess").split(",")
+    assert (heights[0], heights[5], heights[6]) == ("", "", "")
+    expected = [1.0, 10 ** (-1 / 3), 10 ** (-2 / 3), 0.1]  # a straight line on the logarithmic axis
+    drawn = [float(one) for one in heights[1:5]]
+    assert drawn == pytest.approx(expected, rel=0.06)
+    ratios = [abs(math.log(y / figures.scalars(x)["loss"])) for x, y in zip((20, 40, 60, 80), drawn, strict=True)]
+    off = number(math.exp(sum(ratios) / 4), "6")
+    expect(figure.locator(".tr-reading")).to_have_text(f"Off by a factor of {off}.")
+    view.drag(nsew, at(100, 0.5), at(120, 0.011))  # goes on with the same line, as low as it may
+    view.until("window.sent.length === 2")
+    more = view.js("window.sent[1][1].guess").split(",")
+    assert more[1:5] == heights[1:5]
+    assert float(more[5]) == pytest.approx(0.5, rel=0.06)
+    assert float(more[6]) == 0.05
+    view.js("rerun({spec: '/live/spec/zh-words.json'})")
+    view.until("torchroom.board.figures.get('sketch').stroke === null")  # the page has taken it over
+
+
 def test_of_two_questions_about_one_figure_the_later_holds(view: View) -> None:
     view.open(spec="en-words")
     view.drawn()

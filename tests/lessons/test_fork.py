@@ -24,6 +24,7 @@ OTHER: dict[
     "activations": ({"lr": 0.1}, {"width": 9}),
     "playground": ({"hidden": "4-2relu"}, None),
     "backprop": ({"edits": "x1h1=0.25"}, {"sizes": "3-5-2"}),
+    "overfitting": ({"lr": 0.02, "decay": 0.01}, {"width": 9}),
     "cifar10": ({"lr": 0.07}, {"network": "vgg"}),
     "attention_learned": ({"lr": 0.004}, {"width": 32}),
 }

@@ -53,6 +53,7 @@ WORDS = {
     "plane": ("What it says", "", ""),
     "bound": ("Numbers of the moment", "", ""),
     "carried": ("Points to be carried", "", ""),
+    "sketch": ("A line to be drawn", "", "Off by a factor of {say:off|6}. || Nothing drawn."),
 }
 LOOKING = ["we", "sat", "here"]
 SEEN = ["we", "sat", "here", "."]
@@ -192,6 +193,9 @@ def words() -> list[Figure]:
         Plot("carried", carried(), {"xaxis": {"range": [0, 4]}, "yaxis": {"range": [0, 10]}}, height=240),
         network(),
         Map("plane", colours="diverging", span=(0.0, 1.0), plane=(-3.0, 3.0), shows="net", height=240),
+        Plot(
+            "sketch", sketch(), {"xaxis": {"range": [0, 120]}, "yaxis": {"type": "log", "range": [-2, 1]}}, height=240
+        ),
     ]
 
 
@@ -217,6 +221,21 @@ def carried() -> list[dict[str, Any]]:
     return [
         {**common, "name": "both", "x": [1.0], "y": [5.0], "hold": {"free": {"x": across, "y": up}}},
         {**common, "name": "upright", "x": [3.0], "y": [5.0], "hold": {"free": {"y": up}}},
+    ]
+
+
+def sketch() -> list[dict[str, Any]]:
+    """The loss, whose trace a patch would find by its key, and a line to be drawn between 0.05 and 5."""
+    common = {"type": "scatter", "mode": "lines"}
+    return [
+        {**common, "name": "the loss", "key": "loss", "bind": {"x": "step", "y": "loss"}},
+        {
+            **common,
+            "name": "guess",
+            "x": [0, 20, 40, 60, 80, 100, 120],
+            "y": [None] * 7,
+            "draw": {"sets": "guess", "from": 0.05, "to": 5.0, "against": "the loss", "say": "off"},
+        },
     ]
 
 
@@ -281,6 +300,7 @@ def frame(step: int) -> list[Patch]:
         Patch("table", {"names": SEEN, "values": table(1.0), "select": 1}),
         Patch("net", {"sizes": [2, 2, 1], "weights": NET, "tiles": TILES, "scale": np.array([1.0, 2.0, 0.5])}),
         Patch("plane", {"tiles": np.full((1, 4, 4), 255, np.uint8)}),
+        Patch("sketch", {"line.width": 3}, "loss"),
     ]
 
 
