@@ -22,6 +22,7 @@ import numpy as np
 
 from engine.backends.process import ProcessBackend
 from engine.engine import Engine
+from engine.params import checked
 from engine.types import Arrays, Job, Values
 from lessons import catalog
 
@@ -46,7 +47,7 @@ def main() -> dict[str, Any]:
         data = "cifar10" if os.environ.get("TORCHROOM_CIFAR10") else "digits"
         heavy = []
         for n, network in enumerate(NETWORKS):
-            settings = kind(data=data, network=network, epochs=60, pace=0.0, seed=n)
+            settings = checked(kind, {"data": data, "network": network, "epochs": 60, "pace": 0.0, "seed": n})
             heavy.append(engine.submit(catalog.job("cifar10", settings), f"heavy {n}"))
         light = [
             engine.submit(
