@@ -77,7 +77,8 @@ def step(p: Params, flat: Exact, memory: list[Exact], count: int, x: Exact, kind
     """One step of the optimiser, by hand."""
     entering, said = forward(flat, p, x)
     error = cost(p, said[-1], kinds)[1]
-    found, masks = [], []
+    found: list[Exact] = []
+    masks: list[Exact] = []
     every = layers(flat, p.sizes)
     for at in range(len(every) - 1, -1, -1):
         found.insert(0, np.concatenate([(error.T @ said[at]).ravel(), error.sum(0)]))
@@ -146,7 +147,8 @@ def test_measured_losses_and_shares_are_those_of_all_points() -> None:
         found = dict(zip(group.names, group.values[-1], strict=True))
         for part in ("train", "test"):
             where, kinds = getattr(lane.data, part), getattr(lane.data, f"{part}_class")
-            scores = forward(lane.net.weights.double().numpy(), lane.p, points.features(where, lane.p.features))[1][-1]
+            x = points.features(where, lane.p.features).astype(float)
+            scores = forward(lane.net.weights.double().numpy(), lane.p, x)[1][-1]
             guess = (scores[:, 0] > 0).astype(int) if lane.p.outputs == 1 else scores.argmax(1)
             assert found[part] == pytest.approx(cost(lane.p, scores, kinds)[0], abs=2e-6)
             assert found[f"right.{part}"] == pytest.approx(float((guess == kinds).mean()))
