@@ -19,7 +19,7 @@ $(VENV)/.runtime: requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	touch $@
 
-$(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime
+$(VENV)/.dev: requirements-dev.txt requirements-ray.txt $(VENV)/.runtime
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	touch $@
 
@@ -42,8 +42,10 @@ check: dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# what only computes goes side by side; processes and browsers, which have to keep time, one after the other
 test: check browser
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile tests/unit tests/lessons tests/pages
+	$(BIN)/python -m pytest tests/engine tests/web tests/browser
 
 bench: dev
 	$(BIN)/python -m tests.bench $(NAME)

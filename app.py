@@ -20,7 +20,7 @@ import streamlit as st
 from streamlit import config
 from streamlit.runtime.app_session import AppSession
 
-from engine.backends.process import ProcessBackend
+from engine.backends.chosen import chosen
 from engine.data import cifar10
 from engine.engine import Engine
 from pages.ui.fault import explain
@@ -55,7 +55,7 @@ async def lifespan(app: Any) -> AsyncIterator[None]:
     """The engine lives as long as the server."""
     spare_resumed_sessions()
     with tempfile.TemporaryDirectory(prefix="torchroom-") as scratch:
-        engine = Engine(ProcessBackend(os.environ.get("TORCHROOM_DEVICE", "auto")), runs_folder(Path(scratch)))
+        engine = Engine(chosen(os.environ), runs_folder(Path(scratch)))
         engine.start()
         hub = Hub(engine)
         hub.start()

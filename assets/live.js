@@ -544,7 +544,7 @@ function themed(value, theme) {
 
 // ------------------------------------------------------------------------------------------------------- figures
 
-/** One figure: heading, body of a fixed height, reading, caption. The six kinds fill the body. */
+/** One figure: heading, body of a fixed height, reading, caption. The seven kinds fill the body. */
 class Figure {
   constructor(board, spec) {
     this.board = board;
@@ -756,7 +756,9 @@ class PlotFigure extends Figure {
       this.dirty = true;
       this.board.schedule();
     };
-    this.tools.append(this.resetButton, this.logButton);
+    this.wipeButton = make("button", "tr-tool tr-wipe", { type: "button" });
+    this.wipeButton.onclick = () => this.board.choose({ [this.spec.traces[this.sketch].draw.sets]: "" });
+    this.tools.append(this.wipeButton, this.resetButton, this.logButton);
     this.graph.addEventListener("pointerdown", (event) => this.press(event), true);
     this.graph.addEventListener("pointermove", (event) => this.aim(event));
     this.graph.addEventListener("pointerleave", () => this.aim(null));
@@ -767,6 +769,7 @@ class PlotFigure extends Figure {
     this.graph.addEventListener("touchstart", (event) => this.touched(event), { passive: false });
     this.at = null; // where the reader holds the handles, until the page has taken it over
     this.carried = null; // {index, x, y}: the free handle that the reader holds, until the page has taken it over
+    this.stroke = null; // heights of the line that the reader draws, until the page has taken it over
   }
 
   respec(spec) {
@@ -776,11 +779,15 @@ class PlotFigure extends Figure {
     write(this.logButton, this.board.say("log"));
     write(this.resetButton, this.board.say("reset_zoom"));
     attribute(this.logButton, "aria-pressed", this.log);
-    if (!this.dragging) this.at = this.carried = null;
+    if (!this.dragging) this.at = this.carried = this.stroke = null;
     const types = spec.traces.map((trace) => trace.type || "scatter");
     this.handles = spec.traces.some((trace) => trace.hold?.curve) && "sets" in (spec.picks || {});
     this.element.dataset.handles = this.handles;
     this.free = spec.traces.flatMap((trace, index) => (trace.hold?.free ? [index] : []));
+    this.sketch = spec.traces.findIndex((trace) => trace.draw);
+    this.element.dataset.draws = this.sketch >= 0;
+    this.wipeButton.hidden = this.sketch < 0 || spec.traces[this.sketch].y.every((one) => one === null);
+    write(this.wipeButton, this.board.say("wipe"));
     this.solid = types.some((type) => /3d|surface|cone|streamtube|volume|isosurface/.test(type));
   }
 
@@ -806,7 +813,7 @@ class PlotFigure extends Figure {
   /** The spec's traces and layout in the theme's colours. Arrays stay the same objects, so plotly sees what is new. */
   prepare() {
     const theme = this.board.theme;
-    this.base = this.spec.traces.map(({ bind, hold, band, first, ...trace }) => themed(trace, theme));
+    this.base = this.spec.traces.map(({ bind, hold, band, first, draw, key, ...trace }) => themed(trace, theme));
     const line = theme.dark ? "rgba(255,255,255,0.12)" : "rgba(20,40,70,0.10)";
     const zero = theme.dark ? "rgba(255,255,255,0.28)" : "rgba(20,40,70,0.25)";
     const axis = { gridcolor: line, zerolinecolor: zero, linecolor: zero, tickcolor: zero, tickfont: { size: 11 } };
@@ -823,7 +830,7 @@ class PlotFigure extends Figure {
       legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, bgcolor: "rgba(0,0,0,0)", font: { size: 11 }, ...given.legend },
     };
     const touch = matchMedia("(pointer: coarse)").matches;
-    layout.dragmode ??= this.solid ? "turntable" : touch || this.handles || this.free.length ? false : "zoom";
+    layout.dragmode ??= this.solid ? "turntable" : touch || this.handles || this.free.length || this.sketch >= 0 ? false : "zoom";
     for (const key of new Set(["xaxis", "yaxis", ...Object.keys(given)])) {
       if (/^[xy]axis\d*$/.test(key) && !(this.solid && !given[key])) {
         const own = given[key] || {};
@@ -873,18 +880,19 @@ class PlotFigure extends Figure {
     if (!this.base) this.prepare();
     const patches = this.patches();
     const own = this.base.flatMap((base, index) => {
-      const { bind, hold, name, run, band, first } = this.spec.traces[index];
+      const { bind, hold, name, run, band, first, key } = this.spec.traces[index];
       if (band) return this.past ? this.bandOf(base, band, first || 0) : [];
       const trace = { ...base };
       if (hold?.curve && this.at !== null) Object.assign(trace, this.heldAt(hold, trace));
       if (this.carried?.index === index) Object.assign(trace, { x: [this.carried.x], y: [this.carried.y] });
+      if (this.stroke && index === this.sketch) trace.y = this.stroke;
       const past = run ? this.board.pastOf(run) : this.past;
       if (bind && past) {
         const arrays = thin(past.bound(bind), trace, this.span(trace), this.body.clientWidth);
         for (const [key, value] of Object.entries(arrays)) put(trace, key, value);
       }
       for (const patch of patches) {
-        if (patch.trace !== name) continue;
+        if (patch.trace !== (key ?? name)) continue;
         for (const [key, value] of Object.entries(patch.data)) {
           if (key !== "say") put(trace, key, nested(value));
         }
@@ -1065,6 +1073,7 @@ class PlotFigure extends Figure {
     if (this.handles && event.button === 0 && !event.target.closest?.(".legend")) return this.drag(event);
     const near = event.button === 0 ? this.nearest(event) : null;
     if (near !== null) return this.carry(event, near);
+    if (this.sketch >= 0 && event.button === 0 && !event.target.closest?.(".legend")) return this.trail(event);
     this.held = true;
     const { clientX, clientY, target } = event;
     const kinds = ["pointerup", "pointercancel", "pointermove"];
@@ -1131,9 +1140,11 @@ class PlotFigure extends Figure {
     return found;
   }
 
-  /** A finger on a free handle carries it; anywhere else it scrolls the page. */
+  /** A finger on a free handle carries it, and one on a plot to draw on draws; anywhere else it scrolls the page. */
   touched(event) {
-    if (this.free.length && event.touches.length === 1 && this.nearest(event.touches[0]) !== null) event.preventDefault();
+    if (event.touches.length !== 1) return;
+    const on = this.sketch >= 0 && event.target.closest?.(".nsewdrag");
+    if (on || (this.free.length && this.nearest(event.touches[0]) !== null)) event.preventDefault();
   }
 
   /** A free handle goes with the pointer as far as its settings go; where it is let go is what is chosen. */
@@ -1169,6 +1180,64 @@ class PlotFigure extends Figure {
       return this.board.schedule();
     };
     for (const kind of kinds) window.addEventListener(kind, go, true);
+  }
+
+  /** A line is drawn: the pointer's height at each of the trace's x that it passes; at the end it is chosen. */
+  trail(event) {
+    const trace = this.spec.traces[this.sketch];
+    const { sets, from, to } = trace.draw;
+    const [across, up] = this.axesOf(trace);
+    const box = this.graph.getBoundingClientRect();
+    const at = ({ clientX, clientY }) => [clientX - box.left - across._offset, clientY - box.top - up._offset];
+    const pixels = trace.x.map((x) => across.d2p(x));
+    let last = at(event);
+    if (last[0] < -REACH || last[0] > across._length + REACH || last[1] < 0 || last[1] > up._length) return undefined;
+    event.preventDefault();
+    event.stopPropagation();
+    this.dragging = true;
+    const before = this.stroke ?? trace.y;
+    const follow = (next) => {
+      const now = at(next);
+      const [[left, y0], [right, y1]] = [last, now].sort((a, b) => a[0] - b[0]);
+      const half = (pixels[pixels.length - 1] - pixels[0]) / (pixels.length - 1) / 2; // the nearest x also gets it
+      this.stroke = (this.stroke ?? before).map((old, i) => {
+        if (pixels[i] < left - half || pixels[i] > right + half) return old;
+        const part = clamp((pixels[i] - left) / (right - left || 1), 0, 1);
+        const y = clamp(up.p2d(y0 + part * (y1 - y0)), from, to);
+        return Number(y.toPrecision(3));
+      });
+      last = now;
+      this.dirty = this.board.readAgain = true;
+      this.board.schedule();
+    };
+    const kinds = ["pointermove", "pointerup", "pointercancel"];
+    const go = (next) => {
+      if (next.type === "pointermove" && next.buttons) return follow(next);
+      for (const kind of kinds) window.removeEventListener(kind, go, true);
+      this.dragging = false;
+      if (next.type === "pointerup" && this.stroke) this.board.choose({ [sets]: this.stroke.map((y) => y ?? "").join(",") });
+      else this.stroke = null;
+      this.dirty = this.board.readAgain = true;
+      return this.board.schedule();
+    };
+    for (const kind of kinds) window.addEventListener(kind, go, true);
+    return undefined;
+  }
+
+  /** By what factor a drawn line is off another trace: the geometric mean where both are; null if they never are. */
+  apart({ draw, x, y }) {
+    const { bind } = this.spec.traces.find((trace) => trace.name === draw.against);
+    const real = this.past?.bound(bind);
+    if (!real?.x?.length) return null;
+    let [total, count, k] = [0, 0, 0];
+    (this.stroke ?? y).forEach((guess, i) => {
+      while (k < real.x.length - 1 && real.x[k] < x[i]) k++;
+      const there = real.y[k];
+      if (!(guess > 0 && there > 0) || real.x[k] < x[i]) return; // the run has not come so far
+      total += Math.abs(Math.log(guess / there));
+      count++;
+    });
+    return count ? Math.exp(total / count) : null;
   }
 
   /** Whether a click is taken from its pixel: a choice of x and y alone, in two dimensions. */
@@ -1210,6 +1279,12 @@ class PlotFigure extends Figure {
   read() {
     for (const { hold, x, y } of this.spec.traces) {
       if (hold?.say) [this.say.x, this.say[hold.say]] = this.at === null ? [x[0], y[0]] : this.sample(hold.curve);
+    }
+    const sketch = this.spec.traces[this.sketch];
+    if (sketch?.draw.say) {
+      const off = this.apart(sketch);
+      if (off === null) delete this.say[sketch.draw.say];
+      else this.say[sketch.draw.say] = off;
     }
     super.read();
   }
@@ -1298,8 +1373,9 @@ class MapFigure extends Figure {
     this.box.addEventListener("pointermove", (event) => this.point(this.hit(event), event));
     this.box.addEventListener("pointerleave", () => this.hide());
     this.box.addEventListener("blur", () => this.hide());
+    this.box.addEventListener("pointerdown", (event) => this.drawOn(event));
     this.box.addEventListener("click", (event) => {
-      const at = this.hit(event);
+      const at = this.draws ? null : this.hit(event);
       if (at) this.point(at), this.choose(at);
     });
     this.box.addEventListener("keydown", (event) => this.key(event));
@@ -1308,13 +1384,13 @@ class MapFigure extends Figure {
   respec(spec) {
     super.respec(spec);
     this.box.setAttribute("aria-label", spec.alt || spec.title || spec.id);
-    this.bar.style.background = spec.colours === "rgb" ? "" : gradient(RAMPS[spec.colours]);
     this.names = this.captions();
   }
 
   /** The names of the tiles; those that are readings say something else at another moment. */
   captions() {
     const { spec, past, board, say, source } = this;
+    if (this.lent) return [this.lent.name];
     const tiles = source ? [source.spec.tiles[source.chosen] ?? ""] : spec.tiles;
     return tiles.map((name) => (name.includes("{") ? reading(name, past || [], board.spec.names || {}, say) : name));
   }
@@ -1330,13 +1406,30 @@ class MapFigure extends Figure {
 
   /** What a number of the tiles stands for. */
   meant(value) {
-    const { span } = this.spec;
+    const { span } = this;
     return span ? span[0] + (value / 255) * (span[1] - span[0]) : value;
   }
 
   /** The map whose picked tile this one shows in full, if it is one that does. */
   get source() {
-    return this.spec.shows ? this.board.figures.get(this.spec.shows) : null;
+    const found = this.spec.shows ? this.board.figures.get(this.spec.shows) : null;
+    return found instanceof MapFigure ? found : null;
+  }
+
+  /** The unit of a network that is pointed at there and shown here, as {tile, name, unit}, or null. */
+  get lent() {
+    const found = this.spec.shows ? this.board.figures.get(this.spec.shows) : null;
+    return found instanceof NetworkFigure ? found.lent : null;
+  }
+
+  get colours() {
+    return this.lent ? "diverging" : this.spec.colours;
+  }
+
+  /** What bytes stand for: from its first to its second number. */
+  get span() {
+    const { lent } = this;
+    return lent ? lent.tile.bytes && [-lent.tile.most, lent.tile.most] : this.spec.span;
   }
 
   /** The maps that show a tile of this one in full. */
@@ -1372,6 +1465,7 @@ class MapFigure extends Figure {
       const index = this.source.chosen;
       return { ...all, n: 1, values: all.values.subarray(index * size, (index + 1) * size) };
     }
+    if (this.lent) return { ...this.lent.tile, n: 1, depth: 1 };
     const tiles = this.data.tiles;
     if (!isArray(tiles)) return null;
     const shape = tiles.shape.length === 2 ? [1, ...tiles.shape] : tiles.shape;
@@ -1390,7 +1484,8 @@ class MapFigure extends Figure {
 
   /** Lowest and highest value of tile `index`'s colours. */
   limits(tiles, index) {
-    const { limits, colours, span } = this.spec;
+    const { limits } = this.spec;
+    const { colours, span } = this;
     if (span && !Array.isArray(limits)) return span;
     let low = Infinity;
     let high = -Infinity;
@@ -1439,10 +1534,11 @@ class MapFigure extends Figure {
       if (sheet) context.drawImage(sheet, ...this.corner(index), sheet.width / ratio, sheet.height / ratio);
     }
     for (const index of flat(this.data.crossed)) if (index < tiles.n) this.cross(context, tiles, Number(index));
+    this.stroked(context);
     this.labels(context, tiles);
     this.legend(tiles);
     this.mark();
-    if (this.source) write(this.title, [this.spec.title, this.names[0]].filter(Boolean).join(" · "));
+    if (this.source || this.spec.shows) write(this.title, [this.spec.title, this.captions()[0]].filter(Boolean).join(" · "));
     if (this.at) this.point(this.at);
     return true;
   }
@@ -1461,7 +1557,9 @@ class MapFigure extends Figure {
     const context = canvas.getContext("2d");
     context.scale(ratio, ratio);
     const radius = clamp(wide / 80, 1.2, 3.2);
-    for (let kind = 0; kind < 4; kind++) {
+    const { palette } = this.spec;
+    const kinds = palette.length ? palette.flatMap((_, kind) => [kind, 128 + kind]) : [0, 1, 2, 3];
+    for (const kind of kinds) {
       context.beginPath();
       for (let i = 0; i < dots.shape[0]; i++) {
         const [across, down, own] = dots.values.subarray(3 * i, 3 * i + 3);
@@ -1470,10 +1568,11 @@ class MapFigure extends Figure {
         context.moveTo(x + radius, y);
         context.arc(x, y, radius, 0, 2 * Math.PI);
       }
+      const held = palette.length ? kind > 127 : kind > 1;
       const [pale, deep] = kind % 2 ? ["#b9dcff", "#0a2f57"] : ["#ffd9ad", "#5c2a00"];
-      context.fillStyle = kind < 2 ? pale : deep;
-      context.strokeStyle = kind < 2 ? deep : pale;
-      context.lineWidth = radius * (kind < 2 ? 0.35 : 0.6);
+      context.fillStyle = palette.length ? palette[kind % 128] : held ? deep : pale;
+      context.strokeStyle = palette.length ? (held ? "#10202e" : "#ffffff") : held ? pale : deep;
+      context.lineWidth = radius * (held ? 0.6 : 0.35);
       context.fill();
       context.stroke();
     }
@@ -1488,18 +1587,22 @@ class MapFigure extends Figure {
     const widest = (words) => Math.max(0, ...words.map((word) => context.measureText(word).width));
     const { rows, columns: names } = this;
     const single = tiles.n === 1;
-    const legend = this.ranged ? 20 : 0;
+    const { plane } = spec;
+    const scale = this.ranged ? 20 : 0;
     let left = 0;
     let top = 0;
     if (single || spec.whole) {
       if (rows.length) left = Math.min(widest(rows) + 8, 0.34 * width);
       if (spec.row_title) left += 16;
       if (names.length) top = 16;
-      if (spec.column_title) top += 16;
+      if (spec.column_title && !plane) top += 16;
     } else if (spec.marks?.length) left = widest(spec.marks) + 8;
+    const under = single && plane ? 16 + (spec.column_title ? 14 : 0) : 0; // the axis across
+    if (under) left += widest([String(plane[0]).replace("-", "−")]) + 8;
     this.lines = Math.max(0, ...spec.tiles.map((name) => Math.max(...name.split(" || ").map((one) => one.split("\n").length))));
     const caption = spec.whole ? 0 : 14 * this.lines;
     const gap = single ? 0 : Math.max(3, Math.min(8, width / (spec.across ? 140 : 60)));
+    const legend = scale + under;
     let found = { cell: 0, across: 1 };
     const fit = (top) => {
       found = { cell: 0, across: 1 };
@@ -1532,7 +1635,7 @@ class MapFigure extends Figure {
       cell, across, gap, caption, left: snap(left + Math.max(0, (width - used) / 2)), top: snap(top + Math.max(0, (height - tall) / 2)),
       bottom: 0,
     };
-    this.plan.bottom = this.plan.top + tall - top - legend;
+    this.plan.bottom = this.plan.top + tall - top - scale;
   }
 
   font(size) {
@@ -1559,7 +1662,7 @@ class MapFigure extends Figure {
       this.image = new ImageData(columns, rows);
     }
     const out = this.image.data;
-    const table = RAMPS[this.spec.colours];
+    const table = RAMPS[this.colours];
     const [low, high] = depth === 1 ? this.limits(tiles, index) : [0, 255];
     for (let i = 0; i < size; i++) {
       const at = 4 * i;
@@ -1637,6 +1740,7 @@ class MapFigure extends Figure {
     if (tiles.n !== 1 && !this.spec.whole) return this.marks(context, tiles);
     const { spec, plan, rows, columns: names } = this;
     const [x, y] = this.corner(0);
+    if (spec.plane) return void this.axes(context, x, y, plan.cell * tiles.columns, plan.cell * tiles.rows);
     // what the names stand beside: cells, or whole tiles and the gaps between them
     const wide = spec.whole ? plan.cell * tiles.columns : plan.cell;
     const tall = spec.whole ? plan.cell * tiles.rows : plan.cell;
@@ -1678,9 +1782,83 @@ class MapFigure extends Figure {
     context.globalAlpha = 1;
   }
 
+  /** The axes of a plane: both ends and the middle of each, and its name. */
+  axes(context, x, y, wide, tall) {
+    const { plane: [low, high], row_title: up, column_title: right } = this.spec;
+    context.font = this.font(11);
+    context.fillStyle = this.board.theme.text;
+    const said = [low, (low + high) / 2, high].map((one) => String(one).replace("-", "−"));
+    context.textBaseline = "middle";
+    context.textAlign = "right";
+    said.forEach((word, i) => context.fillText(word, x - 4, y + tall * (1 - i / 2) + [-5, 0, 5][i]));
+    said.forEach((word, i) => {
+      context.textAlign = ["left", "center", "right"][i];
+      context.fillText(word, x + (wide * i) / 2, y + tall + 9);
+    });
+    context.globalAlpha = 0.75;
+    context.textAlign = "center";
+    context.fillText(right, x + wide / 2, y + tall + 22);
+    context.translate(x - 12, y + tall / 4);
+    context.rotate(-Math.PI / 2);
+    context.fillText(up, 0, 0);
+    context.rotate(Math.PI / 2);
+    context.translate(12 - x, -y - tall / 4);
+    context.globalAlpha = 1;
+  }
+
+  /** Places that a press goes over, until the page has taken them. */
+  stroked(context) {
+    const [x, y] = this.corner(0);
+    const [wide, tall] = [this.plan.cell * this.shown.columns, this.plan.cell * this.shown.rows];
+    context.fillStyle = this.board.theme.text;
+    for (const [across, down] of this.stroke ?? []) {
+      context.beginPath();
+      context.arc(x + across * wide, y + down * tall, 3, 0, 2 * Math.PI);
+      context.fill();
+    }
+  }
+
+  /** Whether a press draws: what is picked is where it went. */
+  get draws() {
+    return Object.values(this.spec.picks?.sets ?? {}).includes("stroke");
+  }
+
+  /** Gathers the places of a stroke, at least a little apart, and picks them when it ends. */
+  drawOn(event) {
+    if (!this.draws || !this.shown || this.lent || event.button !== 0) return;
+    event.preventDefault();
+    this.box.setPointerCapture?.(event.pointerId);
+    const add = ({ clientX, clientY }) => {
+      const box = this.canvas.getBoundingClientRect();
+      const [x, y] = this.corner(0);
+      const across = (clientX - box.left - x) / (this.plan.cell * this.shown.columns);
+      const down = (clientY - box.top - y) / (this.plan.cell * this.shown.rows);
+      const last = this.stroke.at(-1);
+      if (across < 0 || across > 1 || down < 0 || down > 1) return;
+      if (last && Math.hypot(across - last[0], down - last[1]) < 0.035) return;
+      this.stroke.push([Number(across.toFixed(4)), Number(down.toFixed(4))]);
+      this.dirty = true;
+      this.board.schedule();
+    };
+    this.stroke = [];
+    add(event);
+    const end = ({ type }) => {
+      for (const kind of ["pointermove", "pointerup", "pointercancel"]) this.box.removeEventListener(kind, kind === "pointermove" ? add : end);
+      const { stroke } = this;
+      this.stroke = null;
+      this.dirty = true;
+      this.board.schedule();
+      if (type === "pointerup" && stroke.length) this.pick({ stroke });
+    };
+    this.box.addEventListener("pointermove", add);
+    this.box.addEventListener("pointerup", end);
+    this.box.addEventListener("pointercancel", end);
+  }
+
   /** Whether one range of values holds for all there is to see, so that it can be said. */
   get ranged() {
-    const { colours, limits, whole } = this.spec;
+    const { limits, whole } = this.spec;
+    const { colours } = this;
     const pictures = whole && this.tiles && this.tiles.rows * this.tiles.columns > 1;
     return colours !== "rgb" && limits !== "each" && !pictures;
   }
@@ -1690,6 +1868,7 @@ class MapFigure extends Figure {
     this.scale.hidden = !show;
     if (!show) return;
     const [low, high] = this.limits(tiles, 0);
+    this.bar.style.background = gradient(RAMPS[this.colours]);
     write(this.low, number(low, "3"));
     write(this.high, number(high, "3"));
     this.scale.style.top = `${this.plan.bottom + 4}px`;
@@ -1727,11 +1906,16 @@ class MapFigure extends Figure {
     if (this.names[tile]) names.push(this.names[tile].split("\n")[0]);
     else if (this.shown.n > 1) names.push(`#${tile}`);
     if (!spec.whole) {
-      names.push(`${spec.row_title ? `${spec.row_title} ` : ""}${this.rows[row] ?? row}`);
-      names.push(`${spec.column_title ? `${spec.column_title} ` : ""}${this.columns[column] ?? column}`);
+      const { plane } = spec;
+      const at = (part, of) => number(plane[0] + ((part + 0.5) / of) * (plane[1] - plane[0]), "3");
+      const [across, down] = plane ? [at(column, this.shown.columns), at(this.shown.rows - 1 - row, this.shown.rows)] : [this.columns[column] ?? column, this.rows[row] ?? row];
+      if (!plane) names.push(`${spec.row_title ? `${spec.row_title} ` : ""}${down}`);
+      names.push(`${spec.column_title ? `${spec.column_title} ` : ""}${across}`);
+      if (plane) names.push(`${spec.row_title ? `${spec.row_title} ` : ""}${down}`);
     }
     const single = !spec.whole || this.shown.rows * this.shown.columns === 1;
-    write(this.tip, names.join(" · ") + (single ? `: ${Array.isArray(value) ? value.join(", ") : exact(value)}` : ""));
+    const said = this.wonder(at) ?? (Array.isArray(value) ? (spec.plane ? "…" : value.join(", ")) : (spec.exact ? "≈ " : "") + (spec.exact ? number(value, "2") : exact(value)));
+    write(this.tip, names.join(" · ") + (single ? `: ${said}` : ""));
     this.tip.hidden = false;
     this.frameCell(this.cursor, at);
     const [x, y] = this.corner(tile);
@@ -1745,10 +1929,26 @@ class MapFigure extends Figure {
     return undefined;
   }
 
+  /** Asks for the exact value of a cell, once; returns it when it is there. */
+  wonder([, row, column]) {
+    const { exact: name } = this.spec;
+    if (!name || (this.lent && this.lent.unit < -1)) return undefined;
+    const wanted = [this.lent ? this.lent.unit : -1, row, column];
+    if (!same(wanted, this.wondered ?? [])) {
+      this.wondered = wanted;
+      this.board.asks.picked(name, { unit: wanted[0], row, col: column }, true);
+    }
+    const known = Array.from(flat(this.data.exact), Number);
+    return same(wanted, known.slice(0, 3)) ? exact(known[3]) : undefined;
+  }
+
   hide() {
     this.at = null;
     this.cursor.hidden = true;
     this.tip.hidden = true;
+    if (!this.wondered) return;
+    this.wondered = null;
+    this.board.asks.drop(`pick/${this.spec.exact}`);
   }
 
   /** Width and height of what is pointed at. */
@@ -2073,6 +2273,420 @@ function border(a, b) {
   return [a.x + part * dx, a.y + part * dy];
 }
 
+// ------------------------------------------------------------------------------------------------------- network
+
+const HEAD = 54; // px over the units for a layer's name and tools
+const COLUMN = 64; // px that a layer needs at least
+const THICK = 4.5; // px of the largest weight's line
+const REACHED = 6; // px from a line that still point at it
+
+class NetworkFigure extends Figure {
+  setup() {
+    this.box = make("div", "tr-network", { tabindex: "0", role: "application" });
+    this.canvas = make("canvas", "tr-canvas", { "aria-hidden": "true" });
+    this.heads = make("div", "tr-heads");
+    this.ring = make("div", "tr-cursor");
+    this.tip = make("div", "tr-tip", { role: "status", "aria-live": "polite" });
+    this.form = make("form", "tr-edit");
+    this.box.append(this.canvas, this.ring, this.heads, this.tip, this.form);
+    this.body.append(this.box);
+    this.at = null; // what is pointed at: {layer, unit} or {layer, unit, input}
+    this.form.hidden = this.ring.hidden = this.tip.hidden = true;
+    this.box.addEventListener("pointermove", (event) => this.point(this.hit(event)));
+    this.box.addEventListener("pointerleave", () => this.point(null));
+    this.box.addEventListener("blur", () => this.form.hidden && this.point(null));
+    this.box.addEventListener("click", (event) => event.target === this.canvas && this.press(this.hit(event)));
+    this.box.addEventListener("keydown", (event) => this.key(event));
+    this.form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.send();
+    });
+  }
+
+  respec(spec) {
+    super.respec(spec);
+    attribute(this.box, "aria-label", spec.alt || spec.title || spec.id);
+    this.tools.replaceChildren(...spec.tools.map((tool) => this.tool(tool)));
+    this.heads.replaceChildren(
+      ...spec.layers.map(({ title, tools }) => {
+        const head = make("div", "tr-column", {}, make("span"));
+        write(head.firstChild, title);
+        if (tools?.length) head.append(make("span", "tr-column-tools", {}, ...tools.map((tool) => this.tool(tool))));
+        return head;
+      }),
+    );
+    this.close();
+  }
+
+  /** A button or a list, whose choice is the page's. */
+  tool({ label, help, sets, options, at }) {
+    if (options) {
+      const list = make("select", "tr-tool", { "aria-label": help, title: help });
+      for (const one of options) list.append(make("option", "", {}, one.label));
+      list.selectedIndex = at;
+      list.onchange = () => this.board.choose(options[list.selectedIndex].sets);
+      return list;
+    }
+    const button = make("button", "tr-tool", { type: "button", "aria-label": help, title: help }, label);
+    button.disabled = !sets;
+    button.onclick = () => this.board.choose(sets);
+    return button;
+  }
+
+  patched() {
+    super.patched();
+    for (const map of this.shadows) map.dirty = true;
+  }
+
+  /** The maps that show the unit that is pointed at. */
+  get shadows() {
+    return [...this.board.figures.values()].filter((figure) => figure.spec.shows === this.spec.id);
+  }
+
+  /** The layers as {units, first, start}: how many, the place of the first in tiles, and of the weights into them. */
+  get structure() {
+    const sizes = Array.from(flat(this.data.sizes), Number);
+    let first = -sizes[0];
+    let start = 0;
+    return sizes.map((units, layer) => {
+      const one = { units, first, start };
+      first += units;
+      if (layer) start += units * (sizes[layer - 1] + 1);
+      return one;
+    });
+  }
+
+  /** The inputs that the network is given, by their place in the drawing. */
+  get given() {
+    return this.spec.layers[0].units.flatMap((unit, place) => (unit.off ? [] : [place]));
+  }
+
+  weight(layer, unit, input) {
+    const { start, units } = this.shownLayers[layer];
+    const before = this.shownLayers[layer - 1].units;
+    return flat(this.data.weights)[input < 0 ? start + units * before + unit : start + unit * before + input];
+  }
+
+  draw() {
+    const { body, spec } = this;
+    if (!body.clientWidth) return false;
+    const layers = (this.shownLayers = this.structure);
+    if (layers.length < 2) return true;
+    const ratio = window.devicePixelRatio || 1;
+    const wide = Math.max(body.clientWidth, layers.length * COLUMN);
+    const tall = body.clientHeight;
+    if (this.canvas.width !== Math.round(wide * ratio) || this.canvas.height !== Math.round(tall * ratio)) {
+      this.canvas.width = Math.round(wide * ratio);
+      this.canvas.height = Math.round(tall * ratio);
+      this.canvas.style.cssText = `width:${wide}px;height:${tall}px`;
+      this.box.style.width = `${wide}px`;
+    }
+    // every input that could be given is drawn; of the other layers those that this moment's network has
+    const counts = layers.map(({ units }, layer) => (layer ? units : spec.layers[0].units.length));
+    const pitch = (wide - COLUMN) / (layers.length - 1);
+    const room = (tall - HEAD - 4) / Math.max(...counts);
+    const named = (tall - HEAD - 4) / counts[0] - 17; // an input's name stands under it
+    const side = Math.floor(clamp(Math.min(room - 5, named, pitch * 0.62), 14, 46));
+    const spots = counts.map((count, layer) => {
+      const step = Math.min((tall - HEAD - 4) / count, side + 22);
+      const top = HEAD + (tall - HEAD - count * step) / 2;
+      return Array.from({ length: count }, (_, unit) => [COLUMN / 2 + layer * pitch, top + (unit + 0.5) * step]);
+    });
+    this.plan = { spots, side, wide };
+    [...this.heads.children].forEach((head, layer) => {
+      head.style.left = `${COLUMN / 2 + (layer * (wide - COLUMN)) / Math.max(1, this.heads.children.length - 1)}px`;
+    });
+    const context = this.canvas.getContext("2d");
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    context.clearRect(0, 0, wide, tall);
+    this.lines(context);
+    this.units(context);
+    this.mark();
+    return true;
+  }
+
+  /** The place of a unit's middle; inputs are counted as the network is given them. */
+  spot(layer, unit) {
+    return this.plan.spots[layer][layer ? unit : this.given[unit]] || null;
+  }
+
+  lines(context) {
+    const { side } = this.plan;
+    const weights = flat(this.data.weights);
+    let most = 1e-12;
+    for (let layer = 1; layer < this.shownLayers.length; layer++) {
+      const { start, units } = this.shownLayers[layer];
+      const size = units * this.shownLayers[layer - 1].units;
+      for (let i = start; i < start + size; i++) if (Math.abs(weights[i]) > most && Math.abs(weights[i]) < Infinity) most = Math.abs(weights[i]);
+    }
+    this.most = most;
+    context.lineCap = "butt";
+    for (let layer = 1; layer < this.shownLayers.length; layer++) {
+      const before = this.shownLayers[layer - 1].units;
+      for (let unit = 0; unit < this.shownLayers[layer].units; unit++) {
+        for (let input = 0; input < before; input++) {
+          const [a, b] = [this.spot(layer - 1, input), this.spot(layer, unit)];
+          const value = this.weight(layer, unit, input);
+          if (!a || !b || !Number.isFinite(value)) continue;
+          const size = Math.abs(value) / most;
+          const middle = (a[0] + b[0]) / 2;
+          context.beginPath();
+          context.moveTo(a[0] + side / 2, a[1]);
+          context.bezierCurveTo(middle, a[1], middle, b[1], b[0] - side / 2, b[1]);
+          context.lineWidth = 0.4 + THICK * size;
+          context.globalAlpha = 0.25 + 0.75 * Math.min(1, 2 * size);
+          context.strokeStyle = value < 0 ? "#e07b16" : "#2f86d6";
+          context.stroke();
+        }
+      }
+    }
+    context.globalAlpha = 1;
+  }
+
+  units(context) {
+    const { spots, side } = this.plan;
+    const { theme } = this.board;
+    const scale = flat(this.data.scale);
+    context.font = `11px ${theme.font}`;
+    context.textBaseline = "middle";
+    spots.forEach((column, layer) => {
+      column.forEach(([x, y], place) => {
+        const unit = this.spec.layers[layer ? (layer === spots.length - 1 ? this.spec.layers.length - 1 : layer) : 0]?.units[place] || {};
+        const tile = layer ? this.tileOf(this.shownLayers[layer].first + place) : this.stillOf(place);
+        context.globalAlpha = unit.off ? 0.35 : 1;
+        if (tile) context.drawImage(this.painted(tile), x - side / 2, y - side / 2, side, side);
+        context.strokeStyle = unit.colour || theme.text;
+        context.lineWidth = unit.colour ? 2.5 : 0.8;
+        context.globalAlpha *= unit.colour ? 1 : 0.55;
+        context.strokeRect(x - side / 2, y - side / 2, side, side);
+        if (unit.label && !layer) {
+          context.globalAlpha = unit.off ? 0.55 : 1;
+          context.fillStyle = theme.text;
+          context.textAlign = "center";
+          context.fillText(unit.label, x, y + side / 2 + 7);
+        }
+        context.globalAlpha = 1;
+        if (!layer) return;
+        const bias = this.weight(layer, place, -1);
+        context.fillStyle = bias < 0 ? "#e07b16" : "#2f86d6"; // the bias: a small square at the lower left
+        const grain = Math.round(clamp(3 + 3 * Math.min(1, Math.abs(bias)), 3, 6));
+        context.fillRect(x - side / 2 - grain - 1, y + side / 2 - grain, grain, grain);
+      });
+    });
+    this.scale = scale;
+  }
+
+  /** A unit's map as {values, rows, columns, low, high}: bytes, or an input's own numbers. */
+  tileOf(index) {
+    const { tiles, scale } = this.data;
+    if (!isArray(tiles) || index < 0 || index >= tiles.shape[0]) return null;
+    const [, rows, columns] = tiles.shape;
+    return { values: tiles.values.subarray(index * rows * columns, (index + 1) * rows * columns), rows, columns, bytes: true, most: flat(scale)[index] };
+  }
+
+  stillOf(place) {
+    const still = this.spec.layers[0].units[place]?.still;
+    if (!still) return null;
+    const values = still.flat();
+    return { values, rows: still.length, columns: still[0].length, bytes: false, most: Math.max(...values.map(Math.abs)) || 1 };
+  }
+
+  painted({ values, rows, columns, bytes, most }) {
+    this.scratch ??= document.createElement("canvas");
+    if (this.scratch.width !== columns || this.scratch.height !== rows || !this.image) {
+      this.scratch.width = columns;
+      this.scratch.height = rows;
+      this.image = new ImageData(columns, rows);
+    }
+    const out = new Uint32Array(this.image.data.buffer);
+    const table = (NetworkFigure.table ??= Uint32Array.from({ length: 256 }, (_, i) => {
+      const [r, g, b] = RAMPS.diverging.subarray(3 * i, 3 * i + 3);
+      return (255 << 24) | (b << 16) | (g << 8) | r; // as ImageData lies in memory
+    }));
+    for (let i = 0; i < values.length; i++) out[i] = table[bytes ? values[i] : place(values[i], -most, most)];
+    this.scratch.getContext("2d").putImageData(this.image, 0, 0);
+    return this.scratch;
+  }
+
+  hit(event) {
+    if (!this.plan || !this.shownLayers) return null;
+    const box = this.canvas.getBoundingClientRect();
+    const [x, y] = [event.clientX - box.left, event.clientY - box.top];
+    const { spots, side } = this.plan;
+    for (let layer = 0; layer < spots.length; layer++) {
+      const unit = spots[layer].findIndex((spot) => Math.abs(x - spot[0]) <= side / 2 + 1 && Math.abs(y - spot[1]) <= side / 2 + 1);
+      if (unit >= 0) return { layer, unit };
+    }
+    let found = null;
+    let nearest = REACHED;
+    for (let layer = 1; layer < spots.length; layer++) {
+      const [from, to] = [spots[layer - 1][0][0] + side / 2, spots[layer][0][0] - side / 2];
+      if (x < from || x > to) continue;
+      const part = (x - from) / (to - from);
+      let [low, high] = [0, 1]; // how far along the curves this x lies: the same for all of a gap
+      for (let i = 0; i < 20; i++) {
+        const t = (low + high) / 2;
+        if (1.5 * (1 - t) * t + t ** 3 < part) low = t;
+        else high = t;
+      }
+      const rise = 3 * low ** 2 - 2 * low ** 3;
+      for (let unit = 0; unit < this.shownLayers[layer].units; unit++) {
+        for (let input = 0; input < this.shownLayers[layer - 1].units; input++) {
+          const [a, b] = [this.spot(layer - 1, input), this.spot(layer, unit)];
+          if (!a || !b) continue;
+          const apart = Math.abs(y - a[1] - (b[1] - a[1]) * rise);
+          if (apart < nearest) [nearest, found] = [apart, { layer, unit, input }];
+        }
+      }
+    }
+    return found;
+  }
+
+  /** The place in `tiles` of the unit that is pointed at, or -1. */
+  get pointed() {
+    const { at } = this;
+    return at && at.layer && at.input === undefined && this.shownLayers ? this.shownLayers[at.layer].first + at.unit : -1;
+  }
+
+  /** What the maps that show this network's units are to show instead of their own: {tile, name}, or null. */
+  get lent() {
+    const { at } = this;
+    if (!at || at.input !== undefined) return null;
+    const tile = at.layer ? this.tileOf(this.pointed) : this.stillOf(at.unit);
+    return tile && { tile, name: this.name(at), unit: at.layer ? this.pointed : -2 };
+  }
+
+  name({ layer, unit }) {
+    const { layers, words } = this.spec;
+    const last = layer === this.shownLayers.length - 1;
+    const own = layers[last ? layers.length - 1 : layer]?.units[unit]?.label;
+    if (own && (!layer || last)) return own;
+    return (words.unit || "{layer}.{unit}").replace("{layer}", layer).replace("{unit}", unit + 1);
+  }
+
+  source(layer, input) {
+    return this.name({ layer: layer - 1, unit: layer === 1 ? this.given[input] : input });
+  }
+
+  point(at) {
+    if (!this.form.hidden) return;
+    const before = this.at;
+    this.at = at;
+    if (JSON.stringify(before) === JSON.stringify(at)) return;
+    this.mark();
+    for (const map of this.shadows) map.dirty = true;
+    this.board.schedule();
+  }
+
+  /** The frame and the words of what is pointed at. */
+  mark() {
+    const { at, plan, spec } = this;
+    this.tip.hidden = this.ring.hidden = true;
+    if (!at || !plan || at.layer >= plan.spots.length || at.unit >= plan.spots[at.layer].length) return;
+    let [x, y] = plan.spots[at.layer][at.unit];
+    const { words } = spec;
+    if (at.input === undefined) {
+      const { side } = plan;
+      this.ring.hidden = false;
+      this.ring.style.cssText = `left:${x - side / 2}px;top:${y - side / 2}px;width:${side}px;height:${side}px`;
+      const unit = at.layer ? null : spec.layers[0].units[at.unit];
+      const said = unit ? unit.help || unit.label : `${this.name(at)} · ${words.bias} ${exact(this.weight(at.layer, at.unit, -1))} · ± ${number(flat(this.data.scale)[this.pointed], "3")}`;
+      write(this.tip, said);
+      y -= side / 2;
+    } else {
+      const from = this.spot(at.layer - 1, at.input);
+      if (!from) return;
+      [x, y] = [(x + from[0]) / 2, (y + from[1]) / 2 - 6];
+      write(this.tip, `${this.source(at.layer, at.input)} → ${this.name(at)} · ${words.weight} ${exact(this.weight(at.layer, at.unit, at.input))}`);
+    }
+    this.tip.hidden = !this.form.hidden;
+    const above = y > 40;
+    this.tip.style.top = `${above ? y - 8 : y + (plan.side + 14)}px`;
+    this.tip.style.transform = `translate(-50%, ${above ? "-100%" : "0"})`;
+    const half = this.tip.offsetWidth / 2;
+    this.tip.style.left = `${clamp(x, half, Math.max(half, plan.wide - half))}px`;
+  }
+
+  press(at) {
+    if (!at) return this.close();
+    if (at.layer === 0) {
+      const { sets } = this.spec.layers[0].units[at.unit];
+      if (sets) this.board.choose(sets);
+      return undefined;
+    }
+    return this.spec.edits ? this.open(at) : undefined;
+  }
+
+  /** A small form with the weight of a line, or with all of a unit's. */
+  open(at) {
+    this.close();
+    this.point(at);
+    const { layer, unit } = at;
+    const inputs = at.input === undefined ? [-1, ...Array(this.shownLayers[layer - 1].units).keys()] : [at.input];
+    const { words } = this.spec;
+    const rows = inputs.map((input) => {
+      const value = Number(this.weight(layer, unit, input).toFixed(6));
+      const field = make("input", "", { type: "number", step: "any", min: -999, max: 999, value });
+      field.dataset.key = `${layer}.${unit}.${input < 0 ? "b" : input}`;
+      field.dataset.before = String(value);
+      return make("label", "", {}, make("span", "", {}, input < 0 ? words.bias : this.source(layer, input)), field);
+    });
+    const save = make("button", "tr-send", { type: "submit" }, words.set);
+    const away = make("button", "tr-close", { type: "button", "aria-label": words.close }, "×");
+    away.onclick = () => this.close();
+    this.form.replaceChildren(make("b", "", {}, at.input === undefined ? this.name(at) : `→ ${this.name(at)}`), away, ...rows, save);
+    this.form.hidden = false;
+    this.tip.hidden = true;
+    const [x, y] = this.plan.spots[layer][unit];
+    const scrolled = this.body.scrollLeft;
+    const { offsetWidth: wide, offsetHeight: tall } = this.form;
+    this.form.style.left = `${clamp(x - wide - this.plan.side, scrolled, Math.max(scrolled, scrolled + this.body.clientWidth - wide))}px`;
+    this.form.style.top = `${clamp(y - tall / 2, 0, Math.max(0, this.body.clientHeight - tall))}px`;
+    this.form.querySelector("input").select();
+  }
+
+  /** What was changed in the form is chosen. */
+  send() {
+    const changed = [...this.form.querySelectorAll("input")].filter((field) => field.value !== "" && Number(field.value) !== Number(field.dataset.before));
+    const entries = changed.map((field) => `${field.dataset.key}=${Number(Number(field.value).toFixed(6))}`);
+    this.close();
+    if (entries.length) this.board.choose({ [this.spec.edits]: entries });
+    this.box.focus();
+  }
+
+  close() {
+    if (this.form.hidden) return;
+    this.form.hidden = true;
+    this.form.replaceChildren();
+    this.at = null;
+    this.mark();
+  }
+
+  key(event) {
+    if (event.target !== this.box) {
+      if (event.key === "Escape" && !this.form.hidden) {
+        event.stopPropagation();
+        this.close();
+        this.box.focus();
+      }
+      return;
+    }
+    const move = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+    const press = event.key === "Enter" || event.key === " ";
+    if ((!move && !press) || !this.plan) return;
+    event.preventDefault();
+    event.stopPropagation();
+    if (press) {
+      if (this.at) this.press(this.at);
+      return;
+    }
+    const { spots } = this.plan;
+    if (!this.at) return void this.point({ layer: 0, unit: 0 });
+    const layer = clamp(this.at.layer + move[0], 0, spots.length - 1);
+    this.point({ layer, unit: clamp(this.at.unit + move[1], 0, spots[layer].length - 1) });
+  }
+}
+
 // --------------------------------------------------------------------------------------------------------- strip
 
 class StripFigure extends Figure {
@@ -2381,7 +2995,7 @@ class TableFigure extends Figure {
   }
 }
 
-const KINDS = { plot: PlotFigure, map: MapFigure, graph: GraphFigure, strip: StripFigure, links: LinksFigure, table: TableFigure };
+const KINDS = { plot: PlotFigure, map: MapFigure, graph: GraphFigure, strip: StripFigure, links: LinksFigure, table: TableFigure, network: NetworkFigure };
 
 // ------------------------------------------------------------------------------------------------ a run's record
 
@@ -3330,8 +3944,10 @@ class Board {
     if (beside.length) {
       const tall = figures[hero].spec.height;
       figures[hero].element.style.setProperty("--rows", beside.length);
-      const each = Math.floor((tall - 64 * (beside.length - 1)) / beside.length);
-      if (each > 120) for (const figure of beside) figure.body.style.height = `${each}px`;
+      const room = tall - 64 * (beside.length - 1);
+      const asked = beside.reduce((sum, figure) => sum + figure.spec.height, 0);
+      const shares = beside.map((figure) => Math.floor((room * figure.spec.height) / asked));
+      if (Math.min(...shares) > 120) beside.forEach((figure, index) => (figure.body.style.height = `${shares[index]}px`));
     }
   }
 

@@ -37,6 +37,10 @@ class Blobs:
             self._tidy(learner)
         return sha
 
+    def __contains__(self, sha: str) -> bool:
+        with self._lock:
+            return sha in self._kept
+
     def get(self, sha: str) -> bytes:
         """The bytes, or a Problem if they are gone: a link outlives what it names."""
         with self._lock:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import logging
+import re
 import secrets
 import threading
 import time
@@ -19,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from engine import files
 from engine.backends.base import Backend
 from engine.blobs import Blobs
 from engine.data.picture import decode
@@ -27,6 +29,7 @@ from engine.records import EXPORT_BYTES, Record, groups_of, plain
 from engine.shelf import IN_ALL, Shelf
 from engine.types import ENDED, Arrays, Job, Problem, Snapshot, Values
 
+DIGEST = re.compile("[0-9a-f]{64}")
 LOG = logging.getLogger("torchroom.engine")
 
 UNWATCHED_PAUSE_S = 60.0
@@ -34,6 +37,7 @@ UNWATCHED_STOP_S = 600.0
 KEPT_RUNS = 200  # ended runs held open, and
 KEPT_BYTES = 400_000_000  # of memory for their scalars; those that are let go stay on the shelf
 TIDY_S = 60.0  # between two looks at the shelf
+SETTLED_S = 1.0  # that a fork of what is under way waits for its state before it is shown without
 DEATHS = 2  # in a run's own slice, from the same snapshot
 
 Listener: TypeAlias = Callable[[str, Values, Arrays, bytes], None]
@@ -52,6 +56,8 @@ class Run:
     error: Problem | None = None
     note: Problem | None = None
     device: str = ""
+    worker: str = ""  # the one that computes it
+    stuck: str = ""  # the worker it waits for, which cannot start; why is in the note
     rate: float = 0.0
     spent: float = 0.0  # seconds of its worker
     live: Values = field(default_factory=dict)  # live settings changed since the start
@@ -131,6 +137,7 @@ class Engine:
         self._copies: dict[str, tuple[str, str, Values]] = {}  # copy -> (source, command, values), until its snapshot
         self._numbers = itertools.count(1)
         self._lock = threading.RLock()
+        self._settled = threading.Condition(self._lock)  # a copy has what it waited for
         self._closed = threading.Event()
 
     def start(self) -> None:
@@ -239,9 +246,17 @@ class Engine:
             return [run for run in self._runs.values() if not run.shipped]
 
     def devices(self) -> list[Values]:
-        """Each worker's device as it described itself, with "state" ("starting", "ready" or "restarting")."""
+        """Each worker's device as it described itself, with "state": "starting", "ready", "restarting" or "stuck".
+
+        One that is stuck has an "error", the Problem that keeps it from starting.
+        """
         with self._lock:
-            return list(self._devices.values()) or [{"device": "auto", "name": "", "state": "starting"}]
+            return list(self._devices.values()) or [{"worker": "", "device": "auto", "name": "", "state": "starting"}]
+
+    def problems(self) -> list[Problem]:
+        """Why workers cannot start, each reason once."""
+        found = {one["error"].en: one["error"] for one in self.devices() if one["state"] == "stuck"}
+        return list(found.values())
 
     def place(self, run: Run) -> int | None:
         """How many runs are served before this one, counted from 1; None once it has begun."""
@@ -328,10 +343,23 @@ class Engine:
         self._say(run)
         return run.id
 
-    def fork(self, run_id: str, step: int, job: Job, learner: str) -> Run:
-        """A new run of `job` from the last snapshot of `run_id` at or before `step`; equal settings go on unchanged."""
+    def fork(self, run_id: str, step: int | None, job: Job, learner: str) -> Run:
+        """A new run of `job` from the last snapshot of `run_id` at or before `step`; equal settings go on unchanged.
+
+        With `step` None it goes on from where that run is now: one that is under way is asked for its present state.
+        """
         with self._lock:
             source = self.get(run_id)
+            if step is None and source.began and not source.ended and run_id not in self._copies:
+                self._spare(learner)
+                name = self._name(job)
+                run = Run(name, job, learner, Record.create(self.shelf.place(name), job))
+                self._runs[run.id] = run
+                self._copies[run.id] = (run_id, "resume", {})
+                self.backend.tell(run_id, "snapshot", {"wanted": run.id})
+                self._settled.wait_for(lambda: run.id not in self._copies, SETTLED_S)
+                return run
+            step = source.step if step is None else step
             found = source.record.snapshot(step)
             if found is None:
                 raise Problem(
@@ -345,9 +373,7 @@ class Engine:
                 )
             self._spare(learner)
             at, state = found
-            # what was changed while it ran is in the snapshot; the fork's own settings go before it
-            void = {f"live.{name}" for name, value in job.params.items() if state.get(f"live.{name}", value) != value}
-            state = {name: array for name, array in state.items() if name not in void}
+            state = own(state, job)
             name = self._name(job)
             run = Run(name, job, learner, source.record.copy(self.shelf.place(name), at, job, (run_id, at)))
             self._runs[run.id] = run
@@ -379,7 +405,7 @@ class Engine:
                 number = next(self._numbers)
                 self._asks[number] = (run.id, answer)
                 message = {"id": number, "name": name, "args": rest, "step": at, "job": plain(run.job)}
-                self.backend.tell(run.id, "ask", message, arrays)
+                self.backend.tell(run.id, "ask", message, {**arrays, **self._files(run.job)})
         except Problem as problem:
             answer.set_exception(problem)
         return answer
@@ -532,7 +558,13 @@ class Engine:
 
     def _begin(self, run: Run, state: Snapshot | None = None, status: str = "running") -> None:
         run.began = True
-        self.backend.start(run.id, run.job, run.learner, state, run.live, status)
+        arrays = {**(state or {}), **self._files(run.job)}
+        self.backend.start(run.id, run.job, run.learner, arrays or None, run.live, status)
+
+    def _files(self, job: Job) -> Arrays:
+        """The files that a job's settings name, as far as they are still kept: they travel with it."""
+        named = [value for value in job.params.values() if isinstance(value, str) and DIGEST.fullmatch(value)]
+        return files.pack({sha: self.blobs.get(sha) for sha in named if sha in self.blobs})
 
     def _copy(self, run: Run, learner: str, command: str, values: Values) -> str:
         """A private copy of a shared run from now on. Its state is fetched from the worker; until then it waits."""
@@ -555,9 +587,14 @@ class Engine:
     def _copied(self, copy_id: str, step: int, state: Snapshot) -> None:
         """The snapshot a copy waited for is here: it shares the past and goes its own way."""
         source_id, command, values = self._copies.pop(copy_id)
+        self._settled.notify_all()
         copy, source = self._runs[copy_id], self._runs[source_id]
         copy.record.remove()
-        copy.record = self._past(source, copy.id, step if state else source.step)
+        forked = copy.job is not source.job  # it goes its way with settings of its own
+        if forked and not state:  # its source ended before it could say where it was
+            step, state = source.record.snapshot(source.step) or (step, {})
+        copy.record = self._past(source, copy.id, step if state else source.step, copy.job if forked else None)
+        state = own(state, copy.job) if forked else state
         if not state:  # it ended in the meantime: the copy is its replay
             self._end(copy, source.status)
             return
@@ -570,9 +607,9 @@ class Engine:
         else:
             self._begin(copy, state, "running" if command == "resume" else "paused")
 
-    def _past(self, source: Run, name: str, upto: int) -> Record:
+    def _past(self, source: Run, name: str, upto: int, job: Job | None = None) -> Record:
         """The record of a copy called `name`: what its source did up to a step."""
-        return source.record.copy(self.shelf.place(name), upto, origin=(source.id, upto))
+        return source.record.copy(self.shelf.place(name), upto, job, (source.id, upto))
 
     def _end(self, run: Run, status: str) -> None:
         run.status = status
@@ -603,9 +640,11 @@ class Engine:
     def _heed(self, header: Values, arrays: Arrays, message: bytes) -> None:
         kind = header["type"]
         if kind == "ready":
-            self._devices[header["device"]] = {**header, "state": "ready"}
+            self._ready(header)
         elif kind == "died":
             self._died(header)
+        elif kind == "stuck":
+            self._stuck(header)
         elif kind == "answer":
             self._answered(header, arrays)
         elif header["run"] in self._runs:
@@ -652,7 +691,8 @@ class Engine:
             self._end(run, header["status"])
             return
         run.status = header["status"]
-        run.device = next(iter(self._devices), "")
+        run.worker = header.get("worker") or next(iter(self._devices), "")
+        run.device = self._devices.get(run.worker, {"device": ""})["device"]
         self._say(run)
 
     def _unfit(self, run: Run, source: Run, error: Problem) -> Problem:
@@ -685,10 +725,35 @@ class Engine:
         else:
             answer.set_result((header["step"], arrays))
 
+    def _ready(self, header: Values) -> None:
+        """A worker is up. What was said of it while it could not start is over."""
+        worker: str = header.get("worker") or header["device"]
+        self._devices.pop(worker.rpartition("/")[0], None)  # what it is behind had something to say, and is there now
+        self._devices[worker] = {**header, "worker": worker, "state": "ready"}
+        for run in self._runs.values():
+            if run.stuck and run.stuck in (worker, worker.rpartition("/")[0]):
+                run.stuck = ""
+                run.note = None
+                self._say(run)
+
+    def _stuck(self, header: Values) -> None:
+        """A worker cannot start: those who wait for it, and the engine room, are told why."""
+        error = Problem(header["error"]["en"], header["error"]["zh"])
+        worker = header["worker"]
+        told = {"worker": worker, "device": header["device"], "name": "", "state": "stuck", "error": error}
+        self._devices[worker] = told
+        for name in header["runs"]:
+            run = self._runs.get(name)
+            if run is not None and not run.ended:
+                run.stuck = worker
+                run.note = error
+                self._say(run)
+
     def _died(self, header: Values) -> None:
         """A worker is gone. Its runs go on from their last snapshots in the next one, which is on its way."""
-        if header["device"] in self._devices:
-            self._devices[header["device"]]["state"] = "restarting"
+        for worker in header["workers"]:
+            if worker in self._devices:
+                self._devices[worker]["state"] = "restarting"
         for number, (_, answer) in list(self._asks.items()):
             del self._asks[number]
             answer.set_exception(
@@ -761,3 +826,9 @@ class Engine:
             del self._runs[run.id]
             self._latest = {key: name for key, name in self._latest.items() if name != run.id}
             run.record.close()
+
+
+def own(state: Snapshot, job: Job) -> Snapshot:
+    """A snapshot for a fork with the settings of `job`, which go before what was changed while its source ran."""
+    void = {f"live.{name}" for name, value in job.params.items() if state.get(f"live.{name}", value) != value}
+    return {name: array for name, array in state.items() if name not in void}

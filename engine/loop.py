@@ -27,7 +27,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from engine import devices, generators
+from engine import devices, files, generators
 from engine.lane import Lane, last
 from engine.limits import Limits
 from engine.params import Params, checked
@@ -38,12 +38,13 @@ from engine.wire import pack
 SLICE_S = 0.020
 ROUND_S = 0.100  # in which every learner should have had a turn
 CALL_S = 0.004  # of a lane
-BEAT_S = 0.025  # between two calls of a lane that a pace holds back
+BEAT_S = 0.020  # between two calls of a lane that a pace holds back
 FLUSH_S = 0.050  # at most 20 messages a second of scalars for each run
 FLUSHES = 800  # a second, for all runs
-FRAME_S = 0.070  # at most 14 a second: motion, rather than pictures
+FRAME_S = 0.036  # at most 25 a second, with every other beat: motion, rather than pictures
 FRAMES = 600  # a second, for all runs
-FRAME_SHARE = 0.03  # of a run's time, at most, goes into pictures
+FRAME_SHARE = 0.03  # of a run's time, at most, goes into pictures,
+IDLE_SHARE = 0.25  # or so much, while it keeps its pace all the same: it would only have waited
 SNAPSHOT_S = 4.0
 SNAPSHOT_SHARE = 0.01
 MARKS = 48  # steps of a run that are kept evenly over it, as long as they take no more than
@@ -157,6 +158,7 @@ class Loop:
                 checked(kind, {**job.params, **message.get("live", {})})
             if job.device == "auto":
                 job = Job(job.entry, job.params, job.seed, self.device)
+            state = files.keep(state)
             self._leave_world()
             generators.seed(job.seed)
             generators.restore(state)
@@ -237,6 +239,7 @@ class Loop:
         run = self.runs.get(message["run"])
         job = Job(**message["job"])
         step = message["step"]
+        arrays = files.keep(arrays)
         header: Values = {"type": "answer", "id": message["id"], "run": message["run"]}
         state = {name[6:]: array for name, array in arrays.items() if name.startswith("state.")}
         extra = {name[4:]: array for name, array in arrays.items() if name.startswith("arg.")}
@@ -414,9 +417,11 @@ class Loop:
             header = {"type": "frame", "run": run.id, "step": run.step.step, "scalars": finite(run.step.scalars)}
             header["made"] = time.time()
             self.emit(pack(header, arrays))
-        cost = time.monotonic() - began
+        now = time.monotonic()
+        waits = run.pace and run.due + run.beat > now and run.status == "running"
         run.frame_step = run.step.step
-        run.frame_due = began + max(FRAME_S, cost / FRAME_SHARE, len(self.runs) / FRAMES)
+        share = IDLE_SHARE if waits else FRAME_SHARE
+        run.frame_due = began + max(FRAME_S, (now - began) / share, len(self.runs) / FRAMES)
 
     def _keep(self, run: Active, wanted: str = "") -> None:
         began = time.monotonic()

@@ -21,6 +21,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
 
 HERE = Path(__file__).parent
 SOURCES = tuple(sorted(HERE.glob("*/*.cpp")))
@@ -58,6 +62,18 @@ def library(name: str) -> ctypes.CDLL | None:
         return ctypes.CDLL(str(target)) if target and target.is_file() else None
     except OSError:
         return None
+
+
+def called(function: Any, *args: int | float | torch.Tensor | None) -> None:
+    """Calls a compiled function with whole numbers, doubles and tensors' memory."""
+    if function(*(passed(one) for one in args)):
+        raise ValueError(f"{function.__name__} has no code for {args[:7]}")
+
+
+def passed(one: int | float | torch.Tensor | None) -> Any:
+    if isinstance(one, int):
+        return one
+    return ctypes.c_double(one) if isinstance(one, float) else ctypes.c_void_p(None if one is None else one.data_ptr())
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, ClassVar, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
@@ -251,6 +251,30 @@ class Picture:
             )
 
 
+@dataclass(frozen=True, slots=True)
+class File:
+    """The digest of an uploaded file (see Engine.put), or "" for none; drawn as an upload of at most `largest` MB.
+
+    The lesson's figures have `brought(params, name, data) -> settings`: what else is set when it comes, or a Problem.
+    """
+
+    suffixes: tuple[str, ...]
+    largest: int = 1
+    live: bool = False
+    view: bool = False
+    when: When | None = None
+
+    def read(self, name: str, value: Any) -> Any:
+        return value
+
+    def check(self, name: str, value: Any) -> None:
+        if not re.fullmatch("([0-9a-f]{64})?", value):
+            raise Problem(
+                f"{name} = {value!r:.60} is not the mark of an uploaded file. Upload the file itself.",
+                f"{name} = {value!r:.60} 不是已上传文件的标识，请直接上传文件。",
+            )
+
+
 def plain(value: float) -> str:
     """A number as a message names it: whole ones with all their digits."""
     return f"{value:.0f}" if value == round(value, 0) and abs(value) < 1e15 else f"{value:g}"
@@ -261,12 +285,16 @@ def listed(options: tuple[str, ...]) -> str:
     return ", ".join(options) if len(options) <= 20 else f"{', '.join(options[:3])}, …, {options[-1]}"
 
 
-Control: TypeAlias = Slider | Choice | Several | Toggle | Text | Number | Named | Picture
+Control: TypeAlias = Slider | Choice | Several | Toggle | Text | Number | Named | Picture | File
 
 
 class Params(BaseModel):
-    """Base of every lesson's settings. Immutable; unknown names and values that are not finite are refused."""
+    """Base of every lesson's settings. Immutable; unknown names and values that are not finite are refused.
 
+    Where a lesson `carries`, a setting that is changed takes the run on the board along: a fork goes on with it.
+    """
+
+    carries: ClassVar[bool] = False
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @classmethod

@@ -1,4 +1,4 @@
-"""What a lesson puts on the board: six kinds of figure, the patches that move them, and what a gesture means.
+"""What a lesson puts on the board: seven kinds of figure, the patches that move them, and what a gesture means.
 
 Everything here is plain data. `draw(params, words)` makes the figures once; after that
 
@@ -55,7 +55,8 @@ class Choose:
     """A click (or the release of a drag) sets settings: {"start_x": "x"} puts the event's x into start_x.
 
     A setting of several names takes or loses the one that was clicked on. Settings that only change the view do not
-    start a run.
+    start a run. A lesson's figures may have `chosen(params, picked) -> settings`, which makes settings of what a
+    gesture gave, where that is more than a value: a stroke of points, a weight.
     """
 
     sets: Mapping[str, str]
@@ -88,6 +89,13 @@ class Plot:
 
     A trace of one point with "hold" {"free": {"y": {"sets": SETTING, "from": -5, "to": 5, "by": 0.1}}} is picked up
     and carried along x, y or both; where it is let go are these settings. Of several the nearest is picked up.
+
+    On a plot where a trace has "draw": {"sets": SETTING, "from": 0.1, "to": 10} a press draws that trace: its x stay,
+    its y (null: nothing drawn there) follow the pointer between these two ends, and go to the setting (a Text) as
+    numbers with a comma between, "" for null. With "against": NAME, a trace bound to scalars, and "say": KEY, the
+    factor by which the drawing is off that trace (the geometric mean over all x that both have) fills the reading.
+
+    A patch finds a trace by its "key" where it has one, so that its name may be a word of the page's language.
     """
 
     id: str
@@ -105,7 +113,8 @@ class Map:
     """Tiles of cells on a canvas: filters, activation maps, a confusion matrix, a decision boundary.
 
     With `shows`, the id of another map, it shows the tile picked there (the first, until one is) in full, with the
-    names of rows and columns; in its picks "tile" is that tile.
+    names of rows and columns; in its picks "tile" is that tile. If that is a network, it shows the map of the unit
+    that is pointed at there, and its own tile while none is.
 
     Patch data: tiles, numbers (n, rows, columns), or uint8 (n, rows, columns, 3) for `colours` "rgb"; optionally
     `select` [tile, row, column], `crossed` [tile, …], and `rows` and `columns`, names instead of the figure's own.
@@ -120,7 +129,15 @@ class Map:
 
     A name in `tiles` may have several lines, and may be a reading (lessons/reading.py) of the moment on show. Patch
     data `dots`, uint8 (n, 3), are drawn on every tile: across and down in 255ths of it, and a class, odd blue and
-    even orange, pale below 2 and dark from 2 on.
+    even orange, pale below 2 and dark from 2 on. With a `palette` the class is a place in it;
+    from 128 on, 128 less, with a dark edge.
+
+    `plane` is the range of both axes of which a tile shows every place, from its upper left on: the axes are drawn,
+    and a cell is named by where its centre lies. With `exact` the cell that is pointed at is asked about: the question
+    of that name gets `unit` (of the network that it shows; -1 for its own tile), `row` and `col`, and its answer says
+    {"exact": [unit, row, col, value]}.
+
+    A pick of "stroke" gets the places that a press and a drag go over: a list of [across, down], from 0 to 1.
     """
 
     id: str
@@ -141,6 +158,9 @@ class Map:
     shows: str = ""
     smooth: bool = False
     span: tuple[float, float] | None = None
+    plane: tuple[float, float] | None = None
+    exact: str = ""
+    palette: tuple[str, ...] = ()
     kind: Literal["map"] = "map"
 
 
@@ -230,7 +250,34 @@ class Table:
     kind: Literal["table"] = "table"
 
 
-Figure: TypeAlias = Plot | Map | Graph | Strip | Links | Table
+@dataclass(frozen=True, slots=True)
+class Network:
+    """Units in layers side by side, each with a small map of what it says everywhere, each weight as a line.
+
+    layers: {"title", "units", "tools"}. A unit: {"label", "help"}, and of an input its own map as `still` (rows of
+    numbers), `off` if the network is not given it, and `sets`, what a click on it chooses. A tool is a button {"label",
+    "help", "sets"} or a list to choose from {"help", "at", "options": [{"label", "sets"}]}; `tools` are of the network.
+
+    Patch data: `sizes`, the inputs that are not off and the units of each layer; `weights`, those of each layer
+    [out][in] and then its biases; `tiles` uint8 (units, rows, columns) of all units but the inputs, where 0 to 255
+    stand for minus to plus `scale` (units,). A line is as thick as its weight is large: blue above zero, orange below.
+
+    With `edits`, a setting's name, a click on a line or unit lets the reader write its weights: what is chosen are
+    entries "layer.unit.input=value", layers from 1, units from 0, "b" for the bias.
+    """
+
+    id: str
+    layers: list[dict[str, Any]]
+    tools: list[dict[str, Any]] = field(default_factory=list)
+    words: Mapping[str, str] = field(default_factory=dict)
+    edits: str = ""
+    size: Size = "hero"
+    height: int = 400
+    picks: Pick | None = None
+    kind: Literal["network"] = "network"
+
+
+Figure: TypeAlias = Plot | Map | Graph | Strip | Links | Table | Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +319,7 @@ def fold(
     for patch in patches:
         drawn = out[patch.figure]
         if drawn["kind"] == "plot":
-            target = next(trace for trace in drawn["traces"] if trace["name"] == patch.trace)
+            target = next(trace for trace in drawn["traces"] if trace.get("key", trace["name"]) == patch.trace)
         else:
             target = drawn.setdefault("data", {})
         for attribute, value in patch.data.items():

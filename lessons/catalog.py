@@ -64,6 +64,14 @@ CHAPTERS = (
             Lesson("initialisation", 15, ("activations",), icon=":material/start:"),
         ),
     ),
+    Chapter(
+        "Building and judging",
+        "搭网络，看成败",
+        (
+            Lesson("playground", 20, ("gradient_descent", "activations"), icon=":material/grid_view:"),
+            Lesson("overfitting", 20, ("losses",), icon=":material/gesture:"),
+        ),
+    ),
     Chapter("Seeing", "看懂图像", (Lesson("cifar10", 20, ("gradient_descent",), icon=":material/image_search:"),)),
     Chapter(
         "Attention",

@@ -241,7 +241,7 @@ def main(name: str) -> None:
     """Writes the folder and the page stub. Refuses a name that is taken or is no module name."""
     folder = LESSONS / name
     if not re.fullmatch(r"[a-z][a-z0-9_]{1,40}", name):
-        sys.exit(f"{name!r} cannot be a lesson's name: use lower-case letters, digits and _ (make new NAME=losses)")
+        sys.exit(f"{name!r} cannot be a lesson's name: use lower-case letters, digits and _ (make new NAME=init)")
     if folder.exists():
         sys.exit(f"lessons/{name} is there already: choose another name")
     folder.mkdir()

@@ -1,4 +1,5 @@
-"""The contents: chapters, lessons, how long each takes, what one will be able to do, and how far one has come."""
+"""The contents, as a course: chapters and lessons in order, how long each takes, what it builds on, what one will be
+able to do after it, how far one has come, and where to go on."""
 
 from __future__ import annotations
 
@@ -10,10 +11,28 @@ from pages.ui.words import say
 
 language = state.language()
 marks = state.marks()
+
+
+def title(name: str) -> str:
+    return text.read(name, language).title
+
+
 st.markdown(f"# {say('app', language)}\n### {say('motto', language)}\n{say('promise', language)}", anchors=False)
 
 names = [lesson.name for lesson in catalog.lessons()]
+numbers = {name: number for number, name in enumerate(names, 1)}
 done = sum(marks.get(name) == "quiz" for name in names)
+here = next((name for name in names if marks.get(name) != "quiz"), None)
+query = {"lang": language} if language != state.preferred() else None
+hours = f"{round(sum(lesson.minutes for lesson in catalog.lessons()) / 30) / 2:g}"
+st.markdown(say("course", language, lessons=len(names), chapters=len(catalog.CHAPTERS), hours=hours))
+if here:
+    st.page_link(
+        f"{here}.py",
+        label=say("go_on_with" if marks else "start_with", language, number=numbers[here], lesson=title(here)),
+        icon=":material/play_arrow:",
+        query_params=query,
+    )
 if any(marks.get(name) for name in names):
     st.progress(done / len(names), say("progress", language, done=done, all=len(names)))
 if done:
@@ -23,16 +42,17 @@ STATES = {"seen": "seen", "ran": "ran", "quiz": "mastered"}
 for chapter in catalog.CHAPTERS:
     st.markdown(f"## {chapter.title(language)}", anchors=False)
     for lesson in chapter.lessons:
-        words = text.read(lesson.name, language)
         notes = [say("minutes", language, n=lesson.minutes)]
         if lesson.after:
-            before = ", ".join(text.read(one, language).title for one in lesson.after)
+            before = ("、" if language == "zh" else ", ").join(f"{numbers[one]} · {title(one)}" for one in lesson.after)
             notes.append(say("after", language, lessons=before))
         if marks.get(lesson.name):
             notes.append(say(STATES[marks[lesson.name]], language))
+        if marks and lesson.name == here:
+            notes.append(say("here", language))
         with st.container(border=True, key=f"card-{lesson.name}"):
-            st.markdown(f"#### {words.title}\n{words.lead}\n\n:small[:gray[{' · '.join(notes)}]]", anchors=False)
+            head = f"#### {numbers[lesson.name]} · {title(lesson.name)}\n{text.read(lesson.name, language).lead}"
+            st.markdown(f"{head}\n\n:small[:gray[{' · '.join(notes)}]]", anchors=False)
             label = say("open" if marks.get(lesson.name) else "begin", language)
-            query = {"lang": language} if language != state.preferred() else None
             st.page_link(f"{lesson.name}.py", label=label, icon=":material/arrow_forward:", query_params=query)
 state.write_progress()

@@ -44,11 +44,13 @@ def workers_and_runs() -> None:
         [
             f"{one['device']} {one.get('name', '')}",
             say(f"worker_{one['state']}", language),
-            sum(run.device == one["device"] and run.status == "running" for run in runs),
+            sum(run.worker == one["worker"] and run.status == "running" for run in runs),
         ]
         for one in engine.devices()
     ]
     st.markdown(f"### {say('workers', language)}\n\n{table(words, rows)}", anchors=False)
+    for why in engine.problems():
+        st.warning(as_text(why.say(language)), icon=":material/error:")
     problem = state.get("lab problem")
     if problem:
         st.warning(as_text(problem.say(language)), icon=":material/error:")

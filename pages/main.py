@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import streamlit as st
@@ -9,7 +10,7 @@ import streamlit as st
 from lessons import catalog, text
 from pages.ui import state
 from pages.ui.room import the_room
-from pages.ui.words import NAMES, say
+from pages.ui.words import NAMES, as_text, say
 
 # a loss curve that falls; a named icon would be fetched from another site
 ICON = (
@@ -42,16 +43,21 @@ page = st.navigation(sections)
 
 
 def ready() -> list[str]:
-    """The devices that compute."""
-    return [one["device"] for one in the_room().engine.devices() if one["state"] == "ready"]
+    """The devices that compute, each once."""
+    found = Counter(one["device"] for one in the_room().engine.devices() if one["state"] == "ready")
+    return [device if count == 1 else f"{device} × {count}" for device, count in found.items()]
 
 
 @st.fragment(run_every=1.0)
 def starting() -> None:
-    """Says that the engine starts, as long as it does; then the page is drawn again."""
+    """Says that the engine starts, as long as it does, or why it cannot; then the page is drawn again."""
     if ready():
         st.rerun()
-    st.caption(say("no_device", language))
+    problems = the_room().engine.problems()
+    for problem in problems:
+        st.warning(as_text(problem.say(language)), icon=":material/error:")
+    if not problems:
+        st.caption(say("no_device", language))
 
 
 st.html(f"<style>{Path(__file__).with_name('ui').joinpath('page.css').read_text(encoding='utf-8')}</style>")

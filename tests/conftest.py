@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import time
 from collections.abc import Callable
 
@@ -15,3 +16,9 @@ def wait_until(condition: Callable[[], object], seconds: float = 60.0, what: str
         if time.monotonic() > end:
             pytest.fail(f"not within {seconds} s: {what or condition}")
         time.sleep(0.005)
+
+
+def need_ray() -> None:
+    """Skips where Ray is not installed. Ray itself is not imported: its own process has it, not the tests'."""
+    if importlib.util.find_spec("ray") is None:
+        pytest.skip("the ray package is not installed (requirements-ray.txt)")

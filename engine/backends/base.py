@@ -15,9 +15,14 @@ Event: TypeAlias = tuple[Values, Arrays, bytes]  # a message of engine/loop.py: 
 class Backend(Protocol):
     """One or more workers, wherever they are.
 
-    Besides the loop's own, `events` yields {"type": "ready", device, name, threads, torch, pid} when a worker is up
-    and {"type": "died", device, code, inside, runs} when one is gone: `runs` it had, `inside` the one whose code it
-    was in ("" if in none). Another worker is on its way then, and takes starts already.
+    Besides the loop's own, `events` yields
+        ready  worker, device, name, threads, torch, pid   a worker is up
+        died   workers, code, inside, runs                 workers are gone, with `runs` they had; `inside` is the one
+                                                           whose code it was in ("" if in none). Others are on their
+                                                           way then, and take starts already
+        stuck  worker, device, error, runs                 a worker cannot start for now, for a reason in words; it is
+                                                           tried again, and the `runs` wait for it
+    A worker's name is its own, where there are several; a run's "status" tells whose it is.
     """
 
     def open(self) -> None:

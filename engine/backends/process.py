@@ -4,53 +4,48 @@ from __future__ import annotations
 
 import mmap
 import os
-import queue
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-from engine.backends.base import Event, start_message, tell_message
-from engine.types import ENDED, Arrays, Job, Snapshot, Values
-from engine.wire import pack, unpack
-from engine.worker import LENGTH, PULSE, read_exactly
+from engine.backends.base import Event
+from engine.backends.crew import Crew, Letters, Member, Outbox
+from engine.pipe import LENGTH, read_exactly
+from engine.types import Values
+from engine.worker import PULSE
 
 ROOT = Path(__file__).resolve().parents[2]
 STEP_LIMIT_S = float(os.environ.get("TORCHROOM_STEP_LIMIT_S", "60"))
 LOOK_S = 0.5  # how often the watchdog looks
 QUICK_S = 5.0  # after two in a row that die younger than this, the next one waits a little
-
-Outbox = queue.SimpleQueue[Event | None]
-Letters = queue.SimpleQueue[bytes | None]
+EARLY = 3  # deaths in a row before it was ready, and without a word, that are no accident
 
 
-class Worker:
-    """One worker process, and the threads that write to it, read from it and watch it."""
+class Piped(Member):
+    """A process that speaks by engine/pipe.py, and the threads that write to it and read from it."""
 
-    def __init__(self, device: str, threads: int, outbox: Outbox, step_limit_s: float = STEP_LIMIT_S) -> None:
-        self.device = device
-        self.threads = threads
-        self.outbox = outbox
-        self.step_limit_s = step_limit_s
-        self.runs: set[str] = set()
-        self.closing = threading.Event()
+    patience_s = 2.0  # that it has to end itself
+
+    def __init__(self, name: str, device: str, outbox: Outbox) -> None:
+        super().__init__(name, device, outbox)
         self.quick_deaths = 0
-        self.letters: Letters = queue.SimpleQueue()
         self._spawn()
-        threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
+
+    def command(self) -> Sequence[str]:
+        """What is run: a module of this project and its options. Called before each start."""
+        raise NotImplementedError
+
+    def inside(self) -> str:
+        """The run whose code it is in, or was in when it died; "" if in none."""
+        return ""
 
     def _spawn(self) -> None:
-        handle, path = tempfile.mkstemp(prefix="torchroom-pulse-")
-        os.write(handle, b"\0" * PULSE.size)
-        self._pulse = mmap.mmap(handle, PULSE.size)
-        os.close(handle)
-        command = [sys.executable, "-m", "engine.worker", "--device", self.device, "--threads", str(self.threads)]
         self.process = subprocess.Popen(
-            [*command, "--pulse", path],
+            [sys.executable, "-m", *self.command()],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=ROOT,
@@ -80,87 +75,91 @@ class Worker:
             message = read_exactly(file, *LENGTH.unpack(head))
             if not message:
                 break
-            header, arrays = unpack(message)
-            if header["type"] == "status" and header["status"] in ENDED:
-                self.runs.discard(header["run"])
-            if header["type"] == "ready":
-                self.device = header["device"]
-            self.outbox.put((header, arrays, message))
+            self.heard(message)
         code = process.wait()
         process.stdout.close()
-        letters.put(None)
         if self.closing.is_set():
+            letters.put(None)
             return
-        entered, inside = PULSE.unpack(self._pulse[:])
-        died = {"type": "died", "run": "", "device": self.device, "code": code}
-        died |= {"inside": inside.rstrip(b"\0").decode() if entered else "", "runs": sorted(self.runs)}
-        self.runs.clear()
-        self.letters = queue.SimpleQueue()
-        self.outbox.put((died, {}, pack(died)))
-        self.quick_deaths = self.quick_deaths + 1 if time.monotonic() - born < QUICK_S else 0
-        if self.quick_deaths > 1:
-            self.closing.wait(1.0)
+        quick = time.monotonic() - born < QUICK_S
+        lame = not self.up and self.early + 1 >= EARLY
+        wait = self.gone(code, self.inside(), self.error or (untold(code) if lame else None))
+        self.quick_deaths = self.quick_deaths + 1 if quick else 0
+        self.closing.wait(max(wait, 1.0 if self.quick_deaths > 1 else 0.0))
         if not self.closing.is_set():
             self._spawn()
-
-    def _watch(self) -> None:
-        """Kills a worker that sits in one call for too long: noticed here, mended like any other death."""
-        while not self.closing.wait(LOOK_S):
-            entered, _ = PULSE.unpack(self._pulse[:])
-            if entered and time.monotonic() - entered > self.step_limit_s:
-                PULSE.pack_into(self._pulse, 0, time.monotonic(), self._pulse[8 : PULSE.size])  # once, not each look
-                self.process.kill()
 
     def close(self) -> None:
         """Ends the process: first by closing its input, then, if it will not, by force."""
         self.closing.set()
         self.letters.put(None)
         try:
-            self.process.wait(2)
+            self.process.wait(self.patience_s)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
 
 
-class ProcessBackend:
+def untold(code: int) -> Values:
+    """What is said of a worker that dies whenever it starts, and does not say why."""
+    return {
+        "en": f"The worker ends whenever it starts (code {code}); the server's log may say why. It is tried again, "
+        "less and less often. Recorded runs can be watched meanwhile.",
+        "zh": f"工作进程一启动就退出（代码 {code}），服务器日志中可能有原因。系统会以越来越长的间隔重试。"
+        "在此期间可以观看录制的运行。",
+    }
+
+
+class Worker(Piped):
+    """One engine/worker.py, and the watchdog that kills it when it sits in one call for too long."""
+
+    def __init__(
+        self, name: str, device: str, threads: int, outbox: Outbox, step_limit_s: float = STEP_LIMIT_S
+    ) -> None:
+        self.threads = threads
+        self.step_limit_s = step_limit_s
+        super().__init__(name, device, outbox)
+        threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
+
+    def command(self) -> Sequence[str]:
+        handle, path = tempfile.mkstemp(prefix="torchroom-pulse-")
+        os.write(handle, b"\0" * PULSE.size)
+        self._pulse = mmap.mmap(handle, PULSE.size)
+        os.close(handle)
+        return "engine.worker", "--device", self.device, "--threads", str(self.threads), "--pulse", path
+
+    def inside(self) -> str:
+        entered, run = PULSE.unpack(self._pulse[:])
+        return run.rstrip(b"\0").decode() if entered else ""
+
+    def _watch(self) -> None:
+        while not self.closing.wait(LOOK_S):
+            entered, _ = PULSE.unpack(self._pulse[:])
+            if entered and time.monotonic() - entered > self.step_limit_s:
+                PULSE.pack_into(self._pulse, 0, time.monotonic(), self._pulse[8 : PULSE.size])  # once, not each look
+                self.process.kill()
+
+
+class ProcessBackend(Crew):
     """A Backend of one Worker for each device: every CUDA device there is, else MPS, else the processor."""
 
     def __init__(self, device: str = "auto", threads: int = 0, step_limit_s: float = STEP_LIMIT_S) -> None:
+        super().__init__()
         self.device = device
         self.threads = threads
         self.step_limit_s = step_limit_s
-        self.workers: list[Worker] = []
-        self._outbox: Outbox = queue.SimpleQueue()
-        self._home: dict[str, Worker] = {}
 
     def open(self) -> None:
-        self.workers.append(Worker(self.device, self.threads, self._outbox, self.step_limit_s))
+        self._add(self.device)
 
-    def start(
-        self, run: str, job: Job, learner: str, state: Snapshot | None = None, live: Values | None = None,
-        status: str = "running",
-    ) -> None:  # fmt: skip
-        fitting = [worker for worker in self.workers if job.device in ("auto", worker.device)] or self.workers
-        worker = min(fitting, key=lambda one: len(one.runs))
-        worker.runs.add(run)
-        self._home[run] = worker
-        worker.letters.put(start_message(run, job, learner, state, live, status))
-
-    def tell(self, run: str, command: str, values: Mapping[str, Any], arrays: Arrays | None = None) -> None:
-        worker = self._home.get(run, self.workers[0])
-        worker.letters.put(tell_message(run, command, values, arrays))
+    def _add(self, device: str) -> None:
+        name = str(len(self.members) + 1)
+        self.members.append(Worker(name, device, self.threads, self.outbox, self.step_limit_s))
 
     def events(self) -> Iterator[Event]:
-        while (event := self._outbox.get()) is not None:
-            header = event[0]
-            if header["type"] == "ready" and header["device"] == "cuda:0" and len(self.workers) == 1:
+        for event in super().events():
+            header: Values = event[0]
+            if header["type"] == "ready" and header["device"] == "cuda:0" and len(self.members) == 1:
                 for n in range(1, header["count"]):
-                    self.workers.append(Worker(f"cuda:{n}", self.threads, self._outbox, self.step_limit_s))
-            if header["type"] == "status" and header["status"] in ENDED:
-                self._home.pop(header["run"], None)
+                    self._add(f"cuda:{n}")
             yield event
-
-    def close(self) -> None:
-        for worker in self.workers:
-            worker.close()
-        self._outbox.put(None)

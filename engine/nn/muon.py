@@ -26,12 +26,13 @@ def orthogonal(matrix: torch.Tensor) -> torch.Tensor:
     x = matrix.T if len(matrix) > matrix.shape[1] else matrix
     x = x / x.norm().clamp_min(1e-7)
     gram = x @ x.T
-    whole = torch.eye(len(gram), device=gram.device)
-    for _ in range(ITERATIONS):
+    whole = None
+    for left in reversed(range(ITERATIONS)):
         factor = torch.addmm(gram, gram, gram, beta=b, alpha=c)
         factor.diagonal().add_(a)
-        whole = whole @ factor
-        gram = gram @ (factor @ factor)
+        whole = factor if whole is None else whole @ factor
+        if left:
+            gram = gram @ (factor @ factor)
     found: torch.Tensor = whole @ x
     return found.T if len(matrix) > matrix.shape[1] else found
 

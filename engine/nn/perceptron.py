@@ -105,6 +105,8 @@ class Perceptron:
     output has the sign of its target. float32.
     """
 
+    compiled = True  # whether perceptron.cpp knows how to compute it
+
     def __init__(self, sizes: Sequence[int], activations: Sequence[str], loss: str) -> None:
         if len(activations) != len(sizes) - 2:
             raise ValueError(f"{len(sizes) - 2} hidden layers have {len(activations)} activations")
@@ -132,6 +134,9 @@ class Perceptron:
             views.append((weight.view(out, into), bias))
         return views
 
+    def _library(self) -> ctypes.CDLL | None:
+        return native.library("perceptron") if self.compiled else None
+
     def train(
         self, points: Points, optimiser: Optimiser, steps: int, batches: npt.NDArray[np.int32] | None = None
     ) -> tuple[Floats, Floats]:
@@ -139,7 +144,7 @@ class Perceptron:
         optimiser.fit(len(self.weights))
         both = torch.empty(2, steps)  # a tensor says faster where it lies
         losses, rights = both.numpy()
-        found = native.library("perceptron")
+        found = self._library()
         if found is not None:
             memory = Memory.of(optimiser)
             chosen = None if batches is None else np.ascontiguousarray(batches, np.int32)
@@ -157,7 +162,7 @@ class Perceptron:
             return losses, rights
         for step in range(steps):
             some = slice(None) if batches is None else torch.from_numpy(batches[step].astype(np.int64))
-            losses[step], rights[step], slopes = self.slopes(points.inputs[some], points.targets[some])
+            losses[step], rights[step], slopes = self.slopes(points.inputs[some], points.targets[some], training=True)
             self.update(optimiser, slopes)
         return losses, rights
 
@@ -173,7 +178,7 @@ class Perceptron:
 
     def _judged(self, points: Points, slopes: Tensor | None) -> tuple[float, float, Any]:
         """Loss, share right, and the gradient; it is left out where there is no `slopes` for it and no need."""
-        found = native.library("perceptron")
+        found = self._library()
         if found is None:
             return self.slopes(points.inputs, points.targets)
         loss, right = ctypes.c_float(), ctypes.c_float()
@@ -187,13 +192,9 @@ class Perceptron:
         """What every unit but the inputs says of rows (in, n) of points: (units, n), the outputs last."""
         count = inputs.shape[1]
         units = torch.empty(sum(self.sizes[1:]), count)
-        found = native.library("perceptron")
+        found = self._library()
         if found is None:
-            h, every = inputs.T, []
-            for (weight, bias), name in zip(self.layers(), (*self.activations, "linear"), strict=True):
-                h = FORWARD[name](F.linear(h, weight, bias))
-                every.append(h.T)
-            return torch.cat(every)
+            return torch.cat([layer.T for layer in self.forward(self.weights, inputs.T)])
         inputs = inputs.contiguous()
         found.perceptron_values(self._compiled(), count, count, address(inputs), address(units), None)
         return units
@@ -201,7 +202,7 @@ class Perceptron:
     def tangents(self, inputs: Tensor) -> Tensor:
         """The slope of every unit's function at what enters it: (units, n), as `values`."""
         slopes = torch.empty(sum(self.sizes[1:]), inputs.shape[1])
-        found = native.library("perceptron")
+        found = self._library()
         if found is None:
             h, every = inputs.T, []
             for (weight, bias), name in zip(self.layers(), (*self.activations, "linear"), strict=True):
@@ -216,12 +217,18 @@ class Perceptron:
         found.perceptron_values(self._compiled(), count, count, address(inputs), address(values), address(slopes))
         return slopes
 
-    def slopes(self, inputs: Tensor, targets: Tensor) -> tuple[float, float, Tensor]:
-        """Loss, share right and gradient by torch and autograd."""
-        flat = self.weights.detach().requires_grad_()
-        h = inputs
+    def forward(self, flat: Tensor, inputs: Tensor, training: bool = False) -> list[Tensor]:
+        """What each layer makes of inputs (n, in) with the weights `flat`, by torch: (n, units), the outputs last."""
+        h, layers = inputs, []
         for (weight, bias), name in zip(self.layers(flat), (*self.activations, "linear"), strict=True):
             h = FORWARD[name](F.linear(h, weight, bias))
+            layers.append(h)
+        return layers
+
+    def slopes(self, inputs: Tensor, targets: Tensor, training: bool = False) -> tuple[float, float, Tensor]:
+        """Loss, share right and gradient by torch and autograd."""
+        flat = self.weights.detach().requires_grad_()
+        h = self.forward(flat, inputs, training)[-1]
         if self.loss == "softmax":
             loss, right = F.cross_entropy(h, targets), h.argmax(1) == targets.argmax(1)
         elif self.loss == "logistic":

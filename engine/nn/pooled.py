@@ -33,7 +33,7 @@ class Pooled(torch.autograd.Function):
         down, across = ((side + 2 * padding - kernel + 1) // 2 for side in (rows, columns))
         out = torch.empty((count, width, down, across), memory_format=torch.channels_last)
         winners = torch.empty(out.shape, dtype=torch.uint8, memory_format=torch.channels_last)
-        called(found.pooled_forward, *ctx.shape, images, weight, bias, out, winners)
+        native.called(found.pooled_forward, *ctx.shape, images, weight, bias, out, winners)
         ctx.found = found
         ctx.save_for_backward(images, weight, winners)
         return out
@@ -44,19 +44,14 @@ class Pooled(torch.autograd.Function):
         of_images = torch.empty_like(images) if ctx.needs_input_grad[0] else None
         of_weight, of_bias = torch.empty_like(weight), torch.empty(len(weight))
         given = lasting(slopes[0])
-        called(ctx.found.pooled_backward, *ctx.shape, images, weight, given, winners, of_weight, of_bias, of_images)
+        native.called(
+            ctx.found.pooled_backward, *ctx.shape, images, weight, given, winners, of_weight, of_bias, of_images
+        )
         return of_images, of_weight, of_bias, None, None
 
 
 def lasting(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.contiguous(memory_format=torch.channels_last)
-
-
-def called(function: Any, *args: int | torch.Tensor | None) -> None:
-    """Calls a compiled function with whole numbers and tensors' memory."""
-    plain = [one if isinstance(one, int) else ctypes.c_void_p(None if one is None else one.data_ptr()) for one in args]
-    if function(*plain):
-        raise ValueError(f"{function.__name__} has no code for {args[:7]}")
 
 
 def pooled(images: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, padding: int = 0) -> torch.Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from functools import lru_cache
-from itertools import combinations, pairwise, permutations
+from itertools import accumulate, combinations, pairwise, permutations
 from typing import Any
 
 import numpy as np
@@ -18,8 +18,8 @@ from lessons.reading import number
 from lessons.text import Words
 
 COLOUR = dict(zip(ACTIVATIONS, CATEGORIES, strict=False))
-LEFT, OUT, LOSS, TARGET = 0.05, 0.69, 0.87, 0.97  # where a network's inputs, outputs, loss and targets stand
-TALL = 5  # up to so many numbers in a column fit
+EDGE, GAP, EACH = 38, 70, 40  # pixels beside a network, between two layers, and for each unit whose weights stand there
+LOSS, TARGET = 125, 75  # pixels from the outputs to the loss, from there to the targets
 PRECISIONS = (("float64", "double"), ("float32", "single"))
 SIGN = {"+": "{0} + {1}", "-": "{0} − {1}", "*": "{0} · {1}", "/": "{0} / {1}", "**": "{0} ^ {1}", "minus": "−{0}"}
 
@@ -68,16 +68,23 @@ def graph(params: Params) -> Graph:
     tall = max([*tape.sizes, 4]) if tape.sizes else 4
     edits = "edits" if tape.sizes else "values"
     picks = Ask("check", {"name": "name"})
-    return Graph("graph", nodes, edges, "hero", 400 if tall <= 4 else 470, picks, width=700, edits=edits)
+    width = 700 if not tape.sizes else max(700, across(tape.sizes)[-1] + EDGE)
+    return Graph("graph", nodes, edges, "hero", 400 if tall <= 4 else 470, picks, width=width, edits=edits)
+
+
+def across(sizes: tuple[int, ...]) -> list[int]:
+    """Where the layers stand, then the loss, then the targets, in pixels: wider apart where many weights stand."""
+    return list(accumulate([EDGE, *(GAP + EACH * size for size in sizes[:-1]), LOSS, TARGET]))
 
 
 def placed_network(tape: Tape, loss: str) -> tuple[list[Values], list[Values]]:
     """Columns from the inputs to the outputs, then the loss, then the targets."""
     columns = columns_of(tape)
-    across = np.linspace(LEFT, OUT, len(columns)).tolist()
+    places = across(tape.sizes)
+    *layers, loss_at, targets_at = [x / (places[-1] + EDGE) for x in places]
     nodes: list[Values] = []
     edges: list[Values] = []
-    for layer, (x, names) in enumerate(zip(across, columns, strict=True)):
+    for layer, (x, names) in enumerate(zip(layers, columns, strict=True)):
         for row, name in enumerate(names):
             edit = name if layer == 0 else f"b{name}"
             seen = f"z{name}" if layer == len(columns) - 1 and loss in DIRECT else name
@@ -86,17 +93,17 @@ def placed_network(tape: Tape, loss: str) -> tuple[list[Values], list[Values]]:
                 {"id": name, "label": pretty(name), "x": x, "y": y, "name": seen, "edit": edit, "asks": pretty(edit)}
             )
     outputs = columns[-1]
-    nodes.append({"id": "L", "label": "L", "x": LOSS, "y": 0.5})
+    nodes.append({"id": "L", "label": "L", "x": loss_at, "y": 0.5})
     for row, name in enumerate(outputs):
         target = f"y{name[1:]}"
         y = (row + 0.5) / len(outputs)
         nodes.append(
-            {"id": target, "label": pretty(target), "x": TARGET, "y": y, "edit": target, "asks": pretty(target)}
+            {"id": target, "label": pretty(target), "x": targets_at, "y": y, "edit": target, "asks": pretty(target)}
         )
     for before, after in pairwise(columns):
-        places = along(len(before), len(after))
+        spots = along(len(before), len(after))
         for other in after:
-            for name, at in zip(before, places, strict=True):
+            for name, at in zip(before, spots, strict=True):
                 edge = f"{name}{other}"
                 edges.append({"from": name, "to": other, "at": at, "name": edge, "edit": edge, "asks": pretty(edge)})
     edges += [{"from": name, "to": "L", "label": ""} for name in outputs]
@@ -135,20 +142,19 @@ def placed_expression(tape: Tape) -> tuple[list[Values], list[Values]]:
     for i in reversed(drawn):
         for arg in tape.nodes[i].args:
             back[arg] = max(back.get(arg, 0), back[i] + 1)
-    met: list[int] = []
-
-    def meet(i: int) -> None:
-        if i not in met:
-            met.append(i)
-            for arg in tape.nodes[i].args:
-                meet(arg)
-
-    meet(tape.root)
     last = max(back[i] for i in drawn)
-    height: dict[int, float] = {}
-    for column in range(last + 1):
-        mine = [i for i in met if i in drawn and back[i] == column]
-        height |= {i: (row + 0.5) / len(mine) for row, i in enumerate(mine)}
+    columns: list[list[int]] = [[] for _ in range(last + 1)]
+
+    def meet(i: int, above: int) -> None:
+        for column in range(above + 1, back[i]):
+            columns[column].append(-1)  # an edge goes by here: it gets a row
+        if i in drawn and i not in columns[back[i]]:
+            columns[back[i]].append(i)
+            for arg in tape.nodes[i].args:
+                meet(arg, back[i])
+
+    meet(tape.root, -1)
+    height = {i: (row + 0.5) / len(mine) for mine in columns for row, i in enumerate(mine)}
     nodes: list[Values] = []
     for i in drawn:
         node = tape.nodes[i]
@@ -192,7 +198,7 @@ def terms(words: Words) -> Table:
     """The operation of this step in numbers, term by term."""
     say = words.figures["terms"].labels
     columns = [{"title": say[key]} for key in ("first", "second", "product", "sum")]
-    return Table("terms", columns, say["head"], "full", 215)
+    return Table("terms", columns, say["head"], size="full", height=215)
 
 
 def check(words: Words) -> Plot:
@@ -450,7 +456,8 @@ def rows(now: Moment) -> tuple[list[str], np.ndarray[Any, np.dtype[np.float64]]]
                 loss_rows(now, row)
             else:
                 ends = [float(now.values[arg]) for arg in args][:2]
-                row(f"{now.name(i)} = {formula(now, i)}", *[*ends, nan, nan][:2], now.values[i], nan)
+                first, second = [*ends, nan, nan][:2]
+                row(f"{now.name(i)} = {formula(now, i)}", first, second, now.values[i], nan)
     return names, np.array(values, np.float64).reshape(len(names), 4)
 
 

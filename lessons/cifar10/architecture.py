@@ -73,11 +73,12 @@ VGG = (
 # A whitened first layer that is not trained, then batch norm after every convolution (after Jordan, 2024, made small).
 FAST = (
     Layer("conv1", "conv", 32, 4, 2, 1, act="relu", whiten=True),
-    conv("conv2", 32, norm=True, stride=2),
-    conv("conv3", 64, norm=True),
+    conv("conv2", 48, norm=True),
     pool("pool1"),
-    conv("conv4", 128, norm=True),
-    conv("conv5", 128, norm=True),
+    conv("conv3", 64, norm=True),
+    pool("pool2"),
+    conv("conv4", 96, norm=True),
+    conv("conv5", 96, norm=True),
     Layer("max", "max"),
     linear("fc", CLASSES, ""),
 )

@@ -30,6 +30,7 @@ COPIES = 10
 PATCHED = 2000
 LIVE = ("lr", "weight_decay")
 MUON_MOMENTUM = 0.8
+RESTS = 0.5  # of the training, after which the fast network's first learnt layer stays as it is
 
 Bytes: TypeAlias = npt.NDArray[np.uint8]
 
@@ -38,8 +39,8 @@ def run(job: Job, state: Snapshot | None = None) -> Generator[Step, Values | Non
     """Trains `params.network` and yields after each minibatch.
 
     Scalars: loss and accuracy of the minibatch (as it was before its step), lr, images_per_s (measured, so it differs
-    from run to run); at step 0 and at the end of each epoch val_loss and val_accuracy; at the last step also
-    test_loss and test_accuracy, which nothing before has looked at.
+    from run to run); at step 0, after each epoch and at the last step val_loss and val_accuracy; at the last step
+    also test_loss and test_accuracy, which nothing before has looked at.
     """
     p = checked(Params, job.params)
     device = place(job.device)
@@ -73,26 +74,34 @@ def run(job: Job, state: Snapshot | None = None) -> Generator[Step, Values | Non
             "rng.torch": torch.get_rng_state().numpy().copy(),
         }
 
-    def total() -> int:
-        per_epoch = math.ceil(len(train) / p.batch)
-        rest = math.ceil((len(train) - at) / p.batch) if at else 0
-        return step + rest + max(0, p.epochs - epoch - bool(at)) * per_epoch
+    goal = round(p.epochs * len(train))  # images, each counted as often as it is seen
 
+    def total() -> int:
+        whole, part = divmod(goal, len(train))
+        if epoch >= whole:
+            return step + max(0, math.ceil((part - at) / p.batch))
+        between = (whole - epoch - 1) * math.ceil(len(train) / p.batch)
+        return step + math.ceil((len(train) - at) / p.batch) + between + math.ceil(part / p.batch)
+
+    early = list(model.get_submodule("conv2").parameters()) if p.network == "fast" else []
     picture = partial(frame, model, data, bf16, mirrors(p))
     if state is None:
         check, said = validate(model, data.validation, bf16, mirrors(p))
         yield Step(0, {**check, "lr": lr_at(p, live["lr"], 0.0)}, total(), partial(picture, said), snapshot)
 
     rate = 0.0
-    while epoch < p.epochs:
+    while epoch * len(train) + at < goal:
         began = time.perf_counter()
         if at == 0:
             order = torch.randperm(len(train), generator=generator)
         chosen = order[at : at + p.batch].to(device)
-        images = augment(train, chosen, p.augment, generator, fill)
+        images = augment(train, chosen, p.augment, epoch, generator, fill)
         labels = train.labels[chosen]
+        done = (epoch + at / len(train)) / p.epochs
+        for weight in early:  # the layers nearest the image are done first (Brock and others, 2017)
+            weight.requires_grad_(done < RESTS)
         for group in optimiser.param_groups:
-            group["lr"] = lr_at(p, live["lr"], (epoch + at / len(train)) / p.epochs)
+            group["lr"] = lr_at(p, live["lr"], done)
             group["weight_decay"] = live["weight_decay"] if group["decays"] else 0.0
 
         if not model.training:  # pictures and checks leave it in the other mode; switching takes its time
@@ -117,11 +126,13 @@ def run(job: Job, state: Snapshot | None = None) -> Generator[Step, Values | Non
         scalars["images_per_s"] = rate
         if at >= len(train):
             epoch, at = epoch + 1, 0
+        over = epoch * len(train) + at >= goal
+        if over or at == 0:
             check, said = validate(model, data.validation, bf16, mirrors(p))
             scalars |= check
-            if epoch >= p.epochs:
-                final, _ = validate(model, data.test, bf16, mirrors(p))
-                scalars |= {name.replace("val_", "test_"): value for name, value in final.items()}
+        if over:
+            final, _ = validate(model, data.test, bf16, mirrors(p))
+            scalars |= {name.replace("val_", "test_"): value for name, value in final.items()}
         changes = yield Step(step, scalars, total(), partial(picture, said), snapshot)
         for name in LIVE:
             if changes and name in changes:
@@ -430,5 +441,6 @@ def copies(p: Params, data: Images, index: int) -> Arrays:
     image = data.train.images[index : index + 1]
     generator = torch.Generator().manual_seed(p.seed)
     fill = (data.mean * 255).round().to(torch.uint8)
-    changed = augment(data.train, torch.full((COPIES - 1,), index), p.augment, generator, fill)
+    epochs = torch.arange(COPIES - 1)
+    changed = augment(data.train, torch.full_like(epochs, index), p.augment, epochs, generator, fill)
     return {"images": pixels(torch.cat([image, changed]))}

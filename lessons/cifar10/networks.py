@@ -12,8 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from engine.nn import normed as norms
+from engine.nn import pooled as pools
 from engine.nn.convolution import Convolution
-from engine.nn.pooled import fits, pooled
 from engine.types import Problem, Snapshot
 from lessons.cifar10.architecture import ARCHITECTURES, SIZES, Layer, Shape, flat, out
 
@@ -51,9 +52,16 @@ class Network(nn.Sequential):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         layers = iter(self.named_children())
         for name, layer in layers:
-            filters = layer.get_submodule("0") if name in self.pooled else None
-            if isinstance(filters, Convolution) and fits(x, filters.weight):
-                x = pooled(x, filters.weight, filters.bias, int(filters.padding[0]))
+            filters, norm, *_ = (*layer.children(), None, None)
+            pool = name in self.pooled
+            if not isinstance(filters, Convolution):
+                x = layer(x)
+            elif isinstance(norm, nn.BatchNorm2d) and norms.fits(x, filters, norm, pool):
+                x = norms.normed(x, filters, norm, pool)
+                if pool:
+                    next(layers)
+            elif pool and norm is None and pools.fits(x, filters.weight):
+                x = pools.pooled(x, filters.weight, filters.bias, int(filters.padding[0]))
                 next(layers)
             else:
                 x = layer(x)
@@ -76,7 +84,7 @@ def build(network: str, data: str, mean: torch.Tensor, std: torch.Tensor) -> Net
         waiting = []
         if layer.act and follower is not None and follower.kind in ("pool", "max"):
             waiting = [parts.pop()]
-            if follower.kind == "pool" and not layer.norm and layer.stride == 1:
+            if follower.kind == "pool" and (layer.norm or layer.stride == 1):
                 together.add(layer.name)
         chain[layer.name] = nn.Sequential(*parts)
         shape = out(layer, shape)

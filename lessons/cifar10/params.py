@@ -17,7 +17,8 @@ SCHEDULES = ("constant", "cosine", "onecycle")
 class Params(engine.params.Params):
     """What is trained on what, and how.
 
-    `held_out` is in percent of the training images; `bfloat16` falls back to float32 where the processor has none.
+    `epochs` may end within one; `held_out` is in percent of the training images; `bfloat16` falls back to float32 where
+    the processor has none.
     """
 
     data: Annotated[str, Choice(DATA, row=True)] = "digits"
@@ -29,7 +30,7 @@ class Params(engine.params.Params):
     batch: Annotated[int, Slider(8, 1024, step=8)] = 32
     augment: Annotated[str, Choice(AUGMENTATIONS)] = "none"
     smoothing: Annotated[float, Slider(0.0, 0.4, step=0.05)] = 0.0
-    epochs: Annotated[int, Slider(1, 60, step=1)] = 16
+    epochs: Annotated[float, Slider(0.5, 60.0, step=0.5)] = 16.0
     held_out: Annotated[int, Slider(2, 50, step=1)] = 20
     precision: Annotated[str, Choice(("float32", "bfloat16"), row=True)] = "float32"
     pace: Annotated[float, Slider(0.0, 200.0, step=5.0, live=True)] = 50.0

@@ -27,7 +27,7 @@ WEIGHT_DECAY = 0.0
 BATCH = 32
 AUGMENT = "none"  # none, flip, crop, crop_flip, cutout
 SMOOTHING = 0.0
-EPOCHS = 16
+EPOCHS = 16.0
 HELD_OUT = 20  # percent of the training images
 PRECISION = "float32"  # float32, bfloat16
 SEED = 0
@@ -93,9 +93,9 @@ def vgg(size: int) -> list[nn.Module]:
     return [*layers, nn.Linear(128, 10)]
 
 
-def block(before: int, after: int, stride: int = 1) -> nn.Module:
+def block(before: int, after: int) -> nn.Module:
     """A 3 x 3 convolution, batch norm and ReLU. The batch norm has a shift of its own, so no bias is needed."""
-    convolution = nn.Conv2d(before, after, 3, stride, 1, bias=False)
+    convolution = nn.Conv2d(before, after, 3, padding=1, bias=False)
     return nn.Sequential(convolution, nn.BatchNorm2d(after), nn.ReLU(inplace=True))
 
 
@@ -103,13 +103,14 @@ def fast(size: int) -> list[nn.Module]:
     """A whitened first layer, then batch norm after every convolution, and one linear layer at the end."""
     return [
         nn.Sequential(nn.Conv2d(3, 32, 4, 2, 1, bias=False), nn.ReLU(inplace=True)),
-        block(32, 32, stride=2),
-        block(32, 64),
+        block(32, 48),
         nn.MaxPool2d(2),
-        block(64, 128),
-        block(128, 128),
+        block(48, 64),
+        nn.MaxPool2d(2),
+        block(64, 96),
+        block(96, 96),
         nn.Sequential(nn.AdaptiveMaxPool2d(1), nn.Flatten()),
-        nn.Linear(128, 10),
+        nn.Linear(96, 10),
     ]
 
 
@@ -126,8 +127,11 @@ def whiten(filters: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
     return torch.cat([largest, -largest]).to(filters)
 
 
-def augment(images: torch.Tensor, generator: torch.Generator, fill: torch.Tensor) -> torch.Tensor:
-    """Changed copies of uint8 images (n, 3, size, size)."""
+def augment(
+    images: torch.Tensor, chosen: torch.Tensor, epoch: int, generator: torch.Generator, fill: torch.Tensor
+) -> torch.Tensor:
+    """Changed copies of the `chosen` of the uint8 images (n, 3, size, size)."""
+    images = images[chosen]
     count, _, size, _ = images.shape
     pixels = images.permute(0, 2, 3, 1)
     if AUGMENT in ("crop", "crop_flip", "cutout"):
@@ -138,7 +142,7 @@ def augment(images: torch.Tensor, generator: torch.Generator, fill: torch.Tensor
             [one[y : y + size, x : x + size] for one, y, x in zip(padded, shift[0], shift[1], strict=True)]
         )
     if AUGMENT in ("flip", "crop_flip", "cutout"):
-        mirrored = torch.rand(count, generator=generator) < 0.5
+        mirrored = (chosen + epoch) % 2 == 1  # every second image, and in the next epoch the others
         pixels = torch.where(mirrored[:, None, None, None], pixels.flip(2), pixels)
     if AUGMENT == "cutout":
         side = size // 4
@@ -165,6 +169,8 @@ class Muon(torch.optim.AdamW):
     def step(self, closure=None):
         for group in self.param_groups[:1]:
             for weight in group["params"]:
+                if weight.grad is None:
+                    continue
                 average = self.state[weight].setdefault("average", torch.zeros_like(weight))
                 average.lerp_(weight.grad, 1 - 0.8)
                 ahead = weight.grad.lerp(average, 0.8).movedim(1, -1)
@@ -241,13 +247,17 @@ def main() -> None:
     optimiser = choose_optimiser(model)
 
     print(f"before training: validation accuracy {accuracy(model, *validation):.4f}")
-    for epoch in range(EPOCHS):
+    goal = round(EPOCHS * len(images))  # images, each counted as often as it is seen
+    for epoch in range(math.ceil(EPOCHS)):
         order = torch.randperm(len(images), generator=generator)
-        for at in range(0, len(images), BATCH):
+        for at in range(0, min(len(images), goal - epoch * len(images)), BATCH):
             chosen = order[at : at + BATCH]
-            batch = augment(images[chosen], generator, fill)
+            batch = augment(images, chosen, epoch, generator, fill)
+            done = (epoch + at / len(images)) / EPOCHS
+            if NETWORK == "fast":  # its first learnt layer stays as it is in the second half
+                model.get_submodule("1").requires_grad_(done < 0.5)
             for group in optimiser.param_groups:
-                group["lr"] = lr_at((epoch + at / len(images)) / EPOCHS)
+                group["lr"] = lr_at(done)
 
             model.train()
             with torch.autocast("cpu", torch.bfloat16, enabled=PRECISION == "bfloat16"):

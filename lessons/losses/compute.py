@@ -122,7 +122,8 @@ class Borders:
     def begin(self) -> Tensor:
         """`start` times the direction from class 0 to class 1: below zero every answer is wrong."""
         direction = torch.tensor([*CENTRE, 0.0], dtype=torch.float64)
-        return (self.p.start * direction / direction.norm()).repeat(4, 1)
+        row: Tensor = self.p.start * direction / direction.norm()
+        return row.repeat(4, 1)
 
     def say(self, rows: Tensor) -> Tensor:
         """Logits (4, points)."""

@@ -6,8 +6,10 @@ At a kink the derivative is the one autograd takes: 0 for absolute error and for
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from lessons.losses.points import Floats
 
@@ -44,7 +46,7 @@ def of_logit(name: str, z: Floats, label: int) -> Pair:
     return (z - sign) ** 2, 2 * (z - sign)
 
 
-def in_float32(z: Floats, right: int) -> tuple[Floats, Floats]:
+def in_float32(z: npt.NDArray[np.floating[Any]], right: int) -> tuple[Floats, Floats]:
     """Cross-entropy of rows of logits z (n, classes), all in float32: as the formula is written, and by log-sum-exp.
 
     The first is infinite or NaN where powers overflow or vanish.

@@ -64,7 +64,16 @@ PRESETS: dict[str, dict[str, Any]] = {
     "default": {},
     "tame": {"outlier_y": 2.5},
     "wrong": {"topic": "classes", "start": -6.0, "lr": 0.2, "steps": 500, "pace": 80.0},
-    "toofar": {"topic": "classes", "far_x": 6.0, "far_y": 6.0, "noise": 0.7, "lr": 0.1, "steps": 400, "pace": 80.0},
+    "toofar": {
+        "topic": "classes",
+        "far_x": 6.0,
+        "far_y": 6.0,
+        "noise": 0.6,
+        "lr": 0.1,
+        "steps": 400,
+        "pace": 80.0,
+        "seed": 12,
+    },
     "softmax": {"topic": "softmax", "z1": 6.0, "z2": 0.0, "z3": -2.0, "lr": 0.2},
     "overflow": {"topic": "overflow", "scale": 60.0, "lr": 2.0},
 }

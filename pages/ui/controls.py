@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import streamlit as st
 
-from engine.params import Choice, Control, Named, Number, Params, Picture, Several, Slider, Text, Toggle
+from engine.params import Choice, Control, File, Named, Number, Params, Picture, Several, Slider, Text, Toggle
 from engine.types import Values
 from lessons.text import ControlWords, Words
 from pages.ui import state
@@ -170,6 +170,8 @@ def one(visit: state.Visit, name: str, control: Control, words: Words, changed: 
         case Text() | Named():
             state.seed(key, value)
             st.text_input(said.label, **common)
+        case File():
+            st.file_uploader(said.label, list(control.suffixes), max_upload_size=control.largest, **common)
         case Picture():
             st.file_uploader(
                 said.label,

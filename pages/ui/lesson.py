@@ -13,7 +13,7 @@ import orjson
 import streamlit as st
 
 from engine.engine import Run
-from engine.params import Named, Params, Picture, Several, checked
+from engine.params import File, Named, Params, Picture, Several, checked
 from engine.types import ENDED, Problem, Values
 from lessons import board, catalog, text
 from pages.ui import controls, data, quiz, state
@@ -204,10 +204,13 @@ def changed(name: str, setting: str) -> None:
         value = upload(visit, value)
         if value is None:
             return
-    if not visit.take({setting: value}):
+    further = brought(visit, setting, value) if isinstance(control, File) else {setting: value}
+    if further is None or not visit.take(further):
         return
     if control.live and not control.view:
         tell(visit, setting)
+    elif visit.params.carries and not control.view:
+        carry(visit)
     if getattr(control, "runs", False) and visit.applied != visit.job_values():
         submit(name)
 
@@ -227,6 +230,19 @@ def upload(visit: state.Visit, file: Any) -> str | None:
         return None
 
 
+def brought(visit: state.Visit, setting: str, file: Any) -> Values | None:
+    """Keeps an uploaded file: the settings that come of it, None if it cannot be used, which is said."""
+    if file is None:
+        return None
+    content = file.getvalue()
+    try:
+        further: Values = catalog.part(visit.lesson, "figures").brought(visit.params, setting, content)
+        return {**further, setting: the_room().engine.put(content, state.learner())}
+    except Problem as problem:
+        visit.problems = [problem]
+        return None
+
+
 def tell(visit: state.Visit, setting: str) -> None:
     """Passes a live setting on to the run on the board, which may move to a private copy for it."""
     if visit.run is None or visit.applied is None:
@@ -241,6 +257,29 @@ def tell(visit: state.Visit, setting: str) -> None:
         visit.problems = [problem]
         return
     visit.applied = {**visit.applied, setting: value}
+
+
+def carry(visit: state.Visit) -> bool:
+    """The run on the board goes on with the settings as they stand, as a fork from where it is.
+
+    Returns whether there is one that could: of the learner's own, and not at the end of its steps.
+    """
+    room = the_room()
+    before = visit.run
+    job = catalog.job(visit.lesson, visit.params)
+    if before is None or visit.applied == dict(job.params):
+        return False
+    try:
+        run = room.engine.get(before)
+        if run.shipped or not run.marks or run.step >= job.params.get("steps", run.total):
+            return False
+        fork = room.engine.fork(before, None, job, state.learner())
+    except Problem as problem:
+        visit.problems = [problem]
+        return True
+    room.hub.turn(state.learner(), before, fork.id)
+    shown(visit, fork.id)
+    return True
 
 
 def adopt(name: str, settings: Mapping[str, Any], fresh: bool, go: bool) -> None:
@@ -282,6 +321,13 @@ def chosen(name: str) -> None:
     now = state.visit(name).params
     known = dict(type(now).controls())
     picked = {field: value for field, value in picked.items() if field in known}
+    figures = catalog.part(name, "figures")
+    if hasattr(figures, "chosen"):  # the lesson makes settings of what the gesture gave
+        try:
+            picked = figures.chosen(now, picked)
+        except Problem as problem:
+            state.visit(name).problems = [problem]
+            return
     for field, value in picked.items():
         control = known[field]
         if isinstance(control, Several) and isinstance(value, str):
@@ -289,7 +335,12 @@ def chosen(name: str) -> None:
         elif isinstance(control, Named) and isinstance(value, str):
             picked[field] = control.put(getattr(now, field), value)
     if picked:
-        adopt(name, picked, fresh=False, go=any(not known[field].view for field in picked))
+        runs = any(not known[field].view for field in picked)
+        carries = runs and now.carries
+        adopt(name, picked, fresh=False, go=runs and not carries)
+        visit = state.visit(name)
+        if carries and not visit.drafts and visit.params != now and not carry(visit):
+            submit(name)
 
 
 def moved(name: str) -> None:

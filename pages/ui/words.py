@@ -21,6 +21,14 @@ WORDS: dict[str, tuple[str, str]] = {
         "屏幕上的每个数字都来自真实的模型；每次训练都能暂停、单步和回放；每个实验都是一条可以分享的链接。",
     ),
     "minutes": ("{n} min", "{n} 分钟"),
+    "course": (
+        "{lessons} lessons in {chapters} chapters, about {hours} hours in all. Take them in order, or go where you "
+        "like: each says what it builds on.",
+        "共 {chapters} 章 {lessons} 课，全部学完大约 {hours} 小时。可以按顺序学，也可以跳着学，每课都注明了先修内容。",
+    ),
+    "start_with": ("Start with {number} · {lesson}", "从 {number} · {lesson} 开始"),
+    "go_on_with": ("Go on with {number} · {lesson}", "继续：{number} · {lesson}"),
+    "here": ("**you are here**", "**学到这里**"),
     "after": ("after: {lessons}", "先修：{lessons}"),
     "open": ("Open", "进入"),
     "begin": ("Begin", "开始学习"),
@@ -35,6 +43,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "device": ("computing on: **{devices}**", "计算设备：**{devices}**"),
     "worker_ready": ("ready", "就绪"),
     "worker_starting": ("starting", "启动中"),
+    "worker_stuck": ("cannot start, see below", "无法启动，见下"),
     "worker_restarting": ("restarting after it stopped", "中断后重启中"),
     "no_device": ("the engine is starting", "引擎正在启动"),
     # a lesson's page
@@ -208,6 +217,7 @@ PLAYER: dict[str, tuple[str, str]] = {
     "linear": ("linear", "线性"),
     "seed_at": ("seed {seed}: {value}", "种子 {seed}：{value}"),
     "reset_zoom": ("Reset view", "重置视图"),
+    "wipe": ("Wipe out", "擦掉"),
     "no_data": ("Nothing yet", "暂无数据"),
     "other": ("other", "其他"),
     "moved": (

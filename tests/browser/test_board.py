@@ -440,6 +440,39 @@ def test_a_free_point_is_carried_as_far_and_as_finely_as_its_settings(view: View
     assert view.js("window.sent.length") == 2
 
 
+def test_a_line_is_drawn_where_the_pointer_goes_and_its_distance_is_said(view: View) -> None:
+    view.open(spec="en-words")
+    view.drawn()
+    figure, plot = view.figure("sketch"), "figures.get('sketch')"
+    nsew = figure.locator(".nsewdrag")
+    area = box_of(nsew)
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        return area["width"] * x / 120, area["height"] * (1 - (math.log10(y) + 2) / 3)
+
+    expect(figure.locator(".tr-reading")).to_have_text("Nothing drawn.")
+    expect(figure.locator(".tr-wipe")).to_be_hidden()
+    assert view.board(f"{plot}.filled()[0].line.width") == 3  # the patch found it by its key
+    view.drag(nsew, at(20, 1.0), at(80, 0.1))
+    view.until("window.sent.length === 1")
+    heights = view.js("window.sent[0][1].guess").split(",")
+    assert (heights[0], heights[5], heights[6]) == ("", "", "")
+    expected = [1.0, 10 ** (-1 / 3), 10 ** (-2 / 3), 0.1]  # a straight line on the logarithmic axis
+    drawn = [float(one) for one in heights[1:5]]
+    assert drawn == pytest.approx(expected, rel=0.06)
+    ratios = [abs(math.log(y / figures.scalars(x)["loss"])) for x, y in zip((20, 40, 60, 80), drawn, strict=True)]
+    off = number(math.exp(sum(ratios) / 4), "6")
+    expect(figure.locator(".tr-reading")).to_have_text(f"Off by a factor of {off}.")
+    view.drag(nsew, at(100, 0.5), at(120, 0.011))  # goes on with the same line, as low as it may
+    view.until("window.sent.length === 2")
+    more = view.js("window.sent[1][1].guess").split(",")
+    assert more[1:5] == heights[1:5]
+    assert float(more[5]) == pytest.approx(0.5, rel=0.06)
+    assert float(more[6]) == 0.05
+    view.js("rerun({spec: '/live/spec/zh-words.json'})")
+    view.until("torchroom.board.figures.get('sketch').stroke === null")  # the page has taken it over
+
+
 def test_of_two_questions_about_one_figure_the_later_holds(view: View) -> None:
     view.open(spec="en-words")
     view.drawn()
@@ -1101,3 +1134,41 @@ def test_figures_out_of_sight_are_not_drawn(view: View) -> None:
     assert view.board("counters.drawn.strip") == 0
     view.figure("strip").scroll_into_view_if_needed()
     view.until("torchroom.board.counters.drawn.strip > 0")
+
+
+# network
+
+
+def test_a_network_is_drawn_lends_its_units_and_takes_another_weight(view: View) -> None:
+    """Colours, hits and choices of the seventh kind, with weights and maps that are known."""
+    view.open(spec="en-words")
+    view.until("torchroom.board.figures.get('net')?.drawn > 0")
+    net = "torchroom.board.figures.get('net')"
+    assert view.js(f"[{net}.weight(1, 0, 1), {net}.weight(1, 1, -1), {net}.weight(2, 0, 1)]") == [-2, 1, 1]
+    body = view.figure("net").locator(".tr-body")
+    box = box_of(body)
+
+    def spot(code: str) -> tuple[float, float]:
+        x, y = view.js(f"{net}.plan.spots{code}")
+        return box["x"] + x, box["y"] + y
+
+    picture = pixels(view, "net")
+    x, y = view.js(f"{net}.plan.spots[1][0]")
+    assert near(picture[int(y) - 4 : int(y) + 5, int(x) - 10 : int(x) - 5], (154, 74, 6)) > 20  # its left half is low
+    assert near(picture[int(y) - 4 : int(y) + 5, int(x) + 5 : int(x) + 10], (20, 84, 143)) > 20  # its right half high
+    view.page.mouse.move(*spot("[1][0]"))
+    view.until("torchroom.board.figures.get('plane').lent?.unit === 0")
+    expect(view.figure("plane").locator(".tr-title")).to_contain_text("unit 1 of 1")
+    a, b = spot("[1][1]"), spot("[2][0]")
+    view.page.mouse.move((a[0] + b[0]) / 2, (a[1] + b[1]) / 2)
+    assert view.js(f"{net}.at") == {"layer": 2, "unit": 0, "input": 1}
+    assert view.figure("net").locator(".tr-tip").inner_text().endswith("weight 1")
+    view.page.mouse.click((a[0] + b[0]) / 2, (a[1] + b[1]) / 2)
+    view.page.keyboard.type("0.5")
+    view.page.keyboard.press("Enter")
+    name, sent = view.js("window.sent.at(-1)")
+    assert (name, sent["weights"]) == ("choose", ["2.0.1=0.5"])
+    view.figure("net").get_by_role("button", name="more").click()
+    assert view.js("window.sent.at(-1)[1].hidden") == "3"
+    view.page.mouse.click(*spot("[0][2]"))  # an input that is off
+    assert view.js("window.sent.at(-1)[1].features") == "c"

@@ -1,4 +1,4 @@
-"""What the engine promises, with every backend that computes: real worker processes, and the same loop in a thread."""
+"""What the engine promises, with every backend that computes: worker processes, Ray, and the same loop in a thread."""
 
 from __future__ import annotations
 
@@ -6,19 +6,22 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+import psutil
 import pytest
 
 from engine.backends.base import Backend
 from engine.backends.inline import InlineBackend
 from engine.backends.process import ProcessBackend
+from engine.backends.ray import RayBackend, Request
 from engine.engine import Engine, Run
 from engine.limits import Limits
 from engine.types import Job, Problem
-from tests.conftest import wait_until
+from tests.conftest import need_ray, wait_until
 
 ENTRY = "tests.engine.counting.compute:run"
 
@@ -34,17 +37,39 @@ def made(kind: str, folder: Path) -> Engine:
     return engine
 
 
-@pytest.fixture(scope="module", params=["inline", "process"])
+@pytest.fixture(scope="module")
+def on_ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """An engine on a Ray of its own, which all tests here share: it takes a while to start."""
+    need_ray()
+    engine = Engine(RayBackend(Request(cpus=1, step_limit_s=2.0)), tmp_path_factory.mktemp("ray") / "runs")
+    engine.start()
+    wait_until(lambda: engine.devices()[0]["state"] == "ready", 120, "the worker on Ray")
+    yield engine
+    ours = psutil.Process(cast("RayBackend", engine.backend).bridge.process.pid)
+    family = [ours, *ours.children(recursive=True)]
+    engine.close()
+    assert len(family) > 5
+    assert psutil.wait_procs(family, 5)[1] == []  # closing leaves nothing of it behind
+
+
+@pytest.fixture(scope="module", params=["inline", "process", "ray"])
 def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    if request.param == "ray":
+        yield request.getfixturevalue("on_ray")
+        return
     engine = made(request.param, tmp_path_factory.mktemp("runs") / "runs")
     yield engine
     engine.close()
 
 
-@pytest.fixture
-def workers(tmp_path: Path) -> Iterator[Engine]:
-    """An engine of its own on a real worker process, for tests that kill it."""
-    engine = made("process", tmp_path / "runs")
+@pytest.fixture(params=["process", "ray"])
+def workers(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    """An engine for tests that kill its worker process; a single step may take two seconds."""
+    if request.param == "ray":
+        yield request.getfixturevalue("on_ray")
+        return
+    engine = Engine(ProcessBackend("cpu", threads=1, step_limit_s=2.0), tmp_path / "runs")
+    engine.start()
     yield engine
     engine.close()
 
@@ -66,6 +91,17 @@ def test_a_run_goes_from_step_0_to_its_end_and_every_scalar_is_kept(engine: Engi
     assert run.record.scalars(20).keys() == {"value", "tenth"}
     assert run.record.frames[-1] == run.record.snapshots[-1] == run.total == 300
     assert run.record.snapshots[:8] == [0, 1, 2, 4, 8, 16, 32, 64]
+
+
+def test_of_a_run_of_whole_steps_every_picture_is_kept_however_fast_it_goes(engine: Engine) -> None:
+    plain, whole = (finished(engine.submit(job(steps=250, label=label), "ann")) for label in ("plain", "whole"))
+    assert whole.record.frames == list(range(251))
+    assert len(plain.record.frames) < 100
+    kept = whole.record.snapshots
+    assert max(after - before for before, after in pairwise(kept)) <= 16
+    tick = whole.record.frame(101)
+    assert tick is not None
+    assert (tick.step, int(tick.arrays["picture"][0, 0])) == (101, 101)
 
 
 def test_the_same_seed_gives_the_same_run_whoever_runs_beside_it(engine: Engine) -> None:
@@ -401,13 +437,10 @@ def test_a_run_that_kills_its_worker_twice_is_given_up_and_the_others_live(worke
     wait_until(lambda: other.step > at + 5, what="the other run going on")
 
 
-def test_a_run_that_hangs_is_noticed_and_given_up(tmp_path: Path) -> None:
-    engine = Engine(ProcessBackend("cpu", threads=1, step_limit_s=1.0), tmp_path / "runs")
-    engine.start()
-    run = engine.submit(job(1, fail="hang"), "ann")
+def test_a_run_that_hangs_is_noticed_and_given_up(workers: Engine) -> None:
+    run = workers.submit(job(1, fail="hang"), "ann")
     wait_until(lambda: run.ended, what="the hanging run to be given up")
     assert run.status == "failed"
-    engine.close()
 
 
 def test_closing_leaves_no_process_behind(tmp_path: Path) -> None:
@@ -449,6 +482,6 @@ def test_nothing_above_the_worker_imports_torch() -> None:
     import subprocess
     import sys
 
-    light = "engine.engine, engine.backends.process, engine.backends.fake, engine.records, lessons.board"
-    program = f"import {light}, sys; assert 'torch' not in sys.modules and 'streamlit' not in sys.modules"
+    light = "engine.engine, engine.backends.chosen, engine.backends.fake, engine.records, lessons.board"
+    program = f"import {light}, sys; assert not {{'torch', 'ray', 'streamlit'}} & sys.modules.keys()"
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -16,10 +16,15 @@ from tests.conftest import wait_until
 
 NAMES = [lesson.name for lesson in catalog.lessons()]
 MEASURED = frozenset({"images_per_s"})  # a rate is a time, not a number of the model
-OTHER = {  # a setting that goes with what was kept, and one that does not
+OTHER: dict[
+    str, tuple[dict[str, object], dict[str, object] | None]
+] = {  # a setting that goes with what was kept, and one that does not
     "gradient_descent": ({"lr": 0.03}, None),
     "losses": ({"lr": 0.02, "outlier_y": 3.0}, {"topic": "softmax"}),
     "activations": ({"lr": 0.1}, {"width": 9}),
+    "playground": ({"hidden": "4-2relu"}, None),
+    "backprop": ({"edits": "x1h1=0.25"}, {"sizes": "3-5-2"}),
+    "overfitting": ({"lr": 0.02, "decay": 0.01}, {"width": 9}),
     "cifar10": ({"lr": 0.07}, {"network": "vgg"}),
     "attention_learned": ({"lr": 0.004}, {"width": 32}),
 }

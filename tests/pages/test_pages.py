@@ -269,6 +269,26 @@ def test_a_quiz_answered_right_finishes_the_lesson() -> None:
     assert link(app)["done"] == name
 
 
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_contents_are_a_course_that_knows_where_one_is(language: str) -> None:
+    app = page("", lang=language)
+    titles = [text.read(name, language).title for name in NAMES]
+    cards = [one.value for one in app.main.markdown if one.value.startswith("#### ")]
+    assert [card.split("\n")[0] for card in cards] == [f"#### {n} · {title}" for n, title in enumerate(titles, 1)]
+    first, *_ = app.main.get("page_link")
+    assert first.proto.label.endswith(f"1 · {titles[0]}") or f"1 · {titles[0]}" in first.proto.label
+    for lesson, card in zip(catalog.lessons(), cards, strict=True):
+        assert str(lesson.minutes) in card
+        assert all(f"{NAMES.index(one) + 1} · {text.read(one, language).title}" in card for one in lesson.after)
+        assert all(NAMES.index(one) < NAMES.index(lesson.name) for one in lesson.after)
+    some = page("", lang=language, done=",".join(NAMES[:2]))
+    go_on, *_ = some.main.get("page_link")
+    assert f"3 · {titles[2]}" in go_on.proto.label
+    here = [one.value for one in some.main.markdown if ("you are here" in one.value or "学到这里" in one.value)]
+    assert len(here) == 1
+    assert titles[2] in here[0]
+
+
 def test_a_prediction_is_explained_and_then_run(room: Room) -> None:
     name = NAMES[0]
     app = page(name)

@@ -20,9 +20,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from engine import native
 from engine.data import cifar10, digits, picture
+from engine.data.cut import cut
+from engine.data.images import held
 from engine.types import Problem
 
 FEW = 100
@@ -416,3 +420,20 @@ def test_a_very_large_file_and_a_very_narrow_picture_are_refused() -> None:
         picture.decode(bytes(20_000_001))
     with pytest.raises(Problem, match="too narrow"):
         picture.decode(encoded(Image.new("RGB", (2000, 3))))
+
+
+def test_a_batch_is_cut_to_the_same_bytes_with_and_without_a_compiler(compiled: None) -> None:
+    part = held("digits", "cpu", 20).train
+    generator = torch.Generator().manual_seed(0)
+    chosen = torch.randint(0, len(part), (50,), generator=generator)
+    places = torch.randint(0, 2 * part.border + 1, (2, 50), generator=generator)
+    mirrored = torch.rand(50, generator=generator) < 0.5
+    ours = cut(part, chosen, places, mirrored)
+    with native.unused():
+        theirs = cut(part, chosen, places, mirrored)
+    assert torch.equal(ours, theirs)
+    size = part.images.shape[2]
+    for n in range(50):
+        y, x = places[:, n].tolist()
+        wanted = part.framed[chosen[n], y : y + size, x : x + size]
+        assert torch.equal(ours[n], wanted.flip(1) if mirrored[n] else wanted)

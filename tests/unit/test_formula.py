@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.types import Problem
-from lessons.formula import DEEPEST, FUNCTIONS, LONGEST, NAMES, Formula, parse
+from lessons.formula import DEEPEST, FUNCTIONS, LONGEST, NAMES, Formula, Grammar, evaluate, parse
 
 
 def at(formula: Formula, x: float, y: float) -> float:
@@ -175,3 +175,21 @@ def test_what_is_made_finite_stays_bounded() -> None:
         start = time.thread_time()
         assert at(parse(text), 5.0, 0.0) == math.inf
         assert time.thread_time() - start < 0.1
+
+
+def test_another_grammar_has_its_own_names_and_functions_of_two_values() -> None:
+    grammar = Grammar(frozenset("abc"), ("sin",), ("maximum",), "L", "a, b, c", "a、b、c", "in a", "含 a 的公式")
+    tree = parse("maximum(a, b) * sin(c) - 2", grammar).tree
+    assert evaluate(tree, {"a": 3.0, "b": 4.0, "c": 0.5}, np) == pytest.approx(4 * math.sin(0.5) - 2)
+    for text, words in [
+        ("x", "not known"),
+        ("maximum(a)", "exactly two"),
+        ("a, b", "cannot stand"),
+        ("cos(a)", "known"),
+    ]:
+        with pytest.raises(Problem, match=words) as caught:
+            parse(text, grammar)
+        assert caught.value.en.startswith("L: ")
+        assert "You may use a, b, c, pi, e, numbers, + - * / ** ( ) , and sin, maximum." in caught.value.en
+    with pytest.raises(Problem, match="“,” at character 2"):
+        parse("x,y")

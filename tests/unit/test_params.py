@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import params
-from engine.params import Choice, Number, Picture, Several, Slider, Text, Toggle, checked, salvaged, whole
+from engine.params import Choice, Named, Number, Picture, Several, Slider, Text, Toggle, checked, salvaged, whole
 from engine.types import Job, Problem
 
 
@@ -94,3 +94,18 @@ def test_one_text_at_most_stands_on_the_board_of_a_lesson() -> None:
     for lesson in catalog.lessons():
         boxes = [name for name, one in catalog.params(lesson.name).controls() if isinstance(one, Text) and one.board]
         assert len(boxes) <= 1
+
+
+def test_numbers_by_name_are_read_in_one_form_and_set_one_at_a_time() -> None:
+    control = Named(-10, 10, most=3)
+    assert control.read("edits", " a = 2；b：−1.50, c=1e-3\n") == "a=2, b=-1.5, c=0.001"
+    assert control.numbers("edits", "a=2, a=3") == {"a": 3.0}
+    assert control.read("edits", "") == ""
+    assert control.put("a=2, b=3", "b=5") == "a=2, b=5"
+    assert control.put("a=2, b=3", "a=") == "b=3"
+    assert control.put("", "c=1") == "c=1"
+    for wrong in ("a", "a=x", "a=11", "a=nan", "a=inf", "1=2"):
+        with pytest.raises(Problem, match="is not a name and its number, from -10 to 10"):
+            control.read("edits", wrong)
+    with pytest.raises(Problem, match="at most 3"):
+        control.read("edits", "a=1,b=1,c=1,d=1")

@@ -1,4 +1,4 @@
-"""A board with all six kinds of figure, and runs made of plain formulas that move it."""
+"""A board with all seven kinds of figure, and runs made of plain formulas that move it."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from lessons.board import (
     Graph,
     Links,
     Map,
+    Network,
     Patch,
     Plot,
     Strip,
@@ -48,13 +49,18 @@ WORDS = {
     "close": ("One tile of it", "", ""),
     "links": ("Who looks at whom", "Point at a word.", "{say:most} gets most."),
     "table": ("Numbers by word", "Pick a row.", ""),
+    "net": ("A network of three layers", "", ""),
+    "plane": ("What it says", "", ""),
     "bound": ("Numbers of the moment", "", ""),
     "carried": ("Points to be carried", "", ""),
+    "sketch": ("A line to be drawn", "", "Off by a factor of {say:off|6}. || Nothing drawn."),
 }
 LOOKING = ["we", "sat", "here"]
 SEEN = ["we", "sat", "here", "."]
 WEIGHTS = np.array([[0.7, 0.1, 0.2, 0.0], [0.25, 0.25, 0.25, 0.25], [0.0, 0.5, 0.0, 0.5]], np.float32)
 SPAN = (-3.0, 5.0)
+NET = np.array([1, -2, 0.5, 0.25, 3, 1, -1, 1, 0.5], np.float32)  # [[1, -2], [.5, .25]], [3, 1]; [[-1, 1]], [.5]
+TILES = np.stack([np.tile(np.repeat(row, 2), (4, 1)) for row in ([0, 255], [128, 128], [255, 0])]).astype(np.uint8)
 DOTS = np.array([[64, 64, 0], [192, 64, 1], [64, 192, 2], [192, 192, 3]], np.uint8)  # across, down, class
 
 
@@ -151,7 +157,16 @@ def figures() -> list[Figure]:
             280,
             switch=True,
         ),
-        Map("confusion", "sequential", "all", CLASSES, CLASSES, [], "is", "taken for", True, "half", 320, cell),
+        Map(
+            "confusion",
+            rows=CLASSES,
+            columns=CLASSES,
+            row_title="is",
+            column_title="taken for",
+            numbers=True,
+            height=320,
+            picks=cell,
+        ),
         Map("filters", "diverging", "all", tiles=[f"filter {i}" for i in range(FILTERS)], size="third", height=220),
         Map("boundary", "rgb", size="third", height=220, picks=Choose({"start_x": "x", "start_y": "y"})),
         Graph("graph", nodes, edges, "third", 220, Ask("node", {"node": "node"}, follow=False)),
@@ -185,7 +200,26 @@ def words() -> list[Figure]:
             "bound", columns[2:], nan="NaN", rows=["one", "two"], bind=[["loss", "val"], ["accuracy", None]], height=120
         ),
         Plot("carried", carried(), {"xaxis": {"range": [0, 4]}, "yaxis": {"range": [0, 10]}}, height=240),
+        network(),
+        Map("plane", colours="diverging", span=(0.0, 1.0), plane=(-3.0, 3.0), shows="net", height=240),
+        Plot(
+            "sketch", sketch(), {"xaxis": {"range": [0, 120]}, "yaxis": {"type": "log", "range": [-2, 1]}}, height=240
+        ),
     ]
+
+
+def network() -> Network:
+    """Two inputs and one that is off, two units, one output."""
+    still = [[-1.0, 1.0], [-1.0, 1.0]]
+    inputs = [{"label": one, "still": still, "off": one == "c", "sets": {"features": one}} for one in "abc"]
+    tools = [{"label": "+", "help": "more", "sets": {"hidden": "3"}}, {"label": "−", "help": "less", "sets": None}]
+    layers: list[dict[str, Any]] = [
+        {"title": "in", "units": inputs},
+        {"title": "hidden", "units": [{}, {}], "tools": tools},
+        {"title": "out", "units": [{}]},
+    ]
+    words = {"unit": "unit {unit} of {layer}", "bias": "bias", "weight": "weight", "set": "set", "close": "close"}
+    return Network("net", layers, words=words, edits="weights", size="half", height=300)
 
 
 def carried() -> list[dict[str, Any]]:
@@ -196,6 +230,21 @@ def carried() -> list[dict[str, Any]]:
     return [
         {**common, "name": "both", "x": [1.0], "y": [5.0], "hold": {"free": {"x": across, "y": up}}},
         {**common, "name": "upright", "x": [3.0], "y": [5.0], "hold": {"free": {"y": up}}},
+    ]
+
+
+def sketch() -> list[dict[str, Any]]:
+    """The loss, whose trace a patch would find by its key, and a line to be drawn between 0.05 and 5."""
+    common = {"type": "scatter", "mode": "lines"}
+    return [
+        {**common, "name": "the loss", "key": "loss", "bind": {"x": "step", "y": "loss"}},
+        {
+            **common,
+            "name": "guess",
+            "x": [0, 20, 40, 60, 80, 100, 120],
+            "y": [None] * 7,
+            "draw": {"sets": "guess", "from": 0.05, "to": 5.0, "against": "the loss", "say": "off"},
+        },
     ]
 
 
@@ -258,6 +307,9 @@ def frame(step: int) -> list[Patch]:
         Patch("field", {"tiles": field(), "dots": DOTS}),
         Patch("links", {"left": LOOKING, "right": SEEN, "weights": WEIGHTS, "say": {"most": "we"}}),
         Patch("table", {"names": SEEN, "values": table(1.0), "select": 1}),
+        Patch("net", {"sizes": [2, 2, 1], "weights": NET, "tiles": TILES, "scale": np.array([1.0, 2.0, 0.5])}),
+        Patch("plane", {"tiles": np.full((1, 4, 4), 255, np.uint8)}),
+        Patch("sketch", {"line.width": 3}, "loss"),
     ]
 
 

@@ -35,7 +35,7 @@ def run(job: Job, state: Snapshot | None = None) -> Generator[Step, Values | Non
             fail(p.fail)
         scalars = {"value": value} if step % 10 else {"value": value, "tenth": float(step)}
         picture = partial(picture_of, step)
-        changes = yield Step(step, scalars, p.steps, picture, snapshot)
+        changes = yield Step(step, scalars, p.steps, picture, snapshot, whole=p.label == "whole")
         rate = (changes or {}).get("rate", rate)
 
 

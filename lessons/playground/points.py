@@ -1,0 +1,191 @@
+"""The points to be told apart, on the plane from -REACH to REACH both ways. No torch here.
+
+Made sets come from a seed; a learner's own are drawn on the plane or read from a CSV.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.types import Problem
+from lessons.playground.params import CLASSES, FEWEST, Params
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+
+REACH = 3.0
+TURNS = 1.5  # of an arm of the spiral
+SIDE = 50  # cells of the map of the plane, across and down
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+FINE = len(LETTERS) ** 2  # places along an axis that two letters can name
+LARGEST, ROWS = 200_000, 2000  # bytes and points of a CSV
+SPREAD = 2.5  # its columns are stretched to reach so far
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Data:
+    """Places (n, 2) and classes (n,) of training and of test points."""
+
+    train: Floats
+    train_class: Ints
+    test: Floats
+    test_class: Ints
+
+
+def data(p: Params, seed: int, table: bytes = b"") -> Data:
+    """The points that the settings name; `table` is the CSV they came in. Raises Problem for own points too few."""
+    made = p.points if p.points not in ("drawn", "csv") else ""
+    return _data(made, p.points, p.kinds, p.count, p.noise, p.share, seed, p.drawn if not made else "", table)
+
+
+@lru_cache(maxsize=64)
+def _data(
+    made: str, points: str, kinds: int, count: int, noise: float, share: float, seed: int, own: str, table: bytes
+) -> Data:
+    random = np.random.RandomState(seed)
+    if made:
+        x, y = make(made, kinds, count, noise, random)
+    else:
+        x, y = drawn(own) if points == "drawn" else read(table)
+    if y.max() >= kinds:
+        raise Problem(
+            f"There are points of class {y.max() + 1}, but the network tells {kinds} classes apart. Raise “classes”.",
+            f"有第 {y.max() + 1} 类的点，但网络只分 {kinds} 类。请把“类别数”调大。",
+        )
+    order = random.permutation(len(x))
+    cut = min(len(x) - 1, max(1, round(share * len(x))))
+    where = x.astype(np.float32)
+    train, test = order[:cut], order[cut:]
+    return Data(where[train], y[train], where[test], y[test])
+
+
+def make(
+    kind: str, kinds: int, count: int, noise: float, random: np.random.RandomState
+) -> tuple[npt.NDArray[np.float64], Ints]:
+    """`count` points of equally many of each class; `noise` is the standard deviation added to both axes."""
+    y = np.arange(count) % kinds
+    along = random.uniform(0.0, 1.0, count)
+    turn = 2 * np.pi * random.uniform(0.0, 1.0, count)
+    if kind == "circles":
+        x = 2.5 * ((y + 0.2 + 0.6 * along) / kinds)[:, None] * np.stack([np.cos(turn), np.sin(turn)], 1)
+    elif kind == "moons":
+        upper = np.stack([np.cos(turn / 2) - 0.5, np.sin(turn / 2) - 0.25], 1)
+        x = 1.6 * np.where(y[:, None] == 0, upper, -upper)
+    elif kind == "xor":
+        x = random.uniform(0.15, 2.5, (count, 2)) * random.choice([-1.0, 1.0], (count, 1))
+        x[:, 0] *= np.where(y == 0, 1.0, -1.0)
+    elif kind == "spirals":
+        angle = 2 * np.pi * (TURNS * along + y / kinds)
+        x = 2.7 * along[:, None] * np.stack([np.cos(angle), np.sin(angle)], 1)
+    else:
+        angle = 2 * np.pi * (y / kinds + 1 / 8)
+        x = 1.6 * np.stack([np.cos(angle), np.sin(angle)], 1) + 0.4 * random.standard_normal((count, 2))
+    return x + noise * random.standard_normal((count, 2)), y
+
+
+def drawn(text: str) -> tuple[npt.NDArray[np.float64], Ints]:
+    """Points as the link has them: a class, then two letters each for across and up."""
+    parts = [text[at : at + 5] for at in range(0, len(text), 5)]
+    number = [[LETTERS.index(letter) for letter in part[1:]] for part in parts]
+    at = np.array([[64 * a + b, 64 * c + d] for a, b, c, d in number], np.float64).reshape(-1, 2)
+    return (2 * (at + 0.5) / FINE - 1) * REACH, np.array([int(part[0]) for part in parts], np.int64)
+
+
+def read(table: bytes) -> tuple[npt.NDArray[np.float64], Ints]:
+    """The points of a CSV: two columns of numbers and one with the class, any words or numbers; a heading or none.
+
+    Comma, semicolon or tab between them. Both columns are stretched to the plane, and the classes are counted in the
+    order of their names. Raises Problem that names the line and what is wrong with it.
+    """
+    if len(table) > LARGEST:
+        raise wrong(
+            f"it has {len(table) / 1000:.0f} kB; at most {LARGEST // 1000} kB are read",
+            f"文件有 {len(table) / 1000:.0f} kB，最多读取 {LARGEST // 1000} kB",
+        )
+    try:
+        text = table.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise wrong("it is not text in UTF-8", "它不是 UTF-8 编码的文本") from None
+    if "\0" in text:
+        raise wrong("it is not text in UTF-8", "它不是 UTF-8 编码的文本")
+    lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    between = max(",;\t", key=text.count)
+    rows, names = [], []
+    for number, line in lines:
+        parts = [part.strip().strip('"') for part in line.split(between)]
+        if len(parts) != 3:
+            raise wrong(
+                f"line {number} has {len(parts)} columns; there must be three: two numbers and a class",
+                f"第 {number} 行有 {len(parts)} 列，应有三列：两个数和一个类别",
+            )
+        try:
+            place = [float(part) for part in parts[:2]]
+        except ValueError:
+            if number == lines[0][0]:  # a heading
+                continue
+            raise wrong(
+                f"line {number} begins with {parts[0]!r:.20} and {parts[1]!r:.20}, which are not two numbers",
+                f"第 {number} 行开头是 {parts[0]!r:.20} 和 {parts[1]!r:.20}，不是两个数",
+            ) from None
+        if not all(abs(value) < 1e30 for value in place):
+            raise wrong(f"line {number} has a number that is not finite", f"第 {number} 行有一个数不是有限数")
+        rows.append(place)
+        names.append(parts[2])
+    if not FEWEST <= len(rows) <= ROWS:
+        raise wrong(
+            f"it has {len(rows)} points; there must be {FEWEST} to {ROWS}",
+            f"它有 {len(rows)} 个点，应有 {FEWEST} 到 {ROWS} 个",
+        )
+    known = sorted(set(names), key=lambda name: (len(name), name))
+    if not 2 <= len(known) <= CLASSES:
+        raise wrong(
+            f"its third column has {len(known)} different classes; there must be 2 to {CLASSES}",
+            f"第三列有 {len(known)} 种类别，应有 2 到 {CLASSES} 种",
+        )
+    x = np.array(rows, np.float64)
+    low, high = x.min(0), x.max(0)
+    if (high <= low).any():
+        column = int(np.argmax(high <= low)) + 1
+        raise wrong(f"all numbers of column {column} are the same", f"第 {column} 列的数全都一样")
+    return (2 * (x - low) / (high - low) - 1) * SPREAD, np.array([known.index(name) for name in names], np.int64)
+
+
+def wrong(en: str, zh: str) -> Problem:
+    return Problem(
+        f"This CSV cannot be used: {en}. Mend it and upload it again.",
+        f"这个 CSV 无法使用：{zh}。请改好后重新上传。",
+    )
+
+
+def written(x: npt.NDArray[np.float64], kind: int) -> str:
+    """Points (n, 2) of one class as `drawn` reads them, each to 1/4096 of the plane; beyond its edge: at the edge."""
+    at = np.clip((x / REACH + 1) / 2 * FINE, 0, FINE - 1).astype(int)
+    letters = ["".join(LETTERS[value // 64] + LETTERS[value % 64] for value in row) for row in at.tolist()]
+    return "".join(f"{kind}{one}" for one in letters)
+
+
+def features(x: npt.NDArray[np.float32], names: tuple[str, ...]) -> Floats:
+    """What the network is given of places (n, 2): one column for each name."""
+    one, two = x[:, 0], x[:, 1]
+    known = {
+        "x1": one,
+        "x2": two,
+        "x1x1": one * one,
+        "x2x2": two * two,
+        "x1x2": one * two,
+        "sin1": np.sin(2 * one),
+        "sin2": np.sin(2 * two),
+    }
+    return np.stack([known[name] for name in names], 1).astype(np.float32)
+
+
+@lru_cache(maxsize=4)
+def grid(side: int = SIDE) -> Floats:
+    """The centres of a map's cells (side * side, 2), from the upper left, row by row."""
+    at = ((np.arange(side) + 0.5) / side * 2 - 1) * REACH
+    across, down = np.meshgrid(at, -at)
+    return np.stack([across.ravel(), down.ravel()], 1).astype(np.float32)

@@ -1,0 +1,3 @@
+from pages.ui.lesson import show
+
+show("playground")
