@@ -409,13 +409,8 @@ def test_what_is_said_of_fifty_layers_and_of_tanh() -> None:
 
 
 def test_worked_example_9_is_computed_again() -> None:
-    said = {
-        "xavier": (0.5, "9.5", -7),
-        "he": (1.0, "1", 0),
-        "gaussian": (0.32, "1.3", -10),
-        "normal": (32.0, "1.3", 30),
-    }
-    for init, (factor, digits, power) in said.items():
+    said = {"xavier": (0.5, 9.5e-7), "he": (1.0, 1.0), "gaussian": (0.32, 1.3e-10), "normal": (32.0, 1.3e30)}
+    for init, (factor, end) in said.items():
         signal, _ = through(
             "relu", 64, [spread(init, 64, 64, 0.1)] * 22, np.zeros(1), np.full(1, 128.0), np.ones(1)
         )  # 22 layers of weights are 21 activations: twenty factors
