@@ -37,7 +37,8 @@ class Learner:
     def __init__(self, p: Params, seed: int, number: int, weights: torch.Tensor, memory: torch.Tensor) -> None:
         self.p, self.seed, self.number = p, seed, number
         self.data = sample(p, seed, number)
-        self.points, self.held = points(self.data.x, self.data.y), points(self.data.held_x, self.data.held_y)
+        self.points = points(self.data.x, self.data.y)
+        self.held = points(self.data.held_x, self.data.held_y) if p.early else self.points
         self.chance = torch.Generator()
         plain = network(p)
         dropped = (plain.sizes, plain.activations, plain.loss, self.chance, p.dropout)
@@ -78,7 +79,7 @@ class Learner:
 
 
 def points(x: Floats, y: Floats) -> Points:
-    return Points(x[:, None].astype(np.float32), y.astype(np.float32))
+    return Points(x[:, None].astype(np.float32), y[:, None].astype(np.float32))
 
 
 def network(p: Params) -> Perceptron:
