@@ -71,8 +71,10 @@ class Learner:
             losses, _ = self.net.train(self.points, self.optimiser, count)
             return 2 * losses.astype(np.float64)
         n = len(self.data.x)
-        moves = [np.random.default_rng([self.seed, 4, self.number, step + k]).standard_normal(n) for k in range(count)]
-        moved = points(np.concatenate([self.data.x + jitter * one for one in moves]), np.tile(self.data.y, count))
+        first = step % CHECK  # `count` goes to the next check at most
+        random = np.random.default_rng([self.seed, 4, self.number, step // CHECK])
+        moves = random.standard_normal((CHECK, n))[first : first + count]
+        moved = points((self.data.x + jitter * moves).ravel(), np.tile(self.data.y, count))
         batches = np.arange(count * n, dtype=np.int32).reshape(count, n)
         losses, _ = self.net.train(moved, self.optimiser, count, batches)
         return 2 * losses.astype(np.float64)

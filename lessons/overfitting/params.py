@@ -37,7 +37,7 @@ class Params(engine.params.Params):
     seeds: Annotated[int, Slider(1, SEEDS, step=1)] = 16
     optimiser: Annotated[str, Choice(("sgd", "momentum", "adam"), row=True)] = "adam"
     lr: Annotated[float, Slider(0.0001, 1.0, log=True, live=True)] = 0.01
-    steps: Annotated[int, Slider(50, 20_000, log=True)] = 2000
+    steps: Annotated[int, Slider(50, 20_000, log=True)] = 1500
     pace: Annotated[float, Slider(0.0, 2000.0, step=10.0, live=True)] = 300.0
     ridge: Annotated[float, Slider(0.0, 0.1, step=0.001, view=True)] = 0.01
     truth: Annotated[str, Text(300, rf"({HEIGHT},){{{COLUMNS - 1}}}{HEIGHT}|", drawn=False)] = ""
