@@ -40,10 +40,10 @@ class Learner:
         self.points = points(self.data.x, self.data.y)
         self.held = points(self.data.held_x, self.data.held_y) if p.early else self.points
         self.chance = torch.Generator()
-        plain = network(p)
-        dropped = (plain.sizes, plain.activations, plain.loss, self.chance, p.dropout)
-        self.net = Regularised(*dropped) if p.dropout else plain
-        self.net.weights = weights
+        self.plain = self.net = network(p)
+        if p.dropout:
+            self.net = Regularised(self.plain.sizes, self.plain.activations, "squared", self.chance, p.dropout)
+        self.plain.weights = self.net.weights = weights
         self.optimiser = Optimiser(p.optimiser, p.lr, decay=p.decay, l1=p.l1)
         if p.optimiser != "sgd":
             self.optimiser.first = memory[0]
@@ -59,25 +59,30 @@ class Learner:
             bias.uniform_(-reach, reach, generator=generator)
 
     def train(self, step: int, count: int, jitter: float) -> Floats:
-        """`count` steps after `step` on all points: the mean squared error before each.
+        """`count` steps after `step`, to the next check at most, on all points: the mean squared error before each.
 
         With `jitter`, each step moves every x by normal noise of that standard deviation. What chance decides at a step
-        depends on nothing but the step, so that it needs no memory. With dropout the error is that with units dropped.
+        depends on nothing but the step, so that it needs no memory.
         """
-        if self.p.dropout and count > 1:
-            return np.concatenate([self.train(step + k, 1, jitter) for k in range(count)])
-        self.chance.manual_seed((self.seed * 64 + self.number) * 20_001 + step)
-        if not jitter:
-            losses, _ = self.net.train(self.points, self.optimiser, count)
-            return 2 * losses.astype(np.float64)
+        if not (jitter or self.p.dropout):
+            return 2 * self.net.train(self.points, self.optimiser, count)[0].astype(np.float64)
+        found = np.empty(count)
         n = len(self.data.x)
-        first = step % CHECK  # `count` goes to the next check at most
-        random = np.random.default_rng([self.seed, 4, self.number, step // CHECK])
-        moves = random.standard_normal((CHECK, n))[first : first + count]
-        moved = points((self.data.x + jitter * moves).ravel(), np.tile(self.data.y, count))
-        batches = np.arange(count * n, dtype=np.int32).reshape(count, n)
-        losses, _ = self.net.train(moved, self.optimiser, count, batches)
-        return 2 * losses.astype(np.float64)
+        moves = np.random.default_rng([self.seed, 4, self.number, step // CHECK]).standard_normal((CHECK, n))
+        for k in range(count):
+            found[k] = self.error()
+            self.chance.manual_seed((self.seed * 64 + self.number) * 20_001 + step + k)
+            moved = points(self.data.x + jitter * moves[(step + k) % CHECK], self.data.y) if jitter else self.points
+            self.net.train(moved, self.optimiser, 1)
+        return found
+
+    def error(self) -> float:
+        """The mean squared error on its own points as they are, no unit dropped."""
+        return 2 * self.plain.judge(self.points)[0]
+
+    def validation(self) -> float:
+        """The same on the points kept aside."""
+        return 2 * self.plain.judge(self.held)[0]
 
 
 def points(x: Floats, y: Floats) -> Points:
@@ -131,7 +136,7 @@ class Ensemble:
 
     def errors(self) -> Floats:
         """The mean squared error of each network on its own points."""
-        return np.array([2 * one.net.judge(one.points)[0] for one in self.learners])
+        return np.array([one.error() for one in self.learners])
 
     def said(self, train: Floats) -> list[Group]:
         """What is said of the last steps: training errors (steps, networks), and the check if it is due."""
@@ -154,7 +159,7 @@ class Ensemble:
         """The errors on the test points, taken apart."""
         out: Scalars = {}
         if self.p.early:
-            held = np.array([2 * one.net.judge(one.held)[0] for one in self.learners])
+            held = np.array([one.validation() for one in self.learners])
             better = held < self.lowest
             self.kept[torch.from_numpy(better)] = self.flat[torch.from_numpy(better)]
             self.lowest = np.where(better, held, self.lowest)
