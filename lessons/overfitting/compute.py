@@ -20,14 +20,13 @@ from engine.params import checked
 from engine.records import merged
 from engine.types import Arrays, Group, Job, Problem, Scalars, Snapshot, Step, Values
 from lessons.overfitting.features import sweep
-from lessons.overfitting.params import Params
+from lessons.overfitting.params import BINS, Params
 from lessons.overfitting.points import GRID, Floats, sample, trial
 
 Fits = npt.NDArray[np.float64]
 
 CHECK = 10  # steps between two looks at the test points
 STEEP = 6.0  # largest weight and bias into the first layer at the start: kinks all over the curve
-BINS = np.linspace(-4, 4, 42)  # of the weights; the outer ones also count what lies beyond
 ACROSS = torch.from_numpy(GRID.astype(np.float32))[None]
 
 
@@ -99,7 +98,7 @@ class Ensemble:
     Scalars of every step: "train", "loss" (the same), the mean over the networks on their own points; "lr". Every
     tenth step and at both ends: "test.K", the error of the K-th network on the test points, and "test", their mean,
     which is "bias2" + "variance" + "noise"; "bagged", the error of the mean of their curves; "best" the lowest
-    "test" so far and "best_step" when that was; "size", the root mean square of all weights. With `early` these are of
+    "test" so far and "best_step" when that was; "size", the root mean square of all weights, biases left out. With `early` these are of
     the weights that each network's validation points liked best so far, and "validation" is that error's mean.
     "failed": how many networks are no finite number any more; they are left out. Raises Problem for a snapshot of
     networks of another size.
@@ -170,12 +169,17 @@ class Ensemble:
         out |= apart(fits[np.isfinite(fits).all(1)], self.curve, self.noise)
         if out["test"] < self.best:
             self.best, self.best_step = out["test"], self.step
-        size = float(self.judged().square().mean().sqrt())
+        size = float(np.sqrt(np.mean(self.weights().astype(np.float64) ** 2)))
         return out | {"best": self.best, "best_step": float(self.best_step), "size": size}
 
     def judged(self) -> torch.Tensor:
         """The weights (networks, size) that count: with early stopping those kept."""
         return self.kept if self.p.early else self.flat
+
+    def weights(self) -> npt.NDArray[np.float32]:
+        """Those weights in a row, biases left out."""
+        net = network(self.p)
+        return np.concatenate([weight.numpy().ravel() for one in self.judged() for weight, _ in net.layers(one)])
 
     def fits(self) -> Fits:
         """What each network says on GRID, (networks, 101)."""
@@ -199,8 +203,7 @@ class Ensemble:
         fits = self.fits()
         good = fits[np.isfinite(fits).all(1)]
         mean, spread = (good.mean(0), good.std(0)) if len(good) else (np.full(len(GRID), np.nan),) * 2
-        net = network(self.p)
-        weights = np.concatenate([weight.numpy().ravel() for one in self.judged() for weight, _ in net.layers(one)])
+        weights = self.weights()
         weights = np.clip(weights[np.isfinite(weights)], BINS[0], BINS[-1])
         shares = np.histogram(weights, BINS)[0] / max(1, len(weights))
         found = {"mean": mean, "spread": spread, "one": fits[0], "weights": shares}
