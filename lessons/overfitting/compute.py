@@ -20,14 +20,13 @@ from engine.params import checked
 from engine.records import merged
 from engine.types import Arrays, Group, Job, Problem, Scalars, Snapshot, Step, Values
 from lessons.overfitting.features import sweep
-from lessons.overfitting.params import Params
+from lessons.overfitting.params import BINS, Params
 from lessons.overfitting.points import GRID, Floats, sample, trial
 
 Fits = npt.NDArray[np.float64]
 
 CHECK = 10  # steps between two looks at the test points
 STEEP = 6.0  # largest weight and bias into the first layer at the start: kinks all over the curve
-BINS = np.linspace(-4, 4, 42)  # of the weights; the outer ones also count what lies beyond
 ACROSS = torch.from_numpy(GRID.astype(np.float32))[None]
 
 
@@ -37,12 +36,13 @@ class Learner:
     def __init__(self, p: Params, seed: int, number: int, weights: torch.Tensor, memory: torch.Tensor) -> None:
         self.p, self.seed, self.number = p, seed, number
         self.data = sample(p, seed, number)
-        self.points, self.held = points(self.data.x, self.data.y), points(self.data.held_x, self.data.held_y)
+        self.points = points(self.data.x, self.data.y)
+        self.held = points(self.data.held_x, self.data.held_y) if p.early else self.points
         self.chance = torch.Generator()
-        plain = network(p)
-        dropped = (plain.sizes, plain.activations, plain.loss, self.chance, p.dropout)
-        self.net = Regularised(*dropped) if p.dropout else plain
-        self.net.weights = weights
+        self.plain = self.net = network(p)
+        if p.dropout:
+            self.net = Regularised(self.plain.sizes, self.plain.activations, "squared", self.chance, p.dropout)
+        self.plain.weights = self.net.weights = weights
         self.optimiser = Optimiser(p.optimiser, p.lr, decay=p.decay, l1=p.l1)
         if p.optimiser != "sgd":
             self.optimiser.first = memory[0]
@@ -58,27 +58,34 @@ class Learner:
             bias.uniform_(-reach, reach, generator=generator)
 
     def train(self, step: int, count: int, jitter: float) -> Floats:
-        """`count` steps after `step` on all points: the mean squared error before each.
+        """`count` steps after `step`, to the next check at most, on all points: the mean squared error before each.
 
         With `jitter`, each step moves every x by normal noise of that standard deviation. What chance decides at a step
-        depends on nothing but the step, so that it needs no memory. With dropout the error is that with units dropped.
+        depends on nothing but the step, so that it needs no memory.
         """
-        if self.p.dropout and count > 1:
-            return np.concatenate([self.train(step + k, 1, jitter) for k in range(count)])
-        self.chance.manual_seed((self.seed * 64 + self.number) * 20_001 + step)
-        if not jitter:
-            losses, _ = self.net.train(self.points, self.optimiser, count)
-            return 2 * losses.astype(np.float64)
+        if not (jitter or self.p.dropout):
+            return 2 * self.net.train(self.points, self.optimiser, count)[0].astype(np.float64)
+        found = np.empty(count)
         n = len(self.data.x)
-        moves = [np.random.default_rng([self.seed, 4, self.number, step + k]).standard_normal(n) for k in range(count)]
-        moved = points(np.concatenate([self.data.x + jitter * one for one in moves]), np.tile(self.data.y, count))
-        batches = np.arange(count * n, dtype=np.int32).reshape(count, n)
-        losses, _ = self.net.train(moved, self.optimiser, count, batches)
-        return 2 * losses.astype(np.float64)
+        moves = np.random.default_rng([self.seed, 4, self.number, step // CHECK]).standard_normal((CHECK, n))
+        for k in range(count):
+            found[k] = self.error()
+            self.chance.manual_seed((self.seed * 64 + self.number) * 20_001 + step + k)
+            moved = points(self.data.x + jitter * moves[(step + k) % CHECK], self.data.y) if jitter else self.points
+            self.net.train(moved, self.optimiser, 1)
+        return found
+
+    def error(self) -> float:
+        """The mean squared error on its own points as they are, no unit dropped."""
+        return 2 * self.plain.judge(self.points)[0]
+
+    def validation(self) -> float:
+        """The same on the points kept aside."""
+        return 2 * self.plain.judge(self.held)[0]
 
 
 def points(x: Floats, y: Floats) -> Points:
-    return Points(x[:, None].astype(np.float32), y.astype(np.float32))
+    return Points(x[:, None].astype(np.float32), y[:, None].astype(np.float32))
 
 
 def network(p: Params) -> Perceptron:
@@ -91,7 +98,7 @@ class Ensemble:
     Scalars of every step: "train", "loss" (the same), the mean over the networks on their own points; "lr". Every
     tenth step and at both ends: "test.K", the error of the K-th network on the test points, and "test", their mean,
     which is "bias2" + "variance" + "noise"; "bagged", the error of the mean of their curves; "best" the lowest
-    "test" so far and "best_step" when that was; "size", the root mean square of all weights. With `early` these are of
+    "test" so far and "best_step" when that was; "size", the root mean square of all weights, biases left out. With `early` these are of
     the weights that each network's validation points liked best so far, and "validation" is that error's mean.
     "failed": how many networks are no finite number any more; they are left out. Raises Problem for a snapshot of
     networks of another size.
@@ -128,7 +135,7 @@ class Ensemble:
 
     def errors(self) -> Floats:
         """The mean squared error of each network on its own points."""
-        return np.array([2 * one.net.judge(one.points)[0] for one in self.learners])
+        return np.array([one.error() for one in self.learners])
 
     def said(self, train: Floats) -> list[Group]:
         """What is said of the last steps: training errors (steps, networks), and the check if it is due."""
@@ -151,7 +158,7 @@ class Ensemble:
         """The errors on the test points, taken apart."""
         out: Scalars = {}
         if self.p.early:
-            held = np.array([2 * one.net.judge(one.held)[0] for one in self.learners])
+            held = np.array([one.validation() for one in self.learners])
             better = held < self.lowest
             self.kept[torch.from_numpy(better)] = self.flat[torch.from_numpy(better)]
             self.lowest = np.where(better, held, self.lowest)
@@ -162,12 +169,17 @@ class Ensemble:
         out |= apart(fits[np.isfinite(fits).all(1)], self.curve, self.noise)
         if out["test"] < self.best:
             self.best, self.best_step = out["test"], self.step
-        size = float(self.judged().square().mean().sqrt())
+        size = float(np.sqrt(np.mean(self.weights().astype(np.float64) ** 2)))
         return out | {"best": self.best, "best_step": float(self.best_step), "size": size}
 
     def judged(self) -> torch.Tensor:
         """The weights (networks, size) that count: with early stopping those kept."""
         return self.kept if self.p.early else self.flat
+
+    def weights(self) -> npt.NDArray[np.float32]:
+        """Those weights in a row, biases left out."""
+        net = network(self.p)
+        return np.concatenate([weight.numpy().ravel() for one in self.judged() for weight, _ in net.layers(one)])
 
     def fits(self) -> Fits:
         """What each network says on GRID, (networks, 101)."""
@@ -191,8 +203,7 @@ class Ensemble:
         fits = self.fits()
         good = fits[np.isfinite(fits).all(1)]
         mean, spread = (good.mean(0), good.std(0)) if len(good) else (np.full(len(GRID), np.nan),) * 2
-        net = network(self.p)
-        weights = np.concatenate([weight.numpy().ravel() for one in self.judged() for weight, _ in net.layers(one)])
+        weights = self.weights()
         weights = np.clip(weights[np.isfinite(weights)], BINS[0], BINS[-1])
         shares = np.histogram(weights, BINS)[0] / max(1, len(weights))
         found = {"mean": mean, "spread": spread, "one": fits[0], "weights": shares}

@@ -16,7 +16,6 @@ from lessons.overfitting.points import GRID, truth
 DRAWS = 50  # sets of points and features that each size is tried on
 MOST = 300  # features
 FEW = 40  # points: what a worker solves at once, it must not take long
-FREQUENCY = 3.0  # standard deviation of the features' frequencies
 QUARTERS = torch.tensor([0.25, 0.5, 0.75], dtype=torch.float64)
 TINY = 1e-10  # a singular value this much smaller than the largest counts as zero
 
@@ -52,15 +51,16 @@ def solved(a: Tensor, y: Tensor, *ridges: float) -> list[Tensor]:
 def sweep(p: Params, seed: int) -> Arrays:
     """Medians over DRAWS of the mean squared errors on the points, and off them with the noise in it.
 
-    "points" (), at most FEW; "sizes" (k,); of the smallest solution "train" and "test" (k,), "low" and "high" the middle
-    half of "test"; "ridge" (k,), the test error with p.ridge; "length" (k,) of the smallest solution.
+    The points stand evenly; the more there are, the faster the cosines may turn between them, or they would be told
+    apart by rounding alone. "points" (), at most FEW; "sizes" (k,); of the smallest solution "train", "test" and
+    "length" (k,), "low" and "high" the middle half of "test"; "ridge" (k,), the test error with p.ridge.
     """
     count = min(p.points, FEW)
     generator = torch.Generator().manual_seed(seed)
-    x = 2 * torch.rand(DRAWS, count, generator=generator, dtype=torch.float64) - 1
+    x = ((2 * torch.arange(count, dtype=torch.float64) + 1) / count - 1).expand(DRAWS, -1)
     noise = torch.randn(DRAWS, count, generator=generator, dtype=torch.float64)
     y = torch.from_numpy(truth(p, x.numpy())) + p.noise * noise
-    frequency = FREQUENCY * torch.randn(DRAWS, 1, MOST, generator=generator, dtype=torch.float64)
+    frequency = count * torch.randn(DRAWS, 1, MOST, generator=generator, dtype=torch.float64)
     phase = 2 * math.pi * torch.rand(DRAWS, 1, MOST, generator=generator, dtype=torch.float64)
     curve = torch.from_numpy(truth(p, GRID))
     own, everywhere = (features(at, frequency, phase) for at in (x, torch.from_numpy(GRID).expand(DRAWS, -1)))

@@ -9,14 +9,13 @@ import numpy as np
 
 from engine.types import Arrays, Problem, Tick, Values
 from lessons.board import CATEGORIES, TRAIN, VALIDATION, Figure, Patch, Plot
-from lessons.overfitting.params import COLUMNS, Params, drawn
+from lessons.overfitting.params import BINS, COLUMNS, Params, drawn
 from lessons.overfitting.points import GRID, PLACES, Floats, sample, truth
 from lessons.text import Words
 
 GREY = "#8a8f98"
 GREEN, PINK, PURPLE = CATEGORIES[2], CATEGORIES[3], CATEGORIES[4]
 BIAS, VARIANCE = CATEGORIES[5], CATEGORIES[7]
-BINS = np.linspace(-4, 4, 42)
 ERRORS = (0.001, 20.0)  # of the charts of errors, which are logarithmic
 LEAST = 1e-6  # errors below are zero but for rounding
 ASKED = ("points", "noise", "curve", "truth", "ridge", "seed")
@@ -136,7 +135,7 @@ def seeds(params: Params, words: Words) -> Plot:
     bagged = line(say["bagged"], GREEN, bind={"x": "step", "y": "bagged"})
     layout = {
         "xaxis": {"title": {"text": say["x"]}, "range": [0, params.steps]},
-        "yaxis": {"title": {"text": say["y"]}, "type": "log"},
+        "yaxis": {"title": {"text": say["y"]}, "type": "log", "dtick": 1},
     }
     return Plot("seeds", [band, bagged], layout, "half", 320, switch=True)
 
@@ -144,7 +143,8 @@ def seeds(params: Params, words: Words) -> Plot:
 def weights(words: Words) -> Plot:
     """Where the weights of all networks lie."""
     say = words.figures["weights"].labels
-    middles = digits((BINS[1:] + BINS[:-1]) / 2)
+    edges = np.array(BINS)
+    middles = digits((edges[1:] + edges[:-1]) / 2)
     bars = {
         "type": "bar",
         "name": say["weights"],
@@ -156,7 +156,7 @@ def weights(words: Words) -> Plot:
         "showlegend": False,
     }
     layout = {
-        "xaxis": {"title": {"text": say["x"]}, "range": [-4.1, 4.1]},
+        "xaxis": {"title": {"text": say["x"]}, "range": [1.02 * BINS[0], 1.02 * BINS[-1]]},
         "yaxis": {"title": {"text": say["y"]}, "tickformat": ".0%", "rangemode": "tozero"},
         "bargap": 0.05,
     }

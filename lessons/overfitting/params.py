@@ -10,10 +10,10 @@ from engine.params import Choice, Number, Slider, Text, Toggle
 SEEDS = 64
 CURVES = ("wave", "line", "jump", "drawn")
 SETS = ("fresh", "same", "bootstrap")
+BINS = tuple(round(-8.0 + 16 * k / 41, 6) for k in range(42))  # of weights; the outer ones also count what lies beyond
 COLUMNS = 24  # places of a drawn curve
 HEIGHT = r"(-?[01](\.\d{1,3})?)?"  # of a drawn truth: below 2 either way
 ERROR = r"(\d{1,2}(\.\d{1,4})?)?"  # of a drawn guess
-FLOOR, CEILING = 0.005, 20.0  # of the charts of errors
 
 
 class Params(engine.params.Params):
@@ -37,7 +37,7 @@ class Params(engine.params.Params):
     seeds: Annotated[int, Slider(1, SEEDS, step=1)] = 16
     optimiser: Annotated[str, Choice(("sgd", "momentum", "adam"), row=True)] = "adam"
     lr: Annotated[float, Slider(0.0001, 1.0, log=True, live=True)] = 0.01
-    steps: Annotated[int, Slider(100, 20_000, log=True)] = 2000
+    steps: Annotated[int, Slider(50, 20_000, log=True)] = 1500
     pace: Annotated[float, Slider(0.0, 2000.0, step=10.0, live=True)] = 300.0
     ridge: Annotated[float, Slider(0.0, 0.1, step=0.001, view=True)] = 0.01
     truth: Annotated[str, Text(300, rf"({HEIGHT},){{{COLUMNS - 1}}}{HEIGHT}|", drawn=False)] = ""

@@ -22,7 +22,7 @@ SETS = "fresh"
 SEEDS = 16
 OPTIMISER = "adam"
 LR = 0.01
-STEPS = 2000
+STEPS = 1500
 TRUTH = ""
 SEED = 0
 # end of settings
@@ -103,7 +103,8 @@ for number in range(SEEDS):
             break
         moved = x
         if JITTER:
-            moved = x + JITTER * np.random.default_rng([SEED, 4, number, step]).standard_normal(len(x))
+            random = np.random.default_rng([SEED, 4, number, step // 10])
+            moved = x + JITTER * random.standard_normal((10, len(x)))[step % 10]
         chance.manual_seed((SEED * 64 + number) * 20_001 + step)
         loss = F.mse_loss(dropped(net, column(moved), chance), column(y)) / 2 + L1 * sum(
             one.abs().sum() for one in weights

@@ -95,8 +95,10 @@ def test_networks_that_agree_gain_nothing_and_failed_ones_are_left_out() -> None
     same = apart(np.ones((5, 3)), np.zeros(3), np.zeros(3))
     assert same["bagged"] == same["test"] == 1.0
     assert same["variance"] == 0.0
-    wild = history(Ensemble(job(**SMALL, optimiser="sgd", lr=1.0, width=100)))[-1][1]
-    assert wild["failed"] == 4.0 or math.isfinite(wild["test"])
+    wild = history(Ensemble(job(**SMALL | {"optimiser": "sgd", "lr": 1.0, "width": 100})))[-1][1]
+    assert wild["failed"] == 4.0
+    assert math.isnan(wild["train"])
+    assert math.isnan(wild["test"])
 
 
 # the lane
@@ -228,19 +230,19 @@ def test_weight_decay_of_a_line_ends_at_the_closed_form_of_ridge() -> None:
     assert net.weights.tolist() == pytest.approx([(x @ y / 30) / (x @ x / 30 + 0.2), y.mean()], abs=1e-5)
 
 
-@pytest.mark.parametrize("count", [12, 20])
-def test_the_error_descends_twice(count: int) -> None:
+@pytest.mark.parametrize(("count", "peak"), [(12, 3.0), (20, 20.0)])
+def test_the_error_descends_twice(count: int, peak: float) -> None:
     p = Params(points=count)
     found = sweep(p, 0)
     sizes, test, train = found["sizes"], found["test"], found["train"]
     at = int(np.flatnonzero(sizes == count)[0])
-    peak = int(test.argmax())
-    assert abs(sizes[peak] - count) <= 2
-    assert test[at] > 20 * test[sizes < count].min()
-    assert test[at] > 20 * test[-1]
+    assert sizes[test.argmax()] == count
+    assert test[at] > peak * test[sizes < count].min()
+    assert test[at] > peak * test[-1]
     assert (train[sizes >= count + 4] < 1e-9).all()
     assert (train[sizes < count - 4] > 1e-3).all()
-    assert found["ridge"].max() < test.max() / 5  # L2 takes the peak away
+    assert test[-1] < test[sizes < count].min()  # as the text says of these features
+    assert found["ridge"][at] < test[sizes < count].min()  # L2 takes the peak away
     assert (np.diff(found["length"][sizes > count]) < 0).all()  # the more features, the smaller
     assert (found["low"] <= test).all()
     assert (test <= found["high"]).all()
@@ -284,7 +286,7 @@ def test_a_guess_is_drawn_and_no_part_of_the_run() -> None:
 
 
 def test_the_default_learns_its_points_by_heart() -> None:
-    last, _ = ended("steps=2000")
+    last, _ = ended("")
     assert last["train"] < 0.5 * last["noise"]
     assert last["test"] > 2 * last["noise"]
     assert last["variance"] > 3 * last["bias2"]
@@ -293,24 +295,24 @@ def test_the_default_learns_its_points_by_heart() -> None:
 
 
 def test_cures_do_what_the_text_says() -> None:
-    plain, before = ended("steps=2000")
+    plain, before = ended("seeds=6")
     middle = slice(18, 23)  # of the histogram, round zero
-    for number in (4, 5, 6, 7):
+    for number in (4, 5, 6, 7, 8):
         settings = text.read("overfitting", "en").tries[number].settings
-        cured, frame = ended("&".join(f"{key}={value}" for key, value in settings.items()))
+        cured, frame = ended("&".join(f"{key}={value}" for key, value in (settings | {"seeds": "6"}).items()))
         assert cured["test"] < 0.9 * plain["test"], number
         if number in (4, 5):
             assert cured["train"] > plain["train"]
             assert frame["weights"][middle].sum() > 1.5 * before["weights"][middle].sum()
-    stiff, _ = ended("width=1")
+    stiff, _ = ended("width=1&seeds=6")
     assert stiff["bias2"] > 2 * stiff["variance"]
-    much, _ = ended("points=200")
+    much, _ = ended("points=200&seeds=6")
     assert plain["train"] < much["train"] < much["test"] < plain["test"]
     assert much["test"] - much["train"] < 0.1 * (plain["test"] - plain["train"])
 
 
 def test_bagging_is_better_than_nearly_all_it_is_made_of() -> None:
-    last, _ = ended("sets=bootstrap&seeds=32")
-    single = [last[f"test.{k}"] for k in range(32)]
+    last, _ = ended("sets=bootstrap&seeds=16")
+    single = [last[f"test.{k}"] for k in range(16)]
     assert np.mean(last["bagged"] < np.array(single)) > 0.85
     assert list(run(job(steps=100, seeds=1, width=2)))[-1].scalars["variance"] == 0.0
