@@ -61,7 +61,7 @@ def test_a_unit_is_enlarged_a_weight_is_written_and_the_network_grows_while_it_r
     tab.until(f"Math.abs({NET}.weight(2, 0, -1) - 7.5) < 3")
     # a setting of the column carries the run on as well
     third = str(tab.board("board.run.id"))
-    tab.page.get_by_test_id("stPills").get_by_role("button").nth(4).click()
+    tab.page.get_by_role("button", name="x₁x₂").click()
     tab.until(f"board.run.id !== {third!r} && {SIZES} === '3,4,3,1'")
     # by the keyboard: to the first hidden unit, and open it
     tab.page.locator(".tr-network").focus()
@@ -78,7 +78,7 @@ def test_points_are_drawn_and_a_csv_is_read_or_told_what_is_wrong(tab: Tab, tmp_
     expect(tab.page.get_by_text("computing on")).to_be_visible()  # when it comes the page is drawn again
     tab.rested()
     first = tab.run()
-    tab.until(f"{MAP}.draws && {MAP}.plan && {MAP}.data.dots.shape[0] === 40 && board.head > 10")
+    tab.until(f"{MAP}.draws && {MAP}.plan && {MAP}.data.dots?.shape[0] === 40 && board.head > 10")
     plane = tab.page.locator("[data-figure=boundary] .tr-canvas").bounding_box()
     assert plane
     x, y = plane["x"] + plane["width"] / 2, plane["y"] + plane["height"] / 3
@@ -87,7 +87,7 @@ def test_points_are_drawn_and_a_csv_is_read_or_told_what_is_wrong(tab: Tab, tmp_
     tab.page.mouse.move(x + 30, y, steps=6)
     assert tab.board(f"{MAP}.stroke.length") > 2
     tab.page.mouse.up()
-    tab.until(f"board.run.id !== {first!r} && {MAP}.data.dots.shape[0] > 42 && board.run.status === 'running'")
+    tab.until(f"board.run.id !== {first!r} && {MAP}.data.dots?.shape[0] > 42 && board.run.status === 'running'")
     assert "drawn=" in tab.page.url
     tab.page.get_by_text("More settings").click()
     bad, good = tmp_path / "bad.csv", tmp_path / "good.csv"
@@ -97,6 +97,6 @@ def test_points_are_drawn_and_a_csv_is_read_or_told_what_is_wrong(tab: Tab, tmp_
     expect(tab.page.get_by_text(re.compile("This CSV cannot be used: line 2"))).to_be_visible()
     before = str(tab.board("board.run.id"))
     tab.page.locator("input[type=file]").set_input_files(good)
-    tab.until(f"board.run.id !== {before!r} && {SIZES} === '2,3,3' && {MAP}.data.dots.shape[0] === 30")
-    assert tab.board(f"{MAP}.data.tiles.shape.join()") == "1,50,50,3"
+    tab.until(f"board.run.id !== {before!r} && {SIZES} === '2,3,3' && {MAP}.data.dots?.shape[0] === 30")
+    assert tab.board(f"{MAP}.data.tiles?.shape.join()") == "1,50,50,3"
     assert re.search(r"csv=[0-9a-f]{64}", tab.page.url)
