@@ -98,8 +98,9 @@ class Ensemble:
     Scalars of every step: "train", "loss" (the same), the mean over the networks on their own points; "lr". Every
     tenth step and at both ends: "test.K", the error of the K-th network on the test points, and "test", their mean,
     which is "bias2" + "variance" + "noise"; "bagged", the error of the mean of their curves; "best" the lowest
-    "test" so far and "best_step" when that was; "size", the root mean square of all weights, biases left out. With `early` these are of
-    the weights that each network's validation points liked best so far, and "validation" is that error's mean.
+    "test" so far and "best_step" when that was; "size", the root mean square of all weights, biases left out. With
+    `early` these are of the weights that each network's validation points liked best so far, and "validation" is that
+    error's mean.
     "failed": how many networks are no finite number any more; they are left out. Raises Problem for a snapshot of
     networks of another size.
     """

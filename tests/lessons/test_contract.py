@@ -230,10 +230,7 @@ def test_a_tiny_run_counts_its_steps_and_its_frames_fit_the_figures(name: str) -
 def fits(figure: board.Figure, folded: dict[str, Any]) -> None:
     """A figure as drawn at one step is sound: plotly takes it, tiles have their rows, images their colours."""
     if isinstance(figure, board.Plot):
-        bare = [
-            {key: value for key, value in trace.items() if key not in ("bind", "hold", "band", "first", "say")}
-            for trace in folded["traces"]
-        ]
+        bare = [{key: value for key, value in trace.items() if key not in (*OURS, "say")} for trace in folded["traces"]]
         go.Figure({"data": bare, "layout": folded["layout"]})
         return
     data = folded.get("data")
