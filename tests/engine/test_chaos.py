@@ -46,7 +46,8 @@ def test_workers_killed_at_random_under_twenty_runs_lose_none_and_double_none(tm
     for run in runs:
         engine.watch(run.id, run.id, run.learner)
     wait_until(lambda: all(run.step > 5 for run in runs), what="all going")
-    end, killed = time.monotonic() + SECONDS, set()
+    end = time.monotonic() + SECONDS
+    killed: set[int] = set()
     while time.monotonic() < end or len(killed) < 3:
         device = engine.devices()[0]
         if device["state"] == "ready" and device["pid"] not in killed:
