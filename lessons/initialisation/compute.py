@@ -54,7 +54,7 @@ class Stack:
         self.flat = torch.stack([torch.cat([one.flatten() for one in net]) for net in first])
         sizes = [one.numel() for one in first[0]]
         pieces = zip(torch.split(self.flat, sizes, 1), first[0], strict=True)
-        self.parts = [piece.unflatten(1, one.shape).requires_grad_() for piece, one in pieces]
+        self.parts = [torch.unflatten(piece, 1, one.shape).requires_grad_() for piece, one in pieces]
         kind = torch.optim.Adam if p.optimiser == "adam" else torch.optim.SGD
         self.optimiser: torch.optim.Optimizer = kind([self.flat], p.lr)
 
