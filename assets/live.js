@@ -1624,8 +1624,8 @@ class MapFigure extends Figure {
     }
     let { cell } = found;
     const { across } = found;
-    // whole pixels, crisp edges: of a cell, or of a tile where that is what counts
-    const unit = spec.whole ? tiles.columns : 1;
+    // whole pixels, crisp edges: of a cell, or of a tile where that is what counts or cells are too fine to tell
+    const unit = spec.whole || (!single && cell * ratio < 4) ? tiles.columns : 1;
     if (cell * unit * ratio >= 1 && !spec.smooth) cell = Math.floor(cell * unit * ratio) / ratio / unit;
     const down = Math.ceil(tiles.n / across);
     const used = left + across * cell * tiles.columns + gap * (across - 1);

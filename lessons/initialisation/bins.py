@@ -29,8 +29,8 @@ def row(halves: int, sign: int) -> int:
 def marks() -> list[str]:
     """A few bins to be named beside a histogram."""
     out = [""] * COUNT
-    out[0], out[MIDDLE] = "∞", "0"
-    for decades in (-4, 0, 4):
+    out[MIDDLE] = "0"
+    for decades in (0, 4):
         one = f"10{str(decades).translate(RAISED)}" if decades else "1"
         out[row(2 * decades, 1)], out[row(2 * decades, -1)] = one, f"−{one}"
     return out

