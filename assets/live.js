@@ -1486,7 +1486,7 @@ class MapFigure extends Figure {
   limits(tiles, index) {
     const { limits } = this.spec;
     const { colours, span } = this;
-    if (span) return span;
+    if (span && !Array.isArray(limits)) return span;
     let low = Infinity;
     let high = -Infinity;
     if (Array.isArray(limits)) [low, high] = limits;
@@ -1596,7 +1596,7 @@ class MapFigure extends Figure {
       if (spec.row_title) left += 16;
       if (names.length) top = 16;
       if (spec.column_title && !plane) top += 16;
-    }
+    } else if (spec.marks?.length) left = widest(spec.marks) + 8;
     const under = single && plane ? 16 + (spec.column_title ? 14 : 0) : 0; // the axis across
     if (under) left += widest([String(plane[0]).replace("-", "−")]) + 8;
     this.lines = Math.max(0, ...spec.tiles.map((name) => Math.max(...name.split(" || ").map((one) => one.split("\n").length))));
@@ -1722,8 +1722,22 @@ class MapFigure extends Figure {
     context.stroke();
   }
 
+  /** The marks beside the first tile of every row of tiles. */
+  marks(context, tiles) {
+    const { marks = [] } = this.spec;
+    const { cell, across } = this.plan;
+    context.font = this.font(10.5);
+    context.fillStyle = this.board.theme.text;
+    context.textAlign = "right";
+    context.textBaseline = "middle";
+    for (let index = 0; index < tiles.n; index += across) {
+      const [x, y] = this.corner(index);
+      marks.forEach((mark, row) => mark && context.fillText(mark, x - 5, y + (row + 0.5) * cell));
+    }
+  }
+
   labels(context, tiles) {
-    if (tiles.n !== 1 && !this.spec.whole) return;
+    if (tiles.n !== 1 && !this.spec.whole) return this.marks(context, tiles);
     const { spec, plan, rows, columns: names } = this;
     const [x, y] = this.corner(0);
     if (spec.plane) return void this.axes(context, x, y, plan.cell * tiles.columns, plan.cell * tiles.rows);

@@ -121,8 +121,11 @@ class Map:
     `limits`: "each" (a tile's own range), "all" (one range for all), or [low, high].
     "diverging" puts white at zero, blue above, orange below. `numbers` writes each cell's value into it. `smooth`
     blends the colours between cells. With `span` the tiles are bytes, and 0 to 255 stand for its two ends.
+    With `limits` as well, the colours end there; what is pointed at is said as it is.
     `across` tiles stand beside each other (0: as many as fit best). `whole`: a tile is one thing to point at, `rows`
     and `columns` name the rows and columns of tiles, and a click also gives `name`, the tile's.
+
+    `marks`, one for each row of cells or "", stand beside every row of tiles where there are several.
 
     A name in `tiles` may have several lines, and may be a reading (lessons/reading.py) of the moment on show. Patch
     data `dots`, uint8 (n, 3), are drawn on every tile: across and down in 255ths of it, and a class, odd blue and
@@ -143,6 +146,7 @@ class Map:
     rows: list[str] = field(default_factory=list)
     columns: list[str] = field(default_factory=list)
     tiles: list[str] = field(default_factory=list)
+    marks: list[str] = field(default_factory=list)
     row_title: str = ""
     column_title: str = ""
     numbers: bool = False

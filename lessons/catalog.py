@@ -61,6 +61,13 @@ CHAPTERS = (
         (
             Lesson("backprop", 15, ("gradient_descent",), icon=":material/undo:"),
             Lesson("activations", 15, ("gradient_descent",), icon=":material/show_chart:"),
+            Lesson("initialisation", 15, ("activations",), icon=":material/start:"),
+        ),
+    ),
+    Chapter(
+        "Building and judging",
+        "搭网络，看成败",
+        (
             Lesson("playground", 20, ("gradient_descent", "activations"), icon=":material/grid_view:"),
             Lesson("overfitting", 20, ("losses",), icon=":material/gesture:"),
         ),

@@ -1,9 +1,9 @@
 """python -m lessons.first [NAME …]: records each lesson's first.run, so that its page opens alive.
 
 A short run of the default settings, made on one thread of the processor by the lesson's own loop: scalars of every
-step, some frames, and the model at the end, so that questions about it can be answered; a small one also at the
-start and half-way. Of whole steps (engine/types.py) every picture is kept, and a small model more often. At most
-200 kB; a test makes it again and compares.
+step, some frames, and the model at the end, so that questions about it can be answered; a small one also at the start
+and half-way, one that would fill the file not at all. Of whole steps (engine/types.py) every picture is kept, and a
+small model more often. At most 200 kB; a test makes it again and compares.
 """
 
 from __future__ import annotations
@@ -80,8 +80,8 @@ def record(name: str, path: Path, frames: int) -> None:
             often = step.whole and step.step % max(1, total // OFTEN) == 0
             if often or step.step == total or step.step in (0, total // 2):
                 model = {key: array for key, array in step.state().items() if not key.startswith(("optim.", "rng."))}
-                small = sum(array.nbytes for array in model.values()) <= SMALL
-                if model and (small or step.step == total):
+                size = sum(array.nbytes for array in model.values())
+                if model and (size <= SMALL or step.step == total) and size <= LARGEST:
                     out.add_snapshot(pack({"step": step.step}, model))
     groups = [
         Group(

@@ -40,8 +40,8 @@ class Regularised(Perceptron):
             self.weights = torch.cat([self.weights, torch.ones(self.hidden), torch.zeros(self.hidden)])
 
     def forward(self, flat: Tensor, inputs: Tensor, training: bool = False) -> list[Tensor]:
-        layers: list[Tensor] = []
         h, first = inputs, 0
+        layers: list[Tensor] = []
         for (weight, bias), name in zip(self.layers(flat[: self.plain]), (*self.activations, "linear"), strict=True):
             h = F.linear(h, weight, bias)
             if len(layers) < len(self.activations):

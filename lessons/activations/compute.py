@@ -7,17 +7,17 @@ All nine start from the same weights and see the same points, and each goes its 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Mapping
-from functools import partial
+from collections.abc import Generator, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from engine.lane import one_by_one
 from engine.nn import perceptron
+from engine.nn.initial import initial
 from engine.nn.perceptron import FORWARD, Optimiser, Perceptron
 from engine.params import checked
 from engine.records import merged
@@ -30,19 +30,6 @@ Floats = npt.NDArray[np.float64]
 
 CHECK = 10  # steps between two looks at the held-out points and the units
 QUIET = 0.005  # a unit is asleep for a point where its function's slope is smaller than this
-
-
-def initial(weight: Tensor, init: str, generator: torch.Generator) -> Tensor:
-    """Fills `weight` (out, in) as torch.nn.init does it, and returns it."""
-    fill: dict[str, Callable[..., Tensor]] = {
-        "small": partial(nn.init.normal_, std=0.01),
-        "torch": partial(nn.init.kaiming_uniform_, a=math.sqrt(5)),  # what nn.Linear does: Var w = 1 / (3 fan_in)
-        "xavier": nn.init.xavier_normal_,
-        "he": partial(nn.init.kaiming_normal_, nonlinearity="relu"),
-        "orthogonal": nn.init.orthogonal_,
-        "normal": nn.init.normal_,
-    }
-    return fill[init](weight, generator=generator)
 
 
 class Nine:

@@ -16,40 +16,21 @@ from functools import lru_cache
 
 import numpy as np
 
-from lessons.activations.shapes import LEAK, SLOPE, VALUE, Floats
+from engine.nn.variance import moments, spread
 
 WIDTH = 128
 SAMPLES = 64
-EDGE = 9.0
-# Midpoints: no point lies on zero, where some functions have a jump or a kink.
-POINTS: Floats = np.arange(-EDGE + 0.01, EDGE, 0.02)
-WEIGHTS: Floats = np.exp(-np.square(POINTS) / 2) / np.exp(-np.square(POINTS) / 2).sum()
 
 
 def gain(init: str) -> float:
     """WIDTH times the variance of a weight between two layers of equal width."""
-    return {
-        "small": WIDTH * 0.01**2,
-        "torch": 1 / 3,
-        "xavier": 1.0,
-        "he": 2.0,
-        "orthogonal": 1.0,
-        "normal": float(WIDTH),
-    }[init]
+    return WIDTH * spread(init, WIDTH, WIDTH)[1]
 
 
 def squares(name: str, q: float) -> tuple[float, float]:
     """E[f(√q u)²] and E[f'(√q u)²] for a standard normal u: in closed form where there is one."""
-    if name == "linear":
-        return q, 1.0
-    if name == "step":
-        return 0.5, 0.0
-    if name == "relu":
-        return q / 2, 0.5
-    if name == "leaky":
-        return (1 + LEAK**2) * q / 2, (1 + LEAK**2) / 2
-    z = np.sqrt(q) * POINTS
-    return float(WEIGHTS @ np.square(VALUE[name](z))), float(WEIGHTS @ np.square(SLOPE[name](z)))
+    _, value, _, slope = moments(name, np.zeros(1), np.array([q]))
+    return value.item(), slope.item()
 
 
 @lru_cache(maxsize=1024)

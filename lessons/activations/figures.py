@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from engine.nn.shapes import SLOPE, VALUE, Floats
 from engine.types import Arrays, Problem, Tick, Values
 from lessons.activations import points
 from lessons.activations.depth import variances
 from lessons.activations.params import FUNCTIONS, GRAIN, REACH, SHAPES, Params
-from lessons.activations.shapes import SLOPE, VALUE, Floats
 from lessons.board import CATEGORIES, Choose, Figure, Map, Patch, Plot
 from lessons.text import Words
 

@@ -14,10 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from engine.nn.initial import initial
 from engine.nn.perceptron import FORWARD
 from engine.params import checked
 from engine.types import Arrays, Job, Problem, Scalars, Snapshot, Step, Values
-from lessons.activations.compute import initial
 from lessons.backprop.params import Params
 from lessons.backprop.tape import Operation, Tape, pretty
 

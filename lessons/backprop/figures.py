@@ -326,7 +326,7 @@ def update(params: Params, tick: Tick) -> list[Patch]:
     given = {now.tape.nodes[i].name: float(now.values[i]) for i in now.tape.given}
     said = {"line": line(now), "step": float(tick.step)}
     return [
-        Patch("graph", {**picture, "given": given, "back": now.back, "say": said}),
+        Patch("graph", {**picture, "given": given, "back": now.operation.phase == "backward", "say": said}),
         Patch("terms", {"names": names, "values": values, "say": said}),
     ]
 
@@ -455,8 +455,7 @@ def rows(now: Moment) -> tuple[list[str], np.ndarray[Any, np.dtype[np.float64]]]
             elif kind.startswith("loss."):
                 loss_rows(now, row)
             else:
-                ends = [float(now.values[arg]) for arg in args][:2]
-                first, second = [*ends, nan, nan][:2]
+                first, second, *_ = [*(float(now.values[arg]) for arg in args), nan]
                 row(f"{now.name(i)} = {formula(now, i)}", first, second, now.values[i], nan)
     return names, np.array(values, np.float64).reshape(len(names), 4)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -216,7 +217,7 @@ class Playground:
         sure = probabilities(cells[-self.p.outputs :], self.p.loss).nan_to_num(0.5)
         k = self.p.kinds
         pairs = self.data.test_class * k + self.learners[0].guesses(self.points["test"])
-        many = sum(out * (into + 1) for into, out in zip(self.p.sizes, self.p.sizes[1:], strict=False))
+        many = sum(out * (into + 1) for into, out in pairwise(self.p.sizes))
         return {
             "map": (255 * sure).clamp(0, 255).round().to(torch.uint8).numpy(),
             "sizes": np.array(self.p.sizes, np.int32),

@@ -58,9 +58,9 @@ def _data(
         )
     order = random.permutation(len(x))
     cut = min(len(x) - 1, max(1, round(share * len(x))))
-    where = x.astype(np.float32)
+    places = x.astype(np.float32)
     train, test = order[:cut], order[cut:]
-    return Data(where[train], y[train], where[test], y[test])
+    return Data(places[train], y[train], places[test], y[test])
 
 
 def make(

@@ -12,7 +12,7 @@ import statistics
 import sys
 import time
 
-NAMES = ("playground", "live", "cnn", "web", "activations", "attention", "fork", "records", "lanes", "class")
+NAMES = ("playground", "live", "cnn", "web", "activations", "attention", "fork", "records", "lanes", "class", "fair")
 
 
 def calibration_ms() -> float:

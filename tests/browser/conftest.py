@@ -77,7 +77,8 @@ class Tab:
         self.page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]", timeout=1000 * WAIT_S)
 
     def board(self, expression: str) -> Any:
-        """The value of a JavaScript expression about `board`, the one on this page."""
+        """The value of a JavaScript expression about `board`, the one on this page, once it is there."""
+        self.page.wait_for_function("window.torchroom?.board?.run")
         return self.page.evaluate(f"(() => {{ const board = window.torchroom.board; return {expression}; }})()")
 
     def until(self, expression: str, seconds: float = WAIT_S) -> Any:

@@ -1141,7 +1141,7 @@ def test_figures_out_of_sight_are_not_drawn(view: View) -> None:
 
 def test_a_network_is_drawn_lends_its_units_and_takes_another_weight(view: View) -> None:
     """Colours, hits and choices of the seventh kind, with weights and maps that are known."""
-    view.open(spec="worded")
+    view.open(spec="en-words")
     view.until("torchroom.board.figures.get('net')?.drawn > 0")
     net = "torchroom.board.figures.get('net')"
     assert view.js(f"[{net}.weight(1, 0, 1), {net}.weight(1, 1, -1), {net}.weight(2, 0, 1)]") == [-2, 1, 1]

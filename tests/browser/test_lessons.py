@@ -41,13 +41,10 @@ def test_a_cold_deep_link_is_right_in_either_language(tab: Tab, lesson: str, lan
 def test_a_lesson_opens_alive_trains_and_draws(tab: Tab, lesson: str) -> None:
     tab.open(f"{lesson}?pace=5")  # not over before a slow browser has looked
     tab.until("board.run && board.run.status === 'recorded' && board.head > 10")
+    drawn = tab.board("board.counters.drawn[board.spec.figures[0].id] ?? 0")
     tab.run()
-    head = tab.board("board.head")
-    tab.until(f"board.head > {head} + 3")
-    drawn = tab.board("board.counters.drawn")
-    tab.until("board.counters.drawn[board.spec.figures[0].id] > " + str(drawn[next(iter(drawn))]))
-    points = tab.board("board.run.history.rows.n")
-    tab.until(f"board.run.history.rows.n > {points}")
+    tab.until("board.head > 3 && board.run.history.rows.n > 3")
+    tab.until(f"board.counters.drawn[board.spec.figures[0].id] > {drawn} + 2")
     assert tab.board("board.counters.connections") == 1
 
 

@@ -27,10 +27,12 @@ def at(tab: Tab, spot: str) -> tuple[float, float]:
 
 
 def test_a_unit_is_enlarged_a_weight_is_written_and_the_network_grows_while_it_runs(tab: Tab) -> None:
-    tab.open("playground?lang=en&steps=1000000&pace=200&seed=3&hidden=3-2")
+    tab.open("playground?lang=en&steps=1000000&pace=200&seed=3&hidden=3-3")
     tab.until(f"board.run?.status === 'recorded' && {NET}.drawn > 0")
+    expect(tab.page.get_by_text("computing on")).to_be_visible()  # when it comes the page is drawn again
+    tab.rested()
     first = tab.run()
-    tab.until(f"{SIZES} === '2,3,2,1' && board.head > 30")
+    tab.until(f"{SIZES} === '2,3,3,1' && board.head > 30")
     # pointed at, a unit is shown large, and the exact value under the pointer is asked for
     tab.page.mouse.move(*at(tab, f"{NET}.plan.spots[1][1]"))
     tab.until(f"{MAP}.lent?.unit === 1 && {NET}.tip.textContent.includes('layer 1, unit 2')")
@@ -41,13 +43,13 @@ def test_a_unit_is_enlarged_a_weight_is_written_and_the_network_grows_while_it_r
     tab.until(f"{MAP}.lent === null && /: 0\\.\\d{{5,}}$/.test({MAP}.tip.textContent)")
     # + over the first layer: the run goes on in a fork
     tab.page.get_by_role("button", name="One unit more").first.click()
-    tab.until(f"board.run.id !== {first!r} && board.run.status === 'running' && {SIZES} === '2,4,2,1'")
+    tab.until(f"board.run.id !== {first!r} && board.run.status === 'running' && {SIZES} === '2,4,3,1'")
     second = str(tab.board("board.run.id"))
     step = tab.until("board.origin?.step")
     assert tab.board("board.origin.run.id") == first
     assert step >= 30
     tab.until(f"board.head > {step} + 20")
-    assert "hidden=4-2" in tab.page.url
+    assert "hidden=4-3" in tab.page.url
     # a click on a unit, another bias
     tab.page.mouse.click(*at(tab, f"{NET}.plan.spots[2][0]"))
     form = tab.page.locator(".tr-edit")
@@ -59,8 +61,8 @@ def test_a_unit_is_enlarged_a_weight_is_written_and_the_network_grows_while_it_r
     tab.until(f"Math.abs({NET}.weight(2, 0, -1) - 7.5) < 3")
     # a setting of the column carries the run on as well
     third = str(tab.board("board.run.id"))
-    tab.page.get_by_test_id("stPills").get_by_role("button").nth(4).click()
-    tab.until(f"board.run.id !== {third!r} && {SIZES} === '3,4,2,1'")
+    tab.page.get_by_role("button", name="x₁x₂").click()
+    tab.until(f"board.run.id !== {third!r} && {SIZES} === '3,4,3,1'")
     # by the keyboard: to the first hidden unit, and open it
     tab.page.locator(".tr-network").focus()
     for key in ("ArrowRight", "ArrowRight", "Enter"):
@@ -72,8 +74,11 @@ def test_a_unit_is_enlarged_a_weight_is_written_and_the_network_grows_while_it_r
 
 def test_points_are_drawn_and_a_csv_is_read_or_told_what_is_wrong(tab: Tab, tmp_path: Any) -> None:
     tab.open("playground?lang=en&points=drawn&steps=1000000&pace=200&seed=4&hidden=3")
+    tab.until("board.run && board.head > 0")
+    expect(tab.page.get_by_text("computing on")).to_be_visible()  # when it comes the page is drawn again
+    tab.rested()
     first = tab.run()
-    tab.until(f"{MAP}.draws && {MAP}.plan && {MAP}.data.dots.shape[0] === 40 && board.head > 10")
+    tab.until(f"{MAP}.draws && {MAP}.plan && {MAP}.data.dots?.shape[0] === 40 && board.head > 10")
     plane = tab.page.locator("[data-figure=boundary] .tr-canvas").bounding_box()
     assert plane
     x, y = plane["x"] + plane["width"] / 2, plane["y"] + plane["height"] / 3
@@ -82,7 +87,7 @@ def test_points_are_drawn_and_a_csv_is_read_or_told_what_is_wrong(tab: Tab, tmp_
     tab.page.mouse.move(x + 30, y, steps=6)
     assert tab.board(f"{MAP}.stroke.length") > 2
     tab.page.mouse.up()
-    tab.until(f"board.run.id !== {first!r} && {MAP}.data.dots.shape[0] > 42 && board.run.status === 'running'")
+    tab.until(f"board.run.id !== {first!r} && {MAP}.data.dots?.shape[0] > 42 && board.run.status === 'running'")
     assert "drawn=" in tab.page.url
     tab.page.get_by_text("More settings").click()
     bad, good = tmp_path / "bad.csv", tmp_path / "good.csv"
@@ -92,6 +97,6 @@ def test_points_are_drawn_and_a_csv_is_read_or_told_what_is_wrong(tab: Tab, tmp_
     expect(tab.page.get_by_text(re.compile("This CSV cannot be used: line 2"))).to_be_visible()
     before = str(tab.board("board.run.id"))
     tab.page.locator("input[type=file]").set_input_files(good)
-    tab.until(f"board.run.id !== {before!r} && {SIZES} === '2,3,3' && {MAP}.data.dots.shape[0] === 30")
-    assert tab.board(f"{MAP}.data.tiles.shape.join()") == "1,50,50,3"
+    tab.until(f"board.run.id !== {before!r} && {SIZES} === '2,3,3' && {MAP}.data.dots?.shape[0] === 30")
+    assert tab.board(f"{MAP}.data.tiles?.shape.join()") == "1,50,50,3"
     assert re.search(r"csv=[0-9a-f]{64}", tab.page.url)

@@ -49,9 +49,16 @@ def exported(name: str, folder: Path) -> bytes:
     return path.read_bytes()
 
 
+class File(bytes):
+    """What a failing test need not print in full."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} bytes>"
+
+
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    return exported("activations", tmp_path_factory.mktemp("sound"))
+    return File(exported("activations", tmp_path_factory.mktemp("sound")))
 
 
 @pytest.mark.parametrize("name", NAMES)

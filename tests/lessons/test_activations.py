@@ -16,7 +16,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from engine.nn.initial import initial
 from engine.nn.perceptron import FORWARD
+from engine.nn.shapes import SLOPE, VALUE
 from engine.params import checked
 from engine.types import Job, Problem, Scalars, Snapshot, Step
 from lessons import catalog, text
@@ -28,7 +30,6 @@ from lessons.activations.compute import (
     Nine,
     check,
     dots,
-    initial,
     look,
     run,
     travelled,
@@ -36,7 +37,6 @@ from lessons.activations.compute import (
 from lessons.activations.depth import SAMPLES, WIDTH, gain, variances
 from lessons.activations.params import FUNCTIONS, INITS, POINTS, PRESETS, SHAPES, TINY, Params
 from lessons.activations.points import REACH, SIDE, Points, points
-from lessons.activations.shapes import SLOPE, VALUE
 from lessons.board import Choose, Map, Plot, fold
 from lessons.reading import reading
 

@@ -147,9 +147,8 @@ def test_measured_losses_and_shares_are_those_of_all_points() -> None:
         found = dict(zip(group.names, group.values[-1], strict=True))
         for part in ("train", "test"):
             where, kinds = getattr(lane.data, part), getattr(lane.data, f"{part}_class")
-            scores = forward(
-                lane.net.weights.double().numpy(), lane.p, points.features(where, lane.p.features).astype(np.float64)
-            )[1][-1]
+            x = points.features(where, lane.p.features).astype(float)
+            scores = forward(lane.net.weights.double().numpy(), lane.p, x)[1][-1]
             guess = (scores[:, 0] > 0).astype(int) if lane.p.outputs == 1 else scores.argmax(1)
             assert found[part] == pytest.approx(cost(lane.p, scores, kinds)[0], abs=2e-6)
             assert found[f"right.{part}"] == pytest.approx(float((guess == kinds).mean()))

@@ -1,0 +1,3 @@
+from pages.ui import lesson
+
+lesson.show("initialisation")
