@@ -1196,15 +1196,18 @@ class PlotFigure extends Figure {
     event.stopPropagation();
     this.dragging = true;
     const before = this.stroke ?? trace.y;
+    const nearest = new Map(); // how near the pointer has come to an x that it did not pass
     const follow = (next) => {
       const now = at(next);
       const [[left, y0], [right, y1]] = [last, now].sort((a, b) => a[0] - b[0]);
-      const half = (pixels[pixels.length - 1] - pixels[0]) / (pixels.length - 1) / 2; // the nearest x also gets it
+      const half = (pixels[pixels.length - 1] - pixels[0]) / (pixels.length - 1) / 2; // an x so near to an end also gets it
       this.stroke = (this.stroke ?? before).map((old, i) => {
-        if (pixels[i] < left - half || pixels[i] > right + half) return old;
+        const far = Math.max(0, left - pixels[i], pixels[i] - right);
+        if (far && far >= Math.min(half, nearest.get(i) ?? Infinity)) return old;
+        nearest.set(i, far);
         const part = clamp((pixels[i] - left) / (right - left || 1), 0, 1);
         const y = clamp(up.p2d(y0 + part * (y1 - y0)), from, to);
-        return Number(y.toPrecision(3));
+        return Number(Number(y.toPrecision(3)).toFixed(4)); // short in a link, and never with an exponent
       });
       last = now;
       this.dirty = this.board.readAgain = true;

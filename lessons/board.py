@@ -92,8 +92,9 @@ class Plot:
 
     On a plot where a trace has "draw": {"sets": SETTING, "from": 0.1, "to": 10} a press draws that trace: its x stay,
     its y (null: nothing drawn there) follow the pointer between these two ends, and go to the setting (a Text) as
-    numbers with a comma between, "" for null. With "against": NAME, a trace bound to scalars, and "say": KEY, the
-    factor by which the drawing is off that trace (the geometric mean over all x that both have) fills the reading.
+    numbers of up to four decimals with a comma between, "" for null. With "against": NAME, a trace bound to scalars,
+    and "say": KEY, the factor by which the drawing is off that trace (the geometric mean over all x that both have)
+    fills the reading.
 
     A patch finds a trace by its "key" where it has one, so that its name may be a word of the page's language.
     """

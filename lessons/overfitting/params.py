@@ -12,7 +12,7 @@ CURVES = ("wave", "line", "jump", "drawn")
 SETS = ("fresh", "same", "bootstrap")
 BINS = tuple(round(-8.0 + 16 * k / 41, 6) for k in range(42))  # of weights; the outer ones also count what lies beyond
 COLUMNS = 24  # places of a drawn curve
-HEIGHT = r"(-?[01](\.\d{1,3})?)?"  # of a drawn truth: below 2 either way
+HEIGHT = r"(-?[01](\.\d{1,4})?)?"  # of a drawn truth: below 2 either way
 ERROR = r"(\d{1,2}(\.\d{1,4})?)?"  # of a drawn guess
 
 

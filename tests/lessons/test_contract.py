@@ -163,6 +163,7 @@ def test_it_draws_valid_figures_in_both_languages(name: str) -> None:
                     checked(type(settings), {one["sets"]: one["to"]})
 
 
+SAID = ("say", "low", "lower", "upper", "high")  # what patches and bands put into one
 OURS = ("bind", "hold", "band", "first", "draw", "key")  # what lessons/board.py adds to a plotly trace
 
 
@@ -230,7 +231,7 @@ def test_a_tiny_run_counts_its_steps_and_its_frames_fit_the_figures(name: str) -
 def fits(figure: board.Figure, folded: dict[str, Any]) -> None:
     """A figure as drawn at one step is sound: plotly takes it, tiles have their rows, images their colours."""
     if isinstance(figure, board.Plot):
-        bare = [{key: value for key, value in trace.items() if key not in (*OURS, "say")} for trace in folded["traces"]]
+        bare = [{key: value for key, value in trace.items() if key not in (*OURS, *SAID)} for trace in folded["traces"]]
         go.Figure({"data": bare, "layout": folded["layout"]})
         return
     data = folded.get("data")

@@ -191,6 +191,7 @@ def test_a_drawn_truth_goes_through_what_was_drawn() -> None:
     p = Params(curve="drawn", truth="1,,0" + "," * (COLUMNS - 3))
     assert truth(p, np.array([-1.0, -1 + 2 / 23, -1 + 4 / 23, 1.0])) == pytest.approx([1.0, 0.5, 0.0, 0.0])
     assert (truth(Params(curve="drawn"), GRID) == 0).all()
+    assert drawn(Params(truth="-0.0812" + "," * (COLUMNS - 1)).truth)[0] == -0.0812
     for bad in ("1", "a" + "," * (COLUMNS - 1), "5" + "," * (COLUMNS - 1)):
         with pytest.raises(Problem, match="truth"):
             checked(Params, {"truth": bad})
