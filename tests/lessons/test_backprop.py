@@ -239,7 +239,7 @@ def test_every_gradient_of_an_expression_is_torchs_own(typed: str, values: tuple
         name: torch.tensor(value, dtype=torch.float64, requires_grad=True)
         for name, value in zip("abc", values, strict=True)
     }
-    root = TEXTS[typed](leaves)
+    root: Tensor = TEXTS[typed](leaves)  # type: ignore[no-untyped-call]
     root.backward()  # type: ignore[no-untyped-call]
     machine = Machine(tape, np.array([leaves[tape.nodes[i].name].item() for i in tape.given]))
     for operation in tape.operations("unit")[:-1]:
