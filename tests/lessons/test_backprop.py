@@ -239,8 +239,8 @@ def test_every_gradient_of_an_expression_is_torchs_own(typed: str, values: tuple
         name: torch.tensor(value, dtype=torch.float64, requires_grad=True)
         for name, value in zip("abc", values, strict=True)
     }
-    root: Any = TEXTS[typed](leaves)  # type: ignore[no-untyped-call]
-    root.backward()
+    root: Tensor = TEXTS[typed](leaves)  # type: ignore[no-untyped-call]
+    root.backward()  # type: ignore[no-untyped-call]
     machine = Machine(tape, np.array([leaves[tape.nodes[i].name].item() for i in tape.given]))
     for operation in tape.operations("unit")[:-1]:
         machine.do(operation, 0.1, False)
