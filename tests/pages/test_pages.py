@@ -219,6 +219,18 @@ def test_the_other_language_keeps_the_settings() -> None:
     assert link(app)["lr"] == "0.123"
 
 
+def test_every_run_tells_the_browser_every_value() -> None:
+    """The first run may be cut off by another before the browser has heard of it."""
+    app = page("gradient_descent", momentum="0.5", surface="saddle", optimisers="sgd,adam", lr="0.123")
+    app.run()
+    assert list(app.slider(key="gradient_descent.momentum").proto.default) == [0.5]
+    assert app.selectbox(key="gradient_descent.surface").proto.default == 2
+    rates = app.select_slider(key="gradient_descent.lr").proto
+    assert rates.options[int(rates.default[0])] == "0.123"
+    chosen = app.get("button_group")[0].proto
+    assert [chosen.options[index].content for index in chosen.default] == ["SGD", "Adam"]
+
+
 def test_settings_outlive_a_visit_to_another_page() -> None:
     app = page("gradient_descent")
     app.slider(key="gradient_descent.momentum").set_value(0.5).run()
