@@ -6,6 +6,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+BESIDE := -n auto --maxprocesses 8 --dist loadfile --durations 15
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -42,10 +43,10 @@ check: dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# what only computes goes side by side; processes and browsers, which have to keep time, one after the other
+# first what only computes, then processes and browsers: those wait more than they work, and would wait for the others
 test: check browser
-	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile tests/unit tests/lessons tests/pages
-	$(BIN)/python -m pytest tests/engine tests/web tests/browser
+	$(BIN)/python -m pytest $(BESIDE) tests/unit tests/lessons tests/pages
+	$(BIN)/python -m pytest $(BESIDE) tests/engine tests/web tests/browser
 
 bench: dev
 	$(BIN)/python -m tests.bench $(NAME)
