@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import time
 from collections.abc import Callable
 
 import pytest
+from hypothesis import settings
+
+# The same examples every time, so that a change fails on what it changed; TORCHROOM_EXAMPLES=new looks for others.
+settings.register_profile("same", derandomize=os.environ.get("TORCHROOM_EXAMPLES") != "new")
+settings.load_profile("same")
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 60.0, what: str = "") -> None:

@@ -63,7 +63,8 @@ def test_values_and_gradients_are_torchs(
     found = torch.autograd.grad(ours, inputs, slopes)
     right = torch.autograd.grad(theirs, exact, slopes.double())
     for one, other in zip(found, right, strict=True):
-        assert float((one - other).abs().max()) <= 2e-6 * max(1.0, float(other.abs().max()))
+        # a gradient is a sum of thousands of parts in float32, and may itself be small
+        assert float((one - other).abs().max()) <= 1e-5 * max(1.0, float(other.abs().max()))
 
 
 def test_a_window_whose_winner_is_not_above_zero_has_no_gradient() -> None:
