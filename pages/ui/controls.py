@@ -110,12 +110,13 @@ def label(words: Words, name: str) -> ControlWords:
 def one(visit: state.Visit, name: str, control: Control, words: Words, changed: Changed) -> None:
     """Draws one setting.
 
-    Its value is the widget's default too: what the session's state says is sent to the browser by the first run that
-    draws it, and nothing by that run reaches the browser if another takes its place.
+    The value it begins with is the widget's default too: what the session's state says is sent to the browser by the
+    first run that draws it, and nothing by that run reaches the browser if another takes its place.
     """
     said = label(words, name)
     key = key_of(visit.lesson, name)
     value = visit.drafts.get(name, getattr(visit.params, name))
+    default = state.first(key, value)
     explained = said.help
     if control.live and not control.view:
         explained = say("live_note", words.language, help=explained).strip()
@@ -129,21 +130,23 @@ def one(visit: state.Visit, name: str, control: Control, words: Words, changed: 
     match control:
         case Slider(log=True):
             whole = isinstance(value, int)
-            grid = with_value(grid_of(control.low, control.high, whole), value)
+            grid = with_value(with_value(grid_of(control.low, control.high, whole), value), default)
             state.seed(key, value)
-            st.select_slider(said.label, grid, value, format_func=shown_number, **common)
+            st.select_slider(said.label, grid, default, format_func=shown_number, **common)
         case Slider():
             kind = int if isinstance(getattr(visit.params, name), int) else float
             step = kind(control.step) if control.step else (1 if kind is int else (control.high - control.low) / 100)
             state.seed(key, kind(value))
             plain = "%d" if kind is int else "%g"
-            st.slider(said.label, kind(control.low), kind(control.high), kind(value), step=step, format=plain, **common)
+            st.slider(
+                said.label, kind(control.low), kind(control.high), kind(default), step=step, format=plain, **common
+            )
         case Choice(row=True) if in_a_row(options.get(option, option) for option in control.options):
             state.seed(key, value)
             st.segmented_control(
                 said.label,
                 control.options,
-                default=value,
+                default=default,
                 format_func=lambda option: options.get(option, option),
                 required=True,
                 width="stretch",
@@ -152,35 +155,35 @@ def one(visit: state.Visit, name: str, control: Control, words: Words, changed: 
         case Choice():
             common["key"] = worded(key, words.language)
             state.seed(common["key"], value)
-            index = control.options.index(value)
+            index = control.options.index(default)
             st.selectbox(
                 said.label, control.options, index, format_func=lambda option: options.get(option, option), **common
             )
         case Several(many=True):
             state.seed(key, list(value))
             st.multiselect(
-                said.label, control.options, list(value), placeholder=say("search", words.language), **common
+                said.label, control.options, list(default), placeholder=say("search", words.language), **common
             )
         case Several():
             state.seed(key, list(value))
             st.pills(
                 said.label,
                 control.options,
-                default=list(value),
+                default=list(default),
                 format_func=lambda option: options.get(option, option),
                 selection_mode="multi",
                 **common,
             )
         case Toggle():
             state.seed(key, value)
-            st.toggle(said.label, value, **common)
+            st.toggle(said.label, default, **common)
         # no max_chars in either: the browser would refuse a text that is too long without a word
         case Text() if control.lines > 1:
             state.seed(key, value)
-            st.text_area(said.label, value, height=24 * control.lines + 20, **common)
+            st.text_area(said.label, default, height=24 * control.lines + 20, **common)
         case Text() | Named():
             state.seed(key, value)
-            st.text_input(said.label, value, **common)
+            st.text_input(said.label, default, **common)
         case File():
             st.file_uploader(said.label, list(control.suffixes), max_upload_size=control.largest, **common)
         case Picture():
@@ -205,7 +208,7 @@ def seed_row(visit: state.Visit, words: Words, changed: Changed) -> None:
             said.label,
             0,
             2**31 - 1,
-            visit.params.seed,  # type: ignore[attr-defined]
+            state.first(key, visit.params.seed),  # type: ignore[attr-defined]
             step=1,
             key=key,
             help=help_text,

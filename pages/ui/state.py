@@ -165,6 +165,12 @@ def seed(key: str, value: Any) -> None:
         st.session_state[key] = value
 
 
+def first(key: str, value: Any) -> Any:
+    """What the widget `key` had when this session drew it first: its default, which does not move with it, or a
+    redrawing would take the reader's next move for the last one."""
+    return st.session_state.setdefault(f"first {key}", value)
+
+
 def get(key: str, default: Any = None) -> Any:
     """A widget's value, or anything else kept for this session."""
     return st.session_state.get(key, default)

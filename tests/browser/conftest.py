@@ -25,9 +25,12 @@ FLAGS = [
 WAIT_S = 60  # what is right never needs it, whatever else the machine does
 expect.set_options(timeout=1000 * WAIT_S)
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-# A software renderer tells of its own slowness, and Streamlit looks for its base path by trying the page's own first;
-# neither is anything a page of ours could mend.
-NOT_OURS = re.compile("GPU stall due to ReadPixels|willReadFrequently|404 .*/_stcore/(health|host-config)")
+# A software renderer tells of its own slowness, Streamlit looks for its base path by trying the page's own first, and
+# plotly draws for a moment on an axis that has no range yet.
+NOT_OURS = re.compile(
+    "GPU stall due to ReadPixels|willReadFrequently|404 .*/_stcore/(health|host-config)"
+    '|<path> attribute d: Expected number, "MNaN'
+)
 
 
 def browser_path() -> str | None:

@@ -618,7 +618,7 @@ def test_updates_replace_nothing_and_keep_zoom_and_camera(view: View) -> None:
     assert after[2] == pytest.approx(before[2], rel=1e-3)
     assert after[3] > before[3]
     assert view.kept(nodes)
-    view.figure("loss").locator(".tr-tool").first.click()  # reset view
+    view.figure("loss").locator(".tr-tool:visible").first.click()  # reset view
     view.page.wait_for_timeout(500)
     assert view.js(state)[0] != before[0]
 
