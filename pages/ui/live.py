@@ -41,7 +41,7 @@ from pages.ui.served import Served
 
 LOG = logging.getLogger("torchroom.live")
 
-PERIOD = 0.04  # seconds between two blocks of scalars of one run: at most 25 a second
+PERIOD = 0.05  # seconds between two blocks of scalars of one run: at most 20 a second
 NEWS = 0.25  # seconds between two "run" messages that differ in rate or viewers only
 RING = 96  # messages kept for a run; about four seconds
 LONGEST = 64 << 10  # bytes of one message from a browser
