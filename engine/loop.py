@@ -281,7 +281,7 @@ class Loop:
                 now = time.monotonic()
                 if run.id not in self.runs or now >= end or interrupted():
                     break
-            if run.lane is None:
+            if run.lane is None and run.id in self.runs:  # one that is over holds nothing
                 run.memory += devices.held(self.device) - held
                 self._check_memory(run)
         except Exception as error:  # any lesson may fail in any way; that is its own run's end

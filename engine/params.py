@@ -244,11 +244,7 @@ class Picture:
         return value
 
     def check(self, name: str, value: Any) -> None:
-        if not re.fullmatch("([0-9a-f]{64})?", value):
-            raise Problem(
-                f"{name} = {value!r:.60} is not the mark of an uploaded picture. Upload the picture itself.",
-                f"{name} = {value!r:.60} 不是已上传图片的标识，请直接上传图片。",
-            )
+        check_digest(name, value, ("picture", "图片"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,11 +264,17 @@ class File:
         return value
 
     def check(self, name: str, value: Any) -> None:
-        if not re.fullmatch("([0-9a-f]{64})?", value):
-            raise Problem(
-                f"{name} = {value!r:.60} is not the mark of an uploaded file. Upload the file itself.",
-                f"{name} = {value!r:.60} 不是已上传文件的标识，请直接上传文件。",
-            )
+        check_digest(name, value, ("file", "文件"))
+
+
+def check_digest(name: str, value: Any, kind: tuple[str, str]) -> None:
+    """Raises Problem for what cannot stand for an upload of that `kind`, named in English and Chinese."""
+    if not re.fullmatch("([0-9a-f]{64})?", value):
+        en, zh = kind
+        raise Problem(
+            f"{name} = {value!r:.60} is not the mark of an uploaded {en}. Upload the {en} itself.",
+            f"{name} = {value!r:.60} 不是已上传{zh}的标识，请直接上传{zh}。",
+        )
 
 
 def plain(value: float) -> str:

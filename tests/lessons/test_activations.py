@@ -39,19 +39,9 @@ from lessons.activations.params import FUNCTIONS, INITS, POINTS, PRESETS, SHAPES
 from lessons.activations.points import REACH, SIDE, Points, points
 from lessons.board import Choose, Map, Plot, fold
 from lessons.reading import reading
+from tests.lessons.modules import MODULE
 
 ENTRY = "lessons.activations.compute:run"
-MODULE: dict[str, Any] = {
-    "sigmoid": nn.Sigmoid,
-    "tanh": nn.Tanh,
-    "relu": nn.ReLU,
-    "leaky": nn.LeakyReLU,
-    "elu": nn.ELU,
-    "gelu": nn.GELU,
-    "silu": nn.SiLU,
-    "softplus": nn.Softplus,
-    "linear": nn.Identity,
-}
 
 
 def job(**values: Any) -> Job:

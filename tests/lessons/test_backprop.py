@@ -35,19 +35,9 @@ from lessons.backprop.params import ACTIVATIONS, LOSSES, PRESETS, STEPS, Params
 from lessons.backprop.tape import expression, network, pretty
 from lessons.board import Graph, Patch, Plot, Table
 from lessons.reading import reading
+from tests.lessons.modules import MODULE
 
 ENTRY = "lessons.backprop.compute:run"
-MODULE: dict[str, type[nn.Module]] = {
-    "sigmoid": nn.Sigmoid,
-    "tanh": nn.Tanh,
-    "relu": nn.ReLU,
-    "leaky": nn.LeakyReLU,
-    "elu": nn.ELU,
-    "gelu": nn.GELU,
-    "silu": nn.SiLU,
-    "softplus": nn.Softplus,
-    "linear": nn.Identity,
-}
 
 
 def job(**values: Any) -> Job:

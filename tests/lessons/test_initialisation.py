@@ -28,17 +28,9 @@ from lessons.initialisation.compute import begin, histogram, look, run, shapes
 from lessons.initialisation.digits import BATCH, batch, images
 from lessons.initialisation.params import CLASSES, FUNCTIONS, INITS, PIXELS, TINY, Params
 from lessons.reading import reading
+from tests.lessons.modules import MODULE
 
 ENTRY = "lessons.initialisation.compute:run"
-MODULE = {
-    "linear": nn.Identity,
-    "sigmoid": nn.Sigmoid,
-    "tanh": nn.Tanh,
-    "relu": nn.ReLU,
-    "leaky": nn.LeakyReLU,
-    "elu": nn.ELU,
-    "silu": nn.SiLU,
-}
 WORDS = text.read("initialisation", "en")
 
 

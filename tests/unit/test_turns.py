@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine import generators, loop
+from engine import devices, generators, loop
 from engine.loop import Active, Loop, Turns
 from engine.types import Job, Step
 
@@ -83,6 +83,19 @@ def test_who_was_away_has_saved_nothing_up(clock: Clock) -> None:
     before = len(early)
     live(one, clock, 2)
     assert len(late) == pytest.approx(len(early) - before, abs=4)
+
+
+def test_a_run_that_ends_is_not_judged_by_what_it_held(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = Loop("cpu", lambda message: None)
+    held = iter(range(0, 10**18, 10**15))
+    monkeypatch.setattr(devices, "held", lambda device: next(held))
+    ticks: list[float] = []
+    join(one, clock, "a", "ann", 1e-4, 0, ticks)
+    going = one.runs["a"].going
+    assert isinstance(going, Generator)
+    going.close()  # its next turn is its end
+    assert one.turn() == 0
+    assert (one.runs, one._turns) == ({}, {})
 
 
 def test_a_learner_with_many_runs_has_one_share(clock: Clock) -> None:
