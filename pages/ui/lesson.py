@@ -101,7 +101,7 @@ def press(name: str) -> None:
 
 def submit(name: str) -> None:
     """A run of the settings as they stand; the same settings again are a new attempt."""
-    visit = state.visit(name)
+    visit = state.acting(name)
     if visit.drafts:  # something typed cannot be used: the message about it stays
         return
     room = the_room()
@@ -136,7 +136,7 @@ def typed(name: str) -> bool:
 
     Mostly the board has begun its run already; only where it could not, or the run is of other settings, one is begun.
     """
-    visit = state.visit(name)
+    visit = state.acting(name)
     sent = state.component(f"board.{name}", "box") or {}
     field = next((one for one, control in type(visit.params).controls() if getattr(control, "board", False)), None)
     number, text, run = (sent.get(key) for key in ("n", "text", "run"))
@@ -178,7 +178,7 @@ def take_up(visit: state.Visit) -> None:
 def forked(name: str) -> None:
     """The fork button: a new run goes on from a step of the one on the board, with the settings as they stand."""
     asked = dict(state.component(f"board.{name}", "fork") or {})
-    visit = state.visit(name)
+    visit = state.acting(name)
     source, step = asked.get("run"), asked.get("step")
     if visit.drafts or not isinstance(source, str) or not isinstance(step, int):
         return
@@ -194,7 +194,7 @@ def forked(name: str) -> None:
 
 def changed(name: str, setting: str) -> None:
     """A widget moved: the visit takes its value, and a run that goes on takes it too if the setting is a live one."""
-    visit = state.visit(name)
+    visit = state.acting(name)
     if setting == "another seed":
         visit.take({"seed": state.new_seed()})
         return
@@ -284,7 +284,7 @@ def carry(visit: state.Visit) -> bool:
 
 def adopt(name: str, settings: Mapping[str, Any], fresh: bool, go: bool) -> None:
     """Takes several settings at once, over the defaults if `fresh`, and runs them if `go`."""
-    visit = state.visit(name)
+    visit = state.acting(name)
     base = type(visit.params)().model_dump() if fresh else {}
     if fresh:
         visit.drafts = {}
@@ -293,12 +293,12 @@ def adopt(name: str, settings: Mapping[str, Any], fresh: bool, go: bool) -> None
 
 
 def try_it(name: str, number: int) -> None:
-    state.visit(name).focus = secrets.token_hex(4)
+    state.acting(name).focus = secrets.token_hex(4)
     adopt(name, text.read(name, state.language()).tries[number].settings, fresh=True, go=True)
 
 
 def answer_by_run(name: str, number: int) -> None:
-    state.visit(name).focus = secrets.token_hex(4)
+    state.acting(name).focus = secrets.token_hex(4)
     adopt(name, text.read(name, state.language()).predict[number].settings, fresh=True, go=True)
 
 
@@ -311,14 +311,14 @@ def choose_preset(name: str) -> None:
 
 def reset(name: str) -> None:
     adopt(name, {}, fresh=True, go=False)
-    state.visit(name).problems = []
+    state.acting(name).problems = []
 
 
 def chosen(name: str) -> None:
     """A gesture on a figure chose settings ("choose"): they are taken, and run at once if they make another run."""
     picked = dict(state.component(f"board.{name}", "choose") or {})
     picked.pop("n", None)
-    now = state.visit(name).params
+    now = state.acting(name).params
     known = dict(type(now).controls())
     picked = {field: value for field, value in picked.items() if field in known}
     figures = catalog.part(name, "figures")
@@ -326,7 +326,7 @@ def chosen(name: str) -> None:
         try:
             picked = figures.chosen(now, picked)
         except Problem as problem:
-            state.visit(name).problems = [problem]
+            state.acting(name).problems = [problem]
             return
     for field, value in picked.items():
         control = known[field]
@@ -338,7 +338,7 @@ def chosen(name: str) -> None:
         runs = any(not known[field].view for field in picked)
         carries = runs and now.carries
         adopt(name, picked, fresh=False, go=runs and not carries)
-        visit = state.visit(name)
+        visit = state.acting(name)
         if carries and not visit.drafts and visit.params != now and not carry(visit):
             submit(name)
 
@@ -347,7 +347,7 @@ def moved(name: str) -> None:
     """The board moved to a private copy of its run."""
     run = state.component(f"board.{name}", "run")
     if isinstance(run, str) and run:
-        visit = state.visit(name)
+        visit = state.acting(name)
         try:
             found = the_room().engine.get(run)
         except Problem:

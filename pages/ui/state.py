@@ -111,11 +111,16 @@ def language_problem() -> Problem | None:
 
 def choose_language() -> None:
     """Callback of the language switch."""
+    st.session_state["acting"] = True
     st.session_state["language"] = st.session_state.get("language_switch") or language()
 
 
 def visit(lesson: str) -> Visit:
-    """This session's visit to a lesson; settings that came by the address since the last run are adopted."""
+    """This session's visit to a lesson; settings that came by the address since the last run are adopted.
+
+    Not so while a callback's run lasts: what moved a widget is no link that was followed, and the address that came
+    with it may be one from before the last change.
+    """
     key = f"visit {lesson}"
     found: Visit | None = st.session_state.get(key)
     query = {name: value for name, value in st.query_params.items() if name not in ASIDE}
@@ -126,11 +131,17 @@ def visit(lesson: str) -> Visit:
             found.take_link(query)
         found.asked = run
         mark(lesson, "seen")
-    elif (query and query != found.link) or (run and run != found.named):
+    elif not get("acting") and ((query and query != found.link) or (run and run != found.named)):
         # a link followed within the session, or the browser's back button
         found.take_link(query)
         found.asked = run
     return found
+
+
+def acting(lesson: str) -> Visit:
+    """The visit, for a callback: its settings stand until the page has been drawn, whatever the address says."""
+    st.session_state["acting"] = True
+    return visit(lesson)
 
 
 def written(value: Any) -> str:
@@ -147,6 +158,7 @@ def written(value: Any) -> str:
 def write_link(found: Visit | None) -> None:
     """Puts the settings that differ from the lesson's own into the address, with the run on the board, if it is not
     the lesson's recording, and the language if it was chosen."""
+    st.session_state["acting"] = False
     query = {} if found is None else {name: written(value) for name, value in found.params.changed().items()}
     if found is not None:
         found.link = dict(query)
@@ -212,6 +224,7 @@ def marks() -> dict[str, str]:
 
 def write_progress() -> None:
     """Puts the finished lessons into the address of the contents."""
+    st.session_state["acting"] = False
     done = ",".join(lesson.name for lesson in catalog.lessons() if marks().get(lesson.name) == "quiz")
     query = {"done": done} if done else {}
     if language() != preferred():

@@ -241,6 +241,17 @@ def test_settings_outlive_a_visit_to_another_page() -> None:
     assert link(app)["momentum"] == "0.5"
 
 
+def test_an_address_that_lags_behind_a_move_takes_nothing_back() -> None:
+    app = page("gradient_descent")
+    app.slider(key="gradient_descent.momentum").set_value(0.5).run()
+    app.query_params = {"lr": "0.01"}  # what the browser had when the next widget moved
+    app.selectbox(key="gradient_descent.surface").set_value("saddle").run()
+    assert link(app) == {"momentum": "0.5", "surface": "saddle"}
+    app.query_params = {"lr": "0.01"}  # and this one somebody followed
+    app.run()
+    assert link(app) == {"lr": "0.01"}
+
+
 def test_a_live_setting_goes_to_the_run_and_another_is_marked(room: Room) -> None:
     app = page("gradient_descent")
     app.button(key="run.gradient_descent").click().run()
