@@ -1076,48 +1076,69 @@ class PlotFigure extends Figure {
     if (this.sketch >= 0 && event.button === 0 && !event.target.closest?.(".legend")) return this.trail(event);
     this.held = true;
     const { clientX, clientY, target } = event;
-    const kinds = ["pointerup", "pointercancel", "pointermove"];
-    const up = (end) => {
-      if (end.type === "pointermove" && end.buttons) return; // without buttons: it was released outside the window
-      for (const kind of kinds) window.removeEventListener(kind, up, true);
-      this.held = false;
-      this.board.schedule();
-      const far = Math.hypot(end.clientX - clientX, end.clientY - clientY) > 5;
-      if (!far && end.type === "pointerup" && event.button === 0) this.pressed(clientX, clientY, target);
+    return this.follow(
+      () => {},
+      (end, dropped) => {
+        this.held = false;
+        this.board.schedule();
+        const far = Math.hypot(end.clientX - clientX, end.clientY - clientY) > 5;
+        if (!far && dropped && event.button === 0) this.pressed(clientX, clientY, target);
+      },
+    );
+  }
+
+  /** The pointer that is down: `move` hears of each move, `end` of its end, and whether it was let go (not taken away). */
+  follow(move, end) {
+    const kinds = ["pointermove", "pointerup", "pointercancel"];
+    const go = (event) => {
+      if (event.type === "pointermove" && event.buttons) return move(event); // without buttons: released outside the window
+      for (const kind of kinds) window.removeEventListener(kind, go, true);
+      return end(event, event.type === "pointerup");
     };
-    for (const kind of kinds) window.addEventListener(kind, up, true);
-    return undefined;
+    for (const kind of kinds) window.addEventListener(kind, go, true);
+  }
+
+  /** The same with something in hand: drawn, and read again, at each move and at the end. */
+  inHand(event, move, end) {
+    event.preventDefault();
+    event.stopPropagation();
+    this.dragging = true;
+    const draw = () => {
+      this.dirty = this.board.readAgain = true;
+      this.board.schedule();
+    };
+    this.follow(
+      (next) => {
+        move(next);
+        draw();
+      },
+      (last, dropped) => {
+        this.dragging = false;
+        end(dropped);
+        draw();
+      },
+    );
+    draw();
   }
 
   /** The handles go with the pointer; where it is let go is what is chosen. */
   drag(event) {
     const first = this.place(event.clientX, event.clientY);
     if (!first) return;
-    event.preventDefault();
-    event.stopPropagation();
-    this.dragging = true;
     let now = first;
-    const follow = () => {
-      this.at = now.x;
-      this.dirty = this.board.readAgain = true;
-      this.board.schedule();
-    };
-    const kinds = ["pointermove", "pointerup", "pointercancel"];
-    const go = (next) => {
-      if (next.type === "pointermove" && next.buttons) {
+    this.at = now.x;
+    this.inHand(
+      event,
+      (next) => {
         now = this.place(next.clientX, next.clientY, true) || now;
-        return follow();
-      }
-      for (const kind of kinds) window.removeEventListener(kind, go, true);
-      this.dragging = false;
-      const { curve } = this.spec.traces.find((trace) => trace.hold?.curve).hold;
-      if (next.type === "pointerup") this.pick({ ...now, x: this.sample(curve)[0] });
-      else this.at = null;
-      this.dirty = this.board.readAgain = true;
-      return this.board.schedule();
-    };
-    for (const kind of kinds) window.addEventListener(kind, go, true);
-    follow();
+        this.at = now.x;
+      },
+      (dropped) => {
+        const { curve } = this.spec.traces.find((trace) => trace.hold?.curve).hold;
+        if (dropped) this.pick({ ...now, x: this.sample(curve)[0] });
+        else this.at = null;
+      },
+    );
   }
 
   /** The axes that a trace of the spec lies on. */
@@ -1149,37 +1170,28 @@ class PlotFigure extends Figure {
 
   /** A free handle goes with the pointer as far as its settings go; where it is let go is what is chosen. */
   carry(event, index) {
-    event.preventDefault();
-    event.stopPropagation();
     const trace = this.spec.traces[index];
     const { free } = trace.hold;
     const [across, up] = this.axesOf(trace);
     const started = [event.clientX - across.d2p(trace.x[0]), event.clientY - up.d2p(trace.y[0])]; // it does not jump to the pointer
-    this.dragging = true;
-    const follow = (next) => {
-      const at = { x: across.p2d(next.clientX - started[0]), y: up.p2d(next.clientY - started[1]) };
-      this.carried = { index, x: trace.x[0], y: trace.y[0] };
-      for (const [axis, { from, to, by }] of Object.entries(free)) {
-        this.carried[axis] = Number((from + by * Math.round((clamp(at[axis], from, to) - from) / by)).toFixed(9));
-      }
-      this.dirty = this.board.readAgain = true;
-      this.board.schedule();
-    };
-    const kinds = ["pointermove", "pointerup", "pointercancel"];
-    const go = (next) => {
-      if (next.type === "pointermove" && next.buttons) return follow(next);
-      for (const kind of kinds) window.removeEventListener(kind, go, true);
-      this.dragging = false;
-      const moved = this.carried && (this.carried.x !== trace.x[0] || this.carried.y !== trace.y[0]);
-      if (moved && next.type === "pointerup") {
-        this.board.choose(Object.fromEntries(Object.entries(free).map(([axis, { sets }]) => [sets, this.carried[axis]])));
-      } else {
-        this.carried = null;
-      }
-      this.dirty = this.board.readAgain = true;
-      return this.board.schedule();
-    };
-    for (const kind of kinds) window.addEventListener(kind, go, true);
+    this.inHand(
+      event,
+      (next) => {
+        const at = { x: across.p2d(next.clientX - started[0]), y: up.p2d(next.clientY - started[1]) };
+        this.carried = { index, x: trace.x[0], y: trace.y[0] };
+        for (const [axis, { from, to, by }] of Object.entries(free)) {
+          this.carried[axis] = Number((from + by * Math.round((clamp(at[axis], from, to) - from) / by)).toFixed(9));
+        }
+      },
+      (dropped) => {
+        const moved = this.carried && (this.carried.x !== trace.x[0] || this.carried.y !== trace.y[0]);
+        if (moved && dropped) {
+          this.board.choose(Object.fromEntries(Object.entries(free).map(([axis, { sets }]) => [sets, this.carried[axis]])));
+        } else {
+          this.carried = null;
+        }
+      },
+    );
   }
 
   /** A line is drawn: the pointer's height at each of the trace's x that it passes; at the end it is chosen. */
@@ -1192,9 +1204,6 @@ class PlotFigure extends Figure {
     const pixels = trace.x.map((x) => across.d2p(x));
     let last = at(event);
     if (last[0] < -REACH || last[0] > across._length + REACH || last[1] < 0 || last[1] > up._length) return undefined;
-    event.preventDefault();
-    event.stopPropagation();
-    this.dragging = true;
     const before = this.stroke ?? trace.y;
     const nearest = new Map(); // how near the pointer has come to an x that it did not pass
     const follow = (next) => {
@@ -1210,21 +1219,11 @@ class PlotFigure extends Figure {
         return Number(Number(y.toPrecision(3)).toFixed(4)); // short in a link, and never with an exponent
       });
       last = now;
-      this.dirty = this.board.readAgain = true;
-      this.board.schedule();
     };
-    const kinds = ["pointermove", "pointerup", "pointercancel"];
-    const go = (next) => {
-      if (next.type === "pointermove" && next.buttons) return follow(next);
-      for (const kind of kinds) window.removeEventListener(kind, go, true);
-      this.dragging = false;
-      if (next.type === "pointerup" && this.stroke) this.board.choose({ [sets]: this.stroke.map((y) => y ?? "").join(",") });
+    return this.inHand(event, follow, (dropped) => {
+      if (dropped && this.stroke) this.board.choose({ [sets]: this.stroke.map((y) => y ?? "").join(",") });
       else this.stroke = null;
-      this.dirty = this.board.readAgain = true;
-      return this.board.schedule();
-    };
-    for (const kind of kinds) window.addEventListener(kind, go, true);
-    return undefined;
+    });
   }
 
   /** By what factor a drawn line is off another trace: the geometric mean where both are; null if they never are. */

@@ -35,7 +35,7 @@ class Params(engine.params.Params):
     noise: Annotated[float, Slider(0.0, 0.5, step=0.01)] = 0.12
     optimiser: Annotated[str, Choice(("sgd", "adam"), row=True)] = "sgd"
     seeds: Annotated[int, Slider(1, SEEDS, step=1)] = 1
-    steps: Annotated[int, Slider(50, 20000, log=True)] = 400
+    steps: Annotated[int, Slider(50, 100_000, log=True)] = 400
     pace: Annotated[float, Slider(0.0, 200.0, step=5.0, live=True)] = 50.0
     seed: Annotated[int, Number(0, 2**31 - 1)] = 0
 

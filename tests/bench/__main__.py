@@ -12,7 +12,10 @@ import statistics
 import sys
 import time
 
-NAMES = ("playground", "live", "cnn", "web", "activations", "attention", "fork", "records", "lanes", "class", "fair")
+NAMES = (
+    *("live", "web", "cnn", "activations", "attention", "playground"),
+    *("fork", "records", "lanes", "class", "fair", "recovery"),
+)
 
 
 def calibration_ms() -> float:

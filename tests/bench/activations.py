@@ -28,7 +28,7 @@ PAIRS = 5
 WINDOW_S = 1.5
 SETTLE_S = 0.3
 HEAD = "window.torchroom.board.head"
-SETTINGS = "pace=0&steps=20000&width=32&depth=5"  # or they would be over before they are measured
+SETTINGS = "pace=0&steps=100000"  # or they would be over before they are measured
 COUNT = """
 () => {
   const board = window.torchroom.board, figure = board.figures.get("boundaries");
