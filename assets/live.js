@@ -2307,6 +2307,11 @@ class NetworkFigure extends Figure {
 
   respec(spec) {
     super.respec(spec);
+    this.stills = spec.layers[0].units.map(({ still }) => {
+      if (!still) return null;
+      const values = still.flat();
+      return { values, rows: still.length, columns: still[0].length, bytes: false, most: Math.max(...values.map(Math.abs)) || 1 };
+    });
     attribute(this.box, "aria-label", spec.alt || spec.title || spec.id);
     this.tools.replaceChildren(...spec.tools.map((tool) => this.tool(tool)));
     this.heads.replaceChildren(
@@ -2347,7 +2352,7 @@ class NetworkFigure extends Figure {
 
   /** The layers as {units, first, start}: how many, the place of the first in tiles, and of the weights into them. */
   get structure() {
-    const sizes = Array.from(flat(this.data.sizes), Number);
+    const sizes = Array.from(flat(this.shown.sizes), Number);
     let first = -sizes[0];
     let start = 0;
     return sizes.map((units, layer) => {
@@ -2366,12 +2371,13 @@ class NetworkFigure extends Figure {
   weight(layer, unit, input) {
     const { start, units } = this.shownLayers[layer];
     const before = this.shownLayers[layer - 1].units;
-    return flat(this.data.weights)[input < 0 ? start + units * before + unit : start + unit * before + input];
+    return flat(this.shown.weights)[input < 0 ? start + units * before + unit : start + unit * before + input];
   }
 
   draw() {
     const { body, spec } = this;
     if (!body.clientWidth) return false;
+    this.shown = this.data; // once a drawing: it is asked for each weight
     const layers = (this.shownLayers = this.structure);
     if (layers.length < 2) return true;
     const ratio = window.devicePixelRatio || 1;
@@ -2414,7 +2420,7 @@ class NetworkFigure extends Figure {
 
   lines(context) {
     const { side } = this.plan;
-    const weights = flat(this.data.weights);
+    const weights = flat(this.shown.weights);
     let most = 1e-12;
     for (let layer = 1; layer < this.shownLayers.length; layer++) {
       const { start, units } = this.shownLayers[layer];
@@ -2448,15 +2454,15 @@ class NetworkFigure extends Figure {
   units(context) {
     const { spots, side } = this.plan;
     const { theme } = this.board;
-    const scale = flat(this.data.scale);
+    const atlas = this.painted();
     context.font = `11px ${theme.font}`;
     context.textBaseline = "middle";
     spots.forEach((column, layer) => {
       column.forEach(([x, y], place) => {
         const unit = this.spec.layers[layer ? (layer === spots.length - 1 ? this.spec.layers.length - 1 : layer) : 0]?.units[place] || {};
-        const tile = layer ? this.tileOf(this.shownLayers[layer].first + place) : this.stillOf(place);
+        const tile = layer ? this.shownLayers[layer].first + place : -1 - place;
         context.globalAlpha = unit.off ? 0.35 : 1;
-        if (tile) context.drawImage(this.painted(tile), x - side / 2, y - side / 2, side, side);
+        if (atlas.has(tile)) context.drawImage(this.sheet, ...atlas.get(tile), x - side / 2, y - side / 2, side, side);
         context.strokeStyle = unit.colour || theme.text;
         context.lineWidth = unit.colour ? 2.5 : 0.8;
         context.globalAlpha *= unit.colour ? 1 : 0.55;
@@ -2475,39 +2481,56 @@ class NetworkFigure extends Figure {
         context.fillRect(x - side / 2 - grain - 1, y + side / 2 - grain, grain, grain);
       });
     });
-    this.scale = scale;
   }
 
   /** A unit's map as {values, rows, columns, low, high}: bytes, or an input's own numbers. */
-  tileOf(index) {
-    const { tiles, scale } = this.data;
+  tileOf(index, data = this.data) {
+    const { tiles, scale } = data;
     if (!isArray(tiles) || index < 0 || index >= tiles.shape[0]) return null;
     const [, rows, columns] = tiles.shape;
     return { values: tiles.values.subarray(index * rows * columns, (index + 1) * rows * columns), rows, columns, bytes: true, most: flat(scale)[index] };
   }
 
   stillOf(place) {
-    const still = this.spec.layers[0].units[place]?.still;
-    if (!still) return null;
-    const values = still.flat();
-    return { values, rows: still.length, columns: still[0].length, bytes: false, most: Math.max(...values.map(Math.abs)) || 1 };
+    return this.stills[place] ?? null;
   }
 
-  painted({ values, rows, columns, bytes, most }) {
-    this.scratch ??= document.createElement("canvas");
-    if (this.scratch.width !== columns || this.scratch.height !== rows || !this.image) {
-      this.scratch.width = columns;
-      this.scratch.height = rows;
-      this.image = new ImageData(columns, rows);
+  /** Paints the maps of all units and inputs on one sheet, below each other: one upload a drawing, and not one a unit.
+
+      Returns where each lies, by the unit's place in `tiles` or -1 - the input's: [x, y, width, height]. */
+  painted() {
+    const places = new Map();
+    const found = [];
+    const inputs = this.spec.layers[0].units.map((_, place) => [-1 - place, this.stillOf(place)]);
+    const count = isArray(this.shown.tiles) ? this.shown.tiles.shape[0] : 0;
+    const units = Array.from({ length: count }, (_, index) => [index, this.tileOf(index, this.shown)]);
+    let [wide, tall] = [1, 0];
+    for (const [index, tile] of [...inputs, ...units]) {
+      if (!tile) continue;
+      places.set(index, [0, tall, tile.columns, tile.rows]);
+      found.push([tall, tile]);
+      wide = Math.max(wide, tile.columns);
+      tall += tile.rows;
+    }
+    this.sheet ??= document.createElement("canvas");
+    if (this.sheet.width !== wide || this.sheet.height !== Math.max(1, tall) || !this.image) {
+      this.sheet.width = wide;
+      this.sheet.height = Math.max(1, tall);
+      this.image = new ImageData(wide, Math.max(1, tall));
     }
     const out = new Uint32Array(this.image.data.buffer);
     const table = (NetworkFigure.table ??= Uint32Array.from({ length: 256 }, (_, i) => {
       const [r, g, b] = RAMPS.diverging.subarray(3 * i, 3 * i + 3);
       return (255 << 24) | (b << 16) | (g << 8) | r; // as ImageData lies in memory
     }));
-    for (let i = 0; i < values.length; i++) out[i] = table[bytes ? values[i] : place(values[i], -most, most)];
-    this.scratch.getContext("2d").putImageData(this.image, 0, 0);
-    return this.scratch;
+    for (const [top, { values, columns, bytes, most }] of found) {
+      for (let i = 0, at = top * wide; i < values.length; i++) {
+        out[at++] = table[bytes ? values[i] : place(values[i], -most, most)];
+        if ((i + 1) % columns === 0) at += wide - columns;
+      }
+    }
+    this.sheet.getContext("2d").putImageData(this.image, 0, 0);
+    return places;
   }
 
   hit(event) {

@@ -811,6 +811,8 @@ class Engine:
                 self._let_go()
             if time.monotonic() - looked > TIDY_S:
                 looked = time.monotonic()
+                with self._lock:
+                    self._accounts = {name: one for name, one in self._accounts.items() if looked < one.since + DAY_S}
                 self.shelf.tidy(self._runs.__contains__)
 
     def _let_go(self) -> None:

@@ -84,9 +84,9 @@ def run(job: Job, state: Snapshot | None = None) -> Generator[Step, Values | Non
         return step + math.ceil((len(train) - at) / p.batch) + between + math.ceil(part / p.batch)
 
     early = list(model.get_submodule("conv2").parameters()) if p.network == "fast" else []
-    picture = partial(frame, model, data, bf16, mirrors(p))
+    picture = partial(frame, model, data, bf16, looks_again(p))
     if state is None:
-        check, said = validate(model, data.validation, bf16, mirrors(p))
+        check, said = validate(model, data.validation, bf16, looks_again(p))
         yield Step(0, {**check, "lr": lr_at(p, live["lr"], 0.0)}, total(), partial(picture, said), snapshot)
 
     rate = 0.0
@@ -128,10 +128,10 @@ def run(job: Job, state: Snapshot | None = None) -> Generator[Step, Values | Non
             epoch, at = epoch + 1, 0
         over = epoch * len(train) + at >= goal
         if over or at == 0:
-            check, said = validate(model, data.validation, bf16, mirrors(p))
+            check, said = validate(model, data.validation, bf16, looks_again(p))
             scalars |= check
         if over:
-            final, _ = validate(model, data.test, bf16, mirrors(p))
+            final, _ = validate(model, data.test, bf16, looks_again(p))
             scalars |= {name.replace("val_", "test_"): value for name, value in final.items()}
         changes = yield Step(step, scalars, total(), partial(picture, said), snapshot)
         for name in LIVE:
@@ -195,26 +195,46 @@ def choose_optimiser(model: nn.Module, p: Params) -> torch.optim.Optimizer:
     return torch.optim.SGD(groups, p.lr, momentum, nesterov=p.optimiser == "nesterov", fused=True)
 
 
-def mirrors(p: Params) -> bool:
-    """Whether an image is looked at twice: the fast network's trick, where mirrored images were trained on too."""
+def looks_again(p: Params) -> bool:
+    """Whether an image is judged from more sides than one: the fast network, where mirrored images were trained on."""
     return p.network == "fast" and p.augment in ("flip", "crop_flip", "cutout")
 
 
-def scores(model: nn.Module, images: torch.Tensor, mirror: bool) -> torch.Tensor:
-    """The ten scores (n, 10) of each image; with `mirror` the mean of those of the image and of its mirror image."""
+def scores(model: nn.Module, images: torch.Tensor, again: bool) -> torch.Tensor:
+    """The ten scores (n, 10) of each image; with `again` the mean over several sides of it (after Jordan, 2024).
+
+    Those are the image and its mirror image. Where no class gets more than half then, both are looked at once more,
+    shifted by a pixel down and to the right, and up and to the left.
+    """
     found: torch.Tensor = model(images).float()
-    return (found + model(images.flip(3)).float()) / 2 if mirror else found
+    if not again:
+        return found
+    found = (found + model(images.flip(3)).float()) / 2
+    unsure = (found.softmax(1).amax(1) <= 0.5).nonzero()[:, 0]
+    if len(unsure):
+        few = images[unsure].contiguous(memory_format=torch.channels_last)
+        moved = [shifted(few, by) for by in (1, -1)]
+        sides = [side for one in moved for side in (one, one.flip(3))]
+        found[unsure] = (2 * found[unsure] + sum(model(side).float() for side in sides)) / 6
+    return found
+
+
+def shifted(images: torch.Tensor, by: int) -> torch.Tensor:
+    """The images moved by so many pixels down and to the right; what would be empty repeats the edge."""
+    size = images.shape[-1]
+    places = (torch.arange(size, device=images.device) - by).clamp(0, size - 1)
+    return images[:, :, places][:, :, :, places].contiguous(memory_format=torch.channels_last)
 
 
 @torch.no_grad()
-def validate(model: nn.Module, part: Part, bf16: bool, mirror: bool = False) -> tuple[Scalars, Bytes]:
+def validate(model: nn.Module, part: Part, bf16: bool, again: bool = False) -> tuple[Scalars, Bytes]:
     """Mean loss and accuracy on `part`, and the guessed class of each image, uint8 (n,)."""
     model.eval()
     device = part.labels.device
     guesses = []
     for at in range(0, len(part), 500):
         with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-            guesses.append(scores(model, part.images[at : at + 500], mirror))
+            guesses.append(scores(model, part.images[at : at + 500], again))
     every = torch.cat(guesses)
     loss = F.cross_entropy(every, part.labels).item()
     best = every.argmax(1)
@@ -303,7 +323,7 @@ def restore(
 
 
 @torch.no_grad()
-def frame(model: nn.Sequential, data: Images, bf16: bool, mirror: bool, said: Bytes) -> Arrays:
+def frame(model: nn.Sequential, data: Images, bf16: bool, again: bool, said: Bytes) -> Arrays:
     """First-layer filters, maps of one image at the first layer, confusion counts, and twelve held-out images.
 
     The counts (10, 10), row = true class, column = guess, are those of the last check.
@@ -311,7 +331,7 @@ def frame(model: nn.Sequential, data: Images, bf16: bool, mirror: bool, said: By
     model.eval()
     images, labels = data.validation.images[:HELD_OUT], data.validation.labels[:HELD_OUT]
     with torch.autocast(images.device.type, torch.bfloat16, enabled=bf16):
-        chances = scores(model, images, mirror).softmax(1)
+        chances = scores(model, images, again).softmax(1)
     pairs = data.validation.labels.cpu().numpy() * 10 + said
     return {
         "filters": visible(first_filters(model)),
@@ -376,9 +396,11 @@ def look(job: Job, state: Snapshot | None, name: str, args: Values) -> Arrays:
         )
     model = load(state).to(data.train.labels.device)
     if name == "cell":
-        return cell(model, data, mirrors(p), state["at.guesses"], whole(args, "true", 0, 9), whole(args, "guess", 0, 9))
+        return cell(
+            model, data, looks_again(p), state["at.guesses"], whole(args, "true", 0, 9), whole(args, "guess", 0, 9)
+        )
     if name == "classify":
-        return classify(model, data, mirrors(p), args.get("picture"))
+        return classify(model, data, looks_again(p), args.get("picture"))
     index = whole(args, "image", 0, len(data.validation) - 1)
     image = data.validation.images[index : index + 1]
     if name == "maps":
@@ -392,19 +414,19 @@ def look(job: Job, state: Snapshot | None, name: str, args: Values) -> Arrays:
     return {
         "images": pixels(image),
         "labels": data.validation.labels[index : index + 1].cpu().numpy(),
-        "chances": scores(model, image, mirrors(p)).softmax(1).cpu().numpy(),
+        "chances": scores(model, image, looks_again(p)).softmax(1).cpu().numpy(),
         "index": np.array([index]),
     }
 
 
-def cell(model: nn.Module, data: Images, mirror: bool, said: Bytes, true: int, guess: int) -> Arrays:
+def cell(model: nn.Module, data: Images, again: bool, said: Bytes, true: int, guess: int) -> Arrays:
     """The validation images of class `true` that the last check took for `guess`: at most twelve, the surest first.
 
     `chances` are the network's now, which may have changed its mind since that check.
     """
     inside = ((data.validation.labels.cpu() == true) & torch.from_numpy(said == guess)).nonzero()[:, 0]
     parts = torch.split(data.validation.images[inside.to(data.validation.labels.device)], 500)
-    chances = torch.cat([scores(model, part, mirror) for part in parts]).softmax(1).cpu()
+    chances = torch.cat([scores(model, part, again) for part in parts]).softmax(1).cpu()
     surest = chances[:, guess].argsort(descending=True, stable=True)[:CELL]
     chosen = inside[surest]
     return {
@@ -417,7 +439,7 @@ def cell(model: nn.Module, data: Images, mirror: bool, said: Bytes, true: int, g
     }
 
 
-def classify(model: nn.Module, data: Images, mirror: bool, picture: Any) -> Arrays:
+def classify(model: nn.Module, data: Images, again: bool, picture: Any) -> Arrays:
     """Probabilities for a learner's picture, uint8 (h, w, 3), and the small square the network saw of it."""
     if not isinstance(picture, np.ndarray) or picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
         raise Problem(
@@ -432,7 +454,7 @@ def classify(model: nn.Module, data: Images, mirror: bool, picture: Any) -> Arra
     seen = small.round().clamp(0, 255).to(torch.uint8).contiguous(memory_format=torch.channels_last)
     return {
         "images": pixels(seen),
-        "chances": scores(model, seen.to(data.train.labels.device), mirror).softmax(1).cpu().numpy(),
+        "chances": scores(model, seen.to(data.train.labels.device), again).softmax(1).cpu().numpy(),
     }
 
 

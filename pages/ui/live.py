@@ -41,7 +41,8 @@ from pages.ui.served import Served
 
 LOG = logging.getLogger("torchroom.live")
 
-PERIOD = 0.05  # seconds between two blocks of scalars of one run: at most 20 a second
+PERIOD = 0.05  # seconds between two blocks of scalars of one run: at most 20 a second,
+BLOCKS = 1500  # and so many to all who watch it: a crowd does not take the time of the run it looks at
 NEWS = 0.25  # seconds between two "run" messages that differ in rate or viewers only
 RING = 96  # messages kept for a run; about four seconds
 LONGEST = 64 << 10  # bytes of one message from a browser
@@ -169,8 +170,13 @@ class Channel:
         self.flush_at = 0.0
         self.past: tuple[int, int, int, bytes] | None = None  # (from, to, rewinds, block): the history last packed
 
+    @property
+    def period(self) -> float:
+        """Seconds between two blocks."""
+        return max(PERIOD, len(self.sockets) / BLOCKS)
+
     def wanted(self) -> None:
-        """Sends what is new within PERIOD of what was sent last."""
+        """Sends what is new within a period of what was sent last."""
         if self.flush_handle is None:
             loop = self.hub.loop
             delay = max(0.0, self.flush_at - loop.time())
@@ -200,7 +206,7 @@ class Channel:
         blocks, self.blocks = self.blocks, []
         groups = [group for block, _ in blocks for group in block]
         if groups:
-            self.flush_at = self.hub.loop.time() + PERIOD
+            self.flush_at = self.hub.loop.time() + self.period
             first = min(int(group.steps[0]) for group in groups)
             last = max(int(group.steps[-1]) for group in groups)
             if first == self.step + 1:
@@ -267,7 +273,7 @@ class Channel:
                 if step <= self.run.record.last:  # not void by now
                     self.add("frame", step, data)
                     self.wake()
-                await asyncio.sleep(PERIOD / 2)
+                await asyncio.sleep(self.period / 2)
         except Exception:  # a lesson's figures failed: its scalars go on
             LOG.exception("no frame of run %s", self.run.id)
         finally:

@@ -6,7 +6,7 @@ import contextlib
 import gzip
 import json
 import time
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -89,6 +89,16 @@ def test_at_most_twenty_blocks_a_second(site: Site) -> None:
                 break
         assert len(times) > 3
         assert len(times) <= 2 + (times[-1] - times[0]) / live.PERIOD
+
+
+@pytest.mark.parametrize("crowd", [1, 30, 100, 300])
+def test_a_crowd_shares_what_is_sent_of_a_run(site: Site, crowd: int) -> None:
+    first = site.room.first(LESSON)
+    assert first is not None
+    channel = live.Channel(site.room.hub, site.room.engine.get(first))
+    channel.sockets = {cast(live.Socket, StandIn()) for _ in range(crowd)}
+    assert crowd / channel.period <= live.BLOCKS * (1 + 1e-9)
+    assert live.PERIOD <= channel.period <= 0.2
 
 
 class StandIn:
