@@ -41,8 +41,9 @@ from pages.ui.served import Served
 
 LOG = logging.getLogger("torchroom.live")
 
-PERIOD = 0.05  # seconds between two blocks of scalars of one run: at most 20 a second,
-BLOCKS = 1500  # and so many to all who watch it: a crowd does not take the time of the run it looks at
+PERIOD = 0.033  # seconds between two blocks of scalars of one run: at most 30 a second,
+BLOCKS = 1000  # and so many to all who watch it, so that a crowd does not take the time of what it looks at,
+LONGEST_PERIOD = 0.2  # but five a second to each of however many
 NEWS = 0.25  # seconds between two "run" messages that differ in rate or viewers only
 RING = 96  # messages kept for a run; about four seconds
 LONGEST = 64 << 10  # bytes of one message from a browser
@@ -173,7 +174,7 @@ class Channel:
     @property
     def period(self) -> float:
         """Seconds between two blocks."""
-        return max(PERIOD, len(self.sockets) / BLOCKS)
+        return min(max(PERIOD, len(self.sockets) / BLOCKS), LONGEST_PERIOD)
 
     def wanted(self) -> None:
         """Sends what is new within a period of what was sent last."""
