@@ -106,28 +106,18 @@ def contour(params: Params, land: Surface, words: Words, names: Mapping[str, str
         },
     ]
     many = params.seeds > 1
+    traces += [path(one, names[one], many) for one in params.optimisers]
+    if many:  # the first racers' on top: theirs are mostly the narrower ones
+        traces += [cloud(params, one, names[one], say["seed"]) for one in reversed(params.optimisers)]
     for one in params.optimisers:
-        group = {"type": "scatter", "legendgroup": one}
-        point = {"size": 11, "color": COLOUR[one], "line": {"width": 1.5, "color": "#ffffff"}}
+        group = {"type": "scatter", "legendgroup": one, "showlegend": False}
         traces += [
-            {
-                **group,
-                "name": names[one],
-                "mode": "lines+markers",
-                "bind": {"x": f"x.{one}", "y": f"y.{one}"},
-                "line": {"width": 1 if many else 2, "color": COLOUR[one]},
-                "marker": {"size": 3.5, "color": COLOUR[one]},
-                "opacity": 0.35 if many else 1.0,
-                "hovertemplate": "(%{x:.4g}, %{y:.4g})",
-            },
-            *([cloud(params, one, names[one], say["seed"])] if many else []),
             {
                 **group,
                 "name": f"{names[one]} •",
                 "mode": "markers",
                 "bind": {"x": [f"x.{one}"], "y": [f"y.{one}"]},
-                "marker": point,
-                "showlegend": False,
+                "marker": {"size": 8 if many else 11, "color": COLOUR[one], "line": {"width": 1.5, "color": "#ffffff"}},
                 "hovertemplate": "(%{x:.4g}, %{y:.4g})",
             },
             {
@@ -136,7 +126,6 @@ def contour(params: Params, land: Surface, words: Words, names: Mapping[str, str
                 "mode": "markers",
                 "bind": {"x": f"lost_x.{one}", "y": f"lost_y.{one}"},
                 "marker": {"symbol": "x", "size": 12, "color": COLOUR[one], "line": {"width": 1, "color": "#ffffff"}},
-                "showlegend": False,
                 "cliponaxis": False,
                 "hovertemplate": say["lost"],
             },
@@ -148,19 +137,37 @@ def contour(params: Params, land: Surface, words: Words, names: Mapping[str, str
     return Plot("contour", traces, layout, "hero", 400, picks=Choose({"start_x": "x", "start_y": "y"}))
 
 
+def path(one: str, name: str, many: bool) -> dict[str, Any]:
+    """The way of a racer; of the first of `many` seeds it is pale, and their cloud stands in the legend."""
+    trace: dict[str, Any] = {
+        "type": "scatter",
+        "legendgroup": one,
+        "name": name,
+        "mode": "lines+markers",
+        "bind": {"x": f"x.{one}", "y": f"y.{one}"},
+        "line": {"width": 2, "color": COLOUR[one]},
+        "marker": {"size": 3.5, "color": COLOUR[one]},
+        "hovertemplate": "(%{x:.4g}, %{y:.4g})",
+    }
+    if many:
+        trace |= {"name": f"{name} –", "mode": "lines", "opacity": 0.3, "showlegend": False}
+        trace["line"]["width"] = 1
+    return trace
+
+
 def cloud(params: Params, one: str, name: str, seed: str) -> dict[str, Any]:
     """Where a racer is with each seed."""
     return {
         "type": "scatter",
         "legendgroup": one,
+        "legendrank": 1001 + params.optimisers.index(one),  # after those that have no rank
         "mode": "markers",
-        "name": f"{name} ∴",
+        "name": name,
         "key": f"cloud.{one}",
         "x": [],
         "y": [],
-        "customdata": [params.seed + number for number in range(params.seeds)],
-        "marker": {"size": 5, "color": COLOUR[one], "opacity": 0.6},
-        "showlegend": False,
+        "customdata": [(params.seed + number) % 2**31 for number in range(params.seeds)],
+        "marker": {"size": 4.5, "color": COLOUR[one], "opacity": 0.65},
         "hovertemplate": seed + " %{customdata}: (%{x:.4g}, %{y:.4g})",
     }
 
@@ -277,7 +284,7 @@ def apart(params: Params, land: Surface, words: Words, names: Mapping[str, str])
         measured = {"bind": {"x": "step", "y": f"cloud.{one}"}, "line": {"width": 2, "color": COLOUR[one]}}
         traces.append({**common, "name": names[one], **measured})
         if land.curvatures and one in KINDS:
-            theory = {"bind": {"x": "step", "y": f"rest.{one}"}, "line": {"color": COLOUR[one], "dash": "dot"}}
+            theory = {"bind": {"x": "step", "y": f"rest.{one}"}, "line": {"width": 1.5, "color": GREY, "dash": "dot"}}
             traces.append({**common, "name": say["theory"].replace("{name}", names[one]), **theory})
     layout = {
         "xaxis": {"title": {"text": say["x"]}, "range": [0, params.steps]},
