@@ -43,12 +43,16 @@ def draw(params: Params, words: Words) -> dict[str, Figure]:
 
 
 def update(params: Params, tick: Tick) -> list[Patch]:
-    """The clouds. A fork's past may be of other racers: the arrays say of which."""
+    """The clouds, and of which step they are. A fork's past may be of other racers: the arrays say of which."""
     if params.seeds == 1 or not tick.arrays:
         return []
     held = zip(tick.arrays["racers"].tolist(), tick.arrays["cloud"], strict=True)
     return [
-        Patch("contour", {"x": points[:, 0], "y": points[:, 1]}, f"cloud.{OPTIMISERS[index]}")
+        Patch(
+            "contour",
+            {"x": points[:, 0], "y": points[:, 1], "text": [str(tick.step)] * len(points)},
+            f"cloud.{OPTIMISERS[index]}",
+        )
         for index, points in held
         if OPTIMISERS[index] in params.optimisers
     ]
@@ -108,7 +112,7 @@ def contour(params: Params, land: Surface, words: Words, names: Mapping[str, str
     many = params.seeds > 1
     traces += [path(one, names[one], many) for one in params.optimisers]
     if many:  # the first racers' on top: theirs are mostly the narrower ones
-        traces += [cloud(params, one, names[one], say["seed"]) for one in reversed(params.optimisers)]
+        traces += [cloud(params, one, names[one], say["points"]) for one in reversed(params.optimisers)]
     for one in params.optimisers:
         group = {"type": "scatter", "legendgroup": one, "showlegend": False}
         traces += [
@@ -133,7 +137,8 @@ def contour(params: Params, land: Surface, words: Words, names: Mapping[str, str
     common = {"constrain": "domain", "zeroline": False, "showgrid": False}
     x = {"title": {"text": say["x"]}, "range": span(land.x), **common}
     y = {"title": {"text": say["y"]}, "range": span(land.y), "scaleanchor": "x", **common}
-    layout = {"xaxis": x, "yaxis": y, "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}}
+    legend = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "itemsizing": "constant" if many else "trace"}
+    layout = {"xaxis": x, "yaxis": y, "legend": legend}
     return Plot("contour", traces, layout, "hero", 400, picks=Choose({"start_x": "x", "start_y": "y"}))
 
 
@@ -155,7 +160,7 @@ def path(one: str, name: str, many: bool) -> dict[str, Any]:
     return trace
 
 
-def cloud(params: Params, one: str, name: str, seed: str) -> dict[str, Any]:
+def cloud(params: Params, one: str, name: str, say: str) -> dict[str, Any]:
     """Where a racer is with each seed."""
     return {
         "type": "scatter",
@@ -168,7 +173,7 @@ def cloud(params: Params, one: str, name: str, seed: str) -> dict[str, Any]:
         "y": [],
         "customdata": [(params.seed + number) % 2**31 for number in range(params.seeds)],
         "marker": {"size": 4.5, "color": COLOUR[one], "opacity": 0.65},
-        "hovertemplate": seed + " %{customdata}: (%{x:.4g}, %{y:.4g})",
+        "hovertemplate": say.replace("{seed}", "%{customdata}").replace("{step}", "%{text}") + " (%{x:.4g}, %{y:.4g})",
     }
 
 

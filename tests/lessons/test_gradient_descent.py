@@ -503,6 +503,7 @@ def test_figures_of_many_seeds(name: str, language: str) -> None:
         points = next(trace for trace in folded["contour"]["traces"] if trace.get("key") == f"cloud.{one}")
         assert points["x"] == lane.point[:, k, 0].astype(np.float32).tolist()
         assert points["y"] == lane.point[:, k, 1].astype(np.float32).tolist()
+        assert points["text"] == ["20"] * 5
         assert points["customdata"] == [2**31 - 2, 2**31 - 1, 0, 1, 2]  # as the generators are seeded
         band = next(trace for trace in folded["seeds"]["traces"] if trace["band"] == f"seed.{one}.")
         assert band["y"][-1] == rows[-1][1][f"middle.{one}"]
