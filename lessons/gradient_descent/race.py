@@ -1,4 +1,4 @@
-"""The race of compute.py as a lane: all racers of all seeds as one array, many steps at a call.
+"""The race of compute.py as a lane: all racers of all seeds as rows of arrays, many steps at a call.
 
 torch.optim's rules are one formula with coefficients of its own for each (docs of torch.optim; Kingma and Ba 2015):
 
@@ -47,7 +47,7 @@ HELD = 8192  # races times steps whose numbers are held at a time: as many as a 
 
 @dataclass
 class Log:
-    """What happened in a few steps, a list entry for each, (seeds, racers, ...): what `Race.said` takes apart."""
+    """What happened in a few steps, a list entry for each, (rows, ...): what `Race.said` takes apart."""
 
     before: list[Floats] = field(default_factory=list)
     after: list[Floats] = field(default_factory=list)
@@ -68,11 +68,12 @@ class Log:
 class Race:
     """A lane of one race, or of `seeds` that differ in the noise alone: the gusts of the seeds that follow `seed`.
 
-    Its arrays are (seeds, racers, ...). Scalars and their meaning are those of `compute.run` for the first seed, and
-    so are its Problems. With several seeds there are also, for each racer, "seed.adam.K", what "above.adam" is in the
-    K-th race (and where it was lost, from when it diverged on), "middle.adam", the median of these, and "cloud.adam",
-    the root mean square distance from their mean of the points that have not diverged; "away", how many have;
-    and on quadratics "rest.sgd", "rest.momentum", "rest.nesterov", where theory has these distances settle.
+    Its arrays have a row for each racer, race after race. Scalars and their meaning are those of `compute.run` for the
+    first seed, and so are its Problems. With several seeds there are also, for each racer, "seed.adam.K", what
+    "above.adam" is in the K-th race (and where it was lost, from when it diverged on), "middle.adam", the median of
+    these, and "cloud.adam", the root mean square distance from their mean of the points that have not diverged; "away",
+    how many have; and on quadratics "rest.sgd", "rest.momentum", "rest.nesterov", where theory has these distances
+    settle.
     """
 
     def __init__(self, job: Job, state: Snapshot | None = None) -> None:
@@ -82,14 +83,15 @@ class Race:
         self.land = surface(p)
         self.land.check_start(p.start_x, p.start_y)
         self.chances = [torch.Generator().manual_seed((job.seed + k) % 2**31) for k in range(p.seeds)]
-        self.gusts = torch.empty(p.seeds, 1, 2, dtype=torch.float64)  # the same for all racers of a race
-        shape = (p.seeds, len(self.names))
-        self.point = np.tile([p.start_x, p.start_y], (*shape, 1))
-        self.velocity, self.squares = np.zeros((*shape, 2)), np.zeros((*shape, 2))
-        self.count = np.zeros(shape)
-        self.height = np.full(shape, float(self.land.height(p.start_x, p.start_y)))
-        self.diverged = np.zeros(shape, bool)
-        self.cut = CUT * (np.maximum(self.land.ceiling, self.height[0]) - self.land.floor)
+        self.gusts = torch.empty(p.seeds, 2, dtype=torch.float64)
+        self.drawn = list(zip(self.gusts, self.chances, strict=True))  # each gust as a part of these
+        rows = p.seeds * len(self.names)
+        self.point = np.tile([p.start_x, p.start_y], (rows, 1))
+        self.velocity, self.squares = np.zeros((rows, 2)), np.zeros((rows, 2))
+        self.count = np.zeros(rows)
+        self.height = np.full(rows, float(self.land.height(p.start_x, p.start_y)))
+        self.diverged = np.zeros(rows, bool)
+        self.cut = CUT * (max(self.land.ceiling, float(self.height[0])) - self.land.floor)
         self.now = {name: float(getattr(p, name)) for name in LIVE}
         self.moved: set[str] = set()  # what was changed while running
         if state is not None:
@@ -104,22 +106,23 @@ class Race:
         self.obey()
 
     def obey(self) -> None:
-        """The coefficients of the settings in force, each (racers, 1)."""
+        """The coefficients of the settings in force, each (rows, 1)."""
         momentum = self.now["momentum"]
-        rules = [[momentum if one is None else one for one in RULES[name]] for name in self.names]
+        names = self.names * self.p.seeds
+        rules = [[momentum if one is None else one for one in RULES[name]] for name in names]
         self.rule = np.array(rules, float).T[:, :, None]
-        adaptive = [name in ADAPTIVE for name in self.names]
+        adaptive = [name in ADAPTIVE for name in names]
         self.adaptive = np.array(adaptive)[:, None]
-        self.adam = np.array([name.startswith("adam") for name in self.names])[:, None]
+        self.adam = np.array([name.startswith("adam") for name in names])[:, None]
         self.lr = np.array([self.now["lr_adaptive" if one else "lr"] for one in adaptive])[:, None]
-        decays = [self.now["weight_decay"] if name == "adamw" else 0.0 for name in self.names]
+        decays = [self.now["weight_decay"] if name == "adamw" else 0.0 for name in names]
         self.shrink = 1 - self.lr * np.array(decays)[:, None]
 
     def advance(self, count: int) -> list[Group]:
         groups = []
         if self.step < 0:
             self.step, count = 0, count - 1
-            still = np.zeros((1, *self.diverged.shape), bool)
+            still = np.zeros((1, len(self.point)), bool)
             groups += self.said(self.point[None], self.height[None], still, still, self.diverged[None], None)
         end = min(self.step + count, self.total)
         while self.step < end:
@@ -143,27 +146,30 @@ class Race:
         """One step of every racer of every race that has not diverged; those stay as they are."""
         a, b, c, d, e, f, epsilon = self.rule
         going = ~self.diverged
-        for gust, chance in zip(self.gusts, self.chances, strict=True):
-            gust.normal_(generator=chance)
+        for part, chance in self.drawn:
+            part.normal_(generator=chance)
+        gust = self.now["noise"] * self.gusts.numpy()
+        if self.p.seeds > 1:
+            gust = gust.repeat(len(self.names), 0)  # the same for all racers of a race
         before, old = self.point, self.velocity
-        gradient = np.stack(slope(self.land.formula, before[..., 0], before[..., 1])[1:], -1)
-        given = gradient + self.now["noise"] * self.gusts.numpy()
+        gradient = np.stack(slope(self.land.formula, *before.T)[1:], 1)
+        given = gradient + gust
         self.count = self.count + going
-        times = np.maximum(self.count, 1)[..., None]
+        times = np.maximum(self.count, 1)[:, None]
         velocity = a * old + b * given
         squares = c * self.squares + d * given * given
         f = np.where(self.adam, 1 / (1 - 0.9**times), f)
         h = np.where(self.adam, 1 / (1 - 0.999**times), 1.0)
         rates = np.where(self.adaptive, self.lr / (np.sqrt(h * squares) + epsilon), self.lr)
         after = self.shrink * before - rates * (e * given + f * velocity)
-        height = self.land.height(after[..., 0], after[..., 1])
-        whole = np.isfinite(height) & np.isfinite(after).all(-1)
-        lost = going & ~(np.isfinite(height) & (np.abs(after) <= FAR).all(-1))
+        height = self.land.height(*after.T)
+        whole = np.isfinite(height) & np.isfinite(after).all(1)
+        lost = going & ~(np.isfinite(height) & (np.abs(after) <= FAR).all(1))
         stays = going & whole
-        self.point = np.where(stays[..., None], after, before)
+        self.point = np.where(stays[:, None], after, before)
         self.height = np.where(stays, height, self.height)
-        self.velocity = np.where(going[..., None], velocity, old)
-        self.squares = np.where(going[..., None], squares, self.squares)
+        self.velocity = np.where(going[:, None], velocity, old)
+        self.squares = np.where(going[:, None], squares, self.squares)
         self.diverged = self.diverged | lost
         log.before.append(before)
         log.after.append(self.point)
@@ -187,8 +193,9 @@ class Race:
         land = self.land
         aboves = heights - land.floor
         aboves = np.clip(np.where((aboves >= 0) & (aboves < LOWEST), LOWEST, aboves), -self.cut, self.cut)
-        point, height, above = points[:, 0], heights[:, 0], aboves[:, 0]  # of the first seed
-        moved, lost, diverged = moves[:, 0], losses[:, 0], gone[:, 0]
+        racers = len(self.names)
+        point, height, above = points[:, :racers], heights[:, :racers], aboves[:, :racers]  # of the first seed
+        moved, lost, diverged = moves[:, :racers], losses[:, :racers], gone[:, :racers]
         inside = land.holds(point[..., 0], point[..., 1])
         each: dict[str, Floats] = {
             "x": point[..., 0],
@@ -232,6 +239,7 @@ class Race:
 
     def spread(self, points: Floats, aboves: Floats, gone: Flags) -> dict[str, Any]:
         """What is said of all seeds together: (steps,) numbers by their names."""
+        points, aboves, gone = (self.by_race(one) for one in (points, aboves, gone))
         with np.errstate(all="ignore"):  # the mean of none is not a number
             there = ~gone[..., None]
             many = there.sum(1)
@@ -251,6 +259,11 @@ class Race:
 
     def dissected(self, log: Log) -> dict[str, Floats]:
         """Updates of the first seed taken apart as `compute.Racer.dissect` does it, each (steps, racers, 2)."""
+        racers = len(self.names)
+
+        def first(many: list[Floats]) -> Floats:
+            return np.array(many)[:, :racers]
+
         before, given, rates = first(log.before), first(log.given), first(log.rates)
         fresh, carried = -rates * first(log.weight) * given, -rates * first(log.kept) * first(log.old)
         length = np.hypot(given[..., 0], given[..., 1])
@@ -267,11 +280,15 @@ class Race:
             "w": carried + fresh,
         }
 
+    def by_race(self, found: Any) -> Any:
+        """Numbers of some steps, (steps, rows, ...), as (steps, seeds, racers, ...)."""
+        return found.reshape(len(found), self.p.seeds, len(self.names), *found.shape[2:])
+
     def frame(self) -> Arrays:
         """`cloud` float32 (racers, seeds, 2): where all are, NaN for who has diverged; `racers` uint8, their names."""
         if self.p.seeds == 1:
             return {}
-        cloud = np.where(self.diverged[..., None], np.nan, self.point).swapaxes(0, 1)
+        cloud = self.by_race(np.where(self.diverged[:, None], np.nan, self.point)[None])[0].swapaxes(0, 1)
         return {"cloud": cloud.astype(np.float32), "racers": np.array(self.indices(), np.uint8)}
 
     def indices(self) -> list[int]:
@@ -279,8 +296,7 @@ class Race:
         return [OPTIMISERS.index(name) for name in self.names]
 
     def state(self) -> Snapshot:
-        """Everything that the next step depends on, race after race."""
-        kept = {name: np.concatenate(getattr(self, name)) for name in MEMORY}
+        kept = {name: np.array(getattr(self, name)) for name in MEMORY}
         kept |= {"step": np.array(self.step), "racers": np.array(self.indices())}
         kept["rng"] = np.concatenate([chance.get_state().numpy() for chance in self.chances])
         return kept | {f"live.{name}": np.array(self.now[name]) for name in sorted(self.moved)}
@@ -295,18 +311,13 @@ class Race:
         races = len(state["point"]) // len(before)
         for chance, kept in zip(self.chances, np.split(state["rng"], races), strict=False):
             chance.set_state(torch.from_numpy(kept.copy()))
-        source = [k if k < races else 0 for k in range(self.p.seeds)]
-        for part in MEMORY:
-            kept = state[part].reshape(races, len(before), *state[part].shape[1:])[source]
-            for k, name in enumerate(self.names):
-                if name in before:
-                    getattr(self, part)[:, k] = kept[:, before.index(name)]
+        for row in range(len(self.point)):
+            number, k = divmod(row, len(self.names))
+            if self.names[k] in before:
+                source = (number if number < races else 0) * len(before) + before.index(self.names[k])
+                for part in MEMORY:
+                    getattr(self, part)[row] = state[part][source]
         self.change({name: state[f"live.{name}"] for name in LIVE if f"live.{name}" in state})
-
-
-def first(log: list[Floats]) -> Floats:
-    """Of the first seed alone, (steps, racers, ...)."""
-    return np.array(log)[:, 0]
 
 
 ALWAYS = ("g", "n", "a", "u")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,14 @@ from lessons.gradient_descent.race import Race
 from tests.browser.conftest import Tab
 from tests.lessons.test_gradient_descent import job
 
-SETTINGS = {"surface": "bowl", "optimisers": ("sgd", "adam"), "noise": 1.0, "seeds": 6, "steps": 60, "seed": 11}
+SETTINGS: dict[str, Any] = {
+    "surface": "bowl",
+    "optimisers": ("sgd", "adam"),
+    "noise": 1.0,
+    "seeds": 6,
+    "steps": 60,
+    "seed": 11,
+}
 
 
 def test_many_seeds_are_a_cloud_on_the_map_and_a_band_by_step(tab: Tab) -> None:
@@ -25,7 +34,7 @@ def test_many_seeds_are_a_cloud_on_the_map_and_a_band_by_step(tab: Tab) -> None:
     drawn = "board.figures.get('contour').filled().find((one) => one.name === 'SGD')"
     tab.until(f"{drawn}.x.length === 6 && !board.figures.get('contour').dirty")
     found = np.array([tab.board(f"Array.from({drawn}.{axis})") for axis in "xy"]).T
-    assert found.astype(np.float32).tolist() == lane.point[:, 0].astype(np.float32).tolist()
+    assert found.astype(np.float32).tolist() == lane.frame()["cloud"][0].tolist()
     assert tab.board(f"{drawn}.customdata") == [11, 12, 13, 14, 15, 16]
     said = tab.page.locator("[data-figure=contour]").inner_text()
     assert f"{row['cloud.sgd']:.3g} from its middle" in said or f"{row['cloud.adam']:.3g} from its middle" in said

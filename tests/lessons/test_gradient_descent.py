@@ -501,8 +501,8 @@ def test_figures_of_many_seeds(name: str, language: str) -> None:
                 assert None not in trace[attribute]
     for k, one in enumerate(OPTIMISERS):
         points = next(trace for trace in folded["contour"]["traces"] if trace.get("key") == f"cloud.{one}")
-        assert points["x"] == lane.point[:, k, 0].astype(np.float32).tolist()
-        assert points["y"] == lane.point[:, k, 1].astype(np.float32).tolist()
+        assert points["x"] == lane.frame()["cloud"][k, :, 0].tolist()
+        assert points["y"] == lane.frame()["cloud"][k, :, 1].tolist()
         assert points["text"] == ["20"] * 5
         assert points["customdata"] == [2**31 - 2, 2**31 - 1, 0, 1, 2]  # as the generators are seeded
         band = next(trace for trace in folded["seeds"]["traces"] if trace["band"] == f"seed.{one}.")
@@ -643,7 +643,7 @@ def test_try_4_nobody_leaves_the_ridge_without_noise() -> None:
 
 def many(index: int, **changes: str) -> Race:
     """The race of all seeds, at its end."""
-    values = {**text.read("gradient_descent", "en").tries[index].settings, **changes}
+    values: dict[str, Any] = {**text.read("gradient_descent", "en").tries[index].settings, **changes}
     lane = Race(job(**values))
     lane.advance(1001)
     return lane
@@ -651,7 +651,7 @@ def many(index: int, **changes: str) -> Race:
 
 def test_try_4_noise_tosses_a_coin() -> None:
     lane = many(3, noise="0.1", seeds="64")
-    up = lane.point[:, 0, 1]
+    up = lane.frame()["cloud"][0, :, 1]
     assert ((up > 0.5).sum(), (up < -0.5).sum()) == (34, 30)
 
 
@@ -664,7 +664,7 @@ def width(lane: Race) -> Any:
 def test_try_5_the_clouds_are_three_to_one_and_draw_together_to_a_third() -> None:
     sgd, momentum = before = width(many(4))
     assert 2.5 < momentum / sgd < 3.5
-    settings = text.read("gradient_descent", "en").tries[4].settings
+    settings: dict[str, Any] = {**text.read("gradient_descent", "en").tries[4].settings}
     slowed = Race(job(**settings))
     slowed.advance(201)
     slowed.change({"lr": 0.01})

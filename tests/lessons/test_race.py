@@ -135,7 +135,7 @@ def everything(**values: Any) -> tuple[Race, dict[int, Scalars]]:
 
 
 @pytest.mark.parametrize(
-    "values",
+    "changed",
     [
         {"surface": "bowl", "lr": 0.1},
         {"surface": "himmelblau", "lr": 0.01, "start_x": 0.5, "start_y": 0.5},
@@ -144,8 +144,8 @@ def everything(**values: Any) -> tuple[Race, dict[int, Scalars]]:
         {"surface": "formula", "formula": "x**2 - y**3", "start_y": 0.5, "lr": 0.05, "noise": 3.0},  # some leave
     ],
 )
-def test_each_of_many_seeds_is_the_race_with_that_seed(values: dict[str, Any]) -> None:
-    values = {"noise": 1.0, "steps": 100, "weight_decay": 0.1, **values, "optimisers": OPTIMISERS}
+def test_each_of_many_seeds_is_the_race_with_that_seed(changed: dict[str, Any]) -> None:
+    values: dict[str, Any] = {"noise": 1.0, "steps": 100, "weight_decay": 0.1, **changed, "optimisers": OPTIMISERS}
     lane, rows = everything(seeds=4, seed=7, **values)
     ends = np.full((len(OPTIMISERS), 4, 2), np.nan)
     alone = []
@@ -154,7 +154,7 @@ def test_each_of_many_seeds_is_the_race_with_that_seed(values: dict[str, Any]) -
         assert single.keys() == rows.keys()
         alone.append(single)
         assert one.frame() == {}
-        ends[:, k] = np.where(one.diverged[0, :, None], np.nan, one.point[0])
+        ends[:, k] = np.where(one.diverged[:, None], np.nan, one.point)
         for step, row in single.items():
             for racer in OPTIMISERS:
                 above = row[f"above.{racer}"]
@@ -206,7 +206,7 @@ def test_without_noise_all_seeds_are_one_and_a_remark_says_so() -> None:
 
 
 def test_a_fork_into_many_seeds_starts_from_where_the_first_is() -> None:
-    values = {"surface": "bowl", "noise": 0.5, "steps": 60, "optimisers": ("sgd", "adam")}
+    values: dict[str, Any] = {"surface": "bowl", "noise": 0.5, "steps": 60, "optimisers": ("sgd", "adam")}
     one = Race(job(**values))
     one.advance(31)
     many = Race(job(**values, seeds=5), one.state())
