@@ -1,4 +1,7 @@
-"""The board of the gradient descent lesson. All that moves is bound to scalars, so any step can be shown at once."""
+"""The board of the gradient descent lesson. What moves is bound to scalars, so any step can be shown at once.
+
+Only the clouds of many seeds come with frames.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ import numpy as np
 from engine.types import Arrays, Problem, Tick
 from lessons.board import CATEGORIES, Choose, Figure, Patch, Plot
 from lessons.gradient_descent.params import OPTIMISERS, Params
-from lessons.gradient_descent.stability import bounds, fastest, radius
+from lessons.gradient_descent.stability import KINDS, bounds, fastest, radius
 from lessons.gradient_descent.surfaces import Floats, Surface, surface
 from lessons.text import Words
 
@@ -27,21 +30,46 @@ def draw(params: Params, words: Words) -> dict[str, Figure]:
     """The figures in order of importance; the stability map only for the quadratics, which have bounds."""
     land = surface(params)
     names = {name: words.controls["optimisers"].options[name] for name in OPTIMISERS}
+    several = [seeds(params, words, names), apart(params, land, words, names)]
     figures: list[Figure] = [
         contour(params, land, words, names),
         relief(params, land, words, names),
-        heights(params, words, names),
+        *([heights(params, words, names)] if params.seeds == 1 else several),
         dissection(params, words, names),
+        *([stability(params, land.curvatures, words, names)] if land.curvatures else []),
         check(params, words),
     ]
-    if land.curvatures:
-        figures.insert(4, stability(params, land.curvatures, words, names))
     return {figure.id: figure for figure in figures}
 
 
 def update(params: Params, tick: Tick) -> list[Patch]:
-    """Nothing: frames are empty, the scalars say everything."""
-    return []
+    """The clouds, and of which step they are. A fork's past may be of other racers: the arrays say of which."""
+    if params.seeds == 1 or not tick.arrays:
+        return []
+    held = zip(tick.arrays["racers"].tolist(), tick.arrays["cloud"], strict=True)
+    return [
+        Patch(
+            "contour",
+            {"x": points[:, 0], "y": points[:, 1], "text": [str(tick.step)] * len(points)},
+            f"cloud.{OPTIMISERS[index]}",
+        )
+        for index, points in held
+        if OPTIMISERS[index] in params.optimisers
+    ]
+
+
+def remarks(params: Params) -> list[Problem]:
+    """Many seeds that cannot differ."""
+    if params.seeds == 1 or params.noise > 0:
+        return []
+    return [
+        Problem(
+            f"The gradient noise is 0, so all {params.seeds} races are the same: the bands are lines and the clouds "
+            "points. A seed decides nothing but the noise; raise it to see them part.",
+            f"梯度噪声是 0，所以 {params.seeds} 场比赛完全一样：色带缩成线，点云缩成一点。"
+            "种子只决定噪声；把噪声调大，它们才会分开。",
+        )
+    ]
 
 
 def answer(params: Params, name: str, args: Mapping[str, Any], arrays: Arrays) -> list[Patch]:
@@ -81,26 +109,19 @@ def contour(params: Params, land: Surface, words: Words, names: Mapping[str, str
             "hovertemplate": "(%{x:.4g}, %{y:.4g})",
         },
     ]
+    many = params.seeds > 1
+    traces += [path(one, names[one], many) for one in params.optimisers]
+    if many:  # the first racers' on top: theirs are mostly the narrower ones
+        traces += [cloud(params, one, names[one], say["points"]) for one in reversed(params.optimisers)]
     for one in params.optimisers:
-        group = {"type": "scatter", "legendgroup": one}
-        point = {"size": 11, "color": COLOUR[one], "line": {"width": 1.5, "color": "#ffffff"}}
+        group = {"type": "scatter", "legendgroup": one, "showlegend": False}
         traces += [
-            {
-                **group,
-                "name": names[one],
-                "mode": "lines+markers",
-                "bind": {"x": f"x.{one}", "y": f"y.{one}"},
-                "line": {"width": 2, "color": COLOUR[one]},
-                "marker": {"size": 3.5, "color": COLOUR[one]},
-                "hovertemplate": "(%{x:.4g}, %{y:.4g})",
-            },
             {
                 **group,
                 "name": f"{names[one]} •",
                 "mode": "markers",
                 "bind": {"x": [f"x.{one}"], "y": [f"y.{one}"]},
-                "marker": point,
-                "showlegend": False,
+                "marker": {"size": 8 if many else 11, "color": COLOUR[one], "line": {"width": 1.5, "color": "#ffffff"}},
                 "hovertemplate": "(%{x:.4g}, %{y:.4g})",
             },
             {
@@ -109,7 +130,6 @@ def contour(params: Params, land: Surface, words: Words, names: Mapping[str, str
                 "mode": "markers",
                 "bind": {"x": f"lost_x.{one}", "y": f"lost_y.{one}"},
                 "marker": {"symbol": "x", "size": 12, "color": COLOUR[one], "line": {"width": 1, "color": "#ffffff"}},
-                "showlegend": False,
                 "cliponaxis": False,
                 "hovertemplate": say["lost"],
             },
@@ -117,8 +137,44 @@ def contour(params: Params, land: Surface, words: Words, names: Mapping[str, str
     common = {"constrain": "domain", "zeroline": False, "showgrid": False}
     x = {"title": {"text": say["x"]}, "range": span(land.x), **common}
     y = {"title": {"text": say["y"]}, "range": span(land.y), "scaleanchor": "x", **common}
-    layout = {"xaxis": x, "yaxis": y, "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}}
+    legend = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "itemsizing": "constant" if many else "trace"}
+    layout = {"xaxis": x, "yaxis": y, "legend": legend}
     return Plot("contour", traces, layout, "hero", 400, picks=Choose({"start_x": "x", "start_y": "y"}))
+
+
+def path(one: str, name: str, many: bool) -> dict[str, Any]:
+    """The way of a racer; of the first of `many` seeds it is pale, and their cloud stands in the legend."""
+    trace: dict[str, Any] = {
+        "type": "scatter",
+        "legendgroup": one,
+        "name": name,
+        "mode": "lines+markers",
+        "bind": {"x": f"x.{one}", "y": f"y.{one}"},
+        "line": {"width": 2, "color": COLOUR[one]},
+        "marker": {"size": 3.5, "color": COLOUR[one]},
+        "hovertemplate": "(%{x:.4g}, %{y:.4g})",
+    }
+    if many:
+        trace |= {"name": f"{name} –", "mode": "lines", "opacity": 0.3, "showlegend": False}
+        trace["line"]["width"] = 1
+    return trace
+
+
+def cloud(params: Params, one: str, name: str, say: str) -> dict[str, Any]:
+    """Where a racer is with each seed."""
+    return {
+        "type": "scatter",
+        "legendgroup": one,
+        "legendrank": 1001 + params.optimisers.index(one),  # after those that have no rank
+        "mode": "markers",
+        "name": name,
+        "key": f"cloud.{one}",
+        "x": [],
+        "y": [],
+        "customdata": [(params.seed + number) % 2**31 for number in range(params.seeds)],
+        "marker": {"size": 4.5, "color": COLOUR[one], "opacity": 0.65},
+        "hovertemplate": say.replace("{seed}", "%{customdata}").replace("{step}", "%{text}") + " (%{x:.4g}, %{y:.4g})",
+    }
 
 
 def relief(params: Params, land: Surface, words: Words, names: Mapping[str, str]) -> Plot:
@@ -201,6 +257,47 @@ def heights(params: Params, words: Words, names: Mapping[str, str]) -> Plot:
         "showlegend": False,
     }
     return Plot("height", traces, layout, "half", 300, switch=True)
+
+
+def seeds(params: Params, words: Words, names: Mapping[str, str]) -> Plot:
+    """The same over all seeds, a band for each racer."""
+    say = words.figures["seeds"].labels
+    traces = [
+        {
+            "type": "scatter",
+            "name": names[one],
+            "band": f"seed.{one}.",
+            "first": params.seed,
+            "line": {"width": 2, "color": COLOUR[one]},
+        }
+        for one in params.optimisers
+    ]
+    layout = {
+        "xaxis": {"title": {"text": say["x"]}, "range": [0, params.steps]},
+        "yaxis": {"title": {"text": say["y"]}, "exponentformat": "power"},
+        "showlegend": False,
+    }
+    return Plot("seeds", traces, layout, "half", 300, switch=True)
+
+
+def apart(params: Params, land: Surface, words: Words, names: Mapping[str, str]) -> Plot:
+    """How far the points of all seeds are from their mean, by step; on quadratics also where theory has them rest."""
+    say = words.figures["apart"].labels
+    traces: list[dict[str, Any]] = []
+    for one in params.optimisers:
+        common = {"type": "scatter", "mode": "lines", "legendgroup": one, "hovertemplate": "%{y:.4g}"}
+        measured = {"bind": {"x": "step", "y": f"cloud.{one}"}, "line": {"width": 2, "color": COLOUR[one]}}
+        traces.append({**common, "name": names[one], **measured})
+        if land.curvatures and one in KINDS:
+            theory = {"bind": {"x": "step", "y": f"rest.{one}"}, "line": {"width": 1.5, "color": GREY, "dash": "dot"}}
+            traces.append({**common, "name": say["theory"].replace("{name}", names[one]), **theory})
+    layout = {
+        "xaxis": {"title": {"text": say["x"]}, "range": [0, params.steps]},
+        "yaxis": {"title": {"text": say["y"]}, "rangemode": "tozero"},
+        "hovermode": "x unified",
+        "showlegend": False,
+    }
+    return Plot("apart", traces, layout, "half", 300, switch=True)
 
 
 def dissection(params: Params, words: Words, names: Mapping[str, str]) -> Plot:

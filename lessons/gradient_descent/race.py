@@ -1,4 +1,4 @@
-"""The race of compute.py as a lane: all racers as rows of arrays, many steps at a call.
+"""The race of compute.py as a lane: all racers of all seeds as rows of arrays, many steps at a call.
 
 torch.optim's rules are one formula with coefficients of its own for each (docs of torch.optim; Kingma and Ba 2015):
 
@@ -11,6 +11,7 @@ test holds the two together.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, TypeAlias
@@ -23,7 +24,7 @@ from engine.params import checked
 from engine.types import Arrays, Group, Job, Snapshot, Values
 from lessons.dual import slope
 from lessons.gradient_descent.params import ADAPTIVE, LIVE, OPTIMISERS, Params
-from lessons.gradient_descent.stability import bounds
+from lessons.gradient_descent.stability import KINDS, bounds, rest
 from lessons.gradient_descent.surfaces import CUT, FAR, LOWEST, surface
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -41,11 +42,12 @@ RULES: dict[str, tuple[float | None, ...]] = {
 }
 MOVING = {name for name, rule in RULES.items() if rule[1]}  # have a velocity
 MEMORY = ("point", "velocity", "squares", "count", "height", "diverged")
+HELD = 8192  # races times steps whose numbers are held at a time: as many as a single race may last, several times over
 
 
 @dataclass
 class Log:
-    """What happened in a few steps, a list entry for each: what `Race.said` takes apart."""
+    """What happened in a few steps, a list entry for each, (rows, ...): what `Race.said` takes apart."""
 
     before: list[Floats] = field(default_factory=list)
     after: list[Floats] = field(default_factory=list)
@@ -64,7 +66,15 @@ class Log:
 
 
 class Race:
-    """A lane. Scalars and their meaning are those of `compute.run`, and so are its Problems."""
+    """A lane of one race, or of `seeds` that differ in the noise alone: the gusts of the seeds that follow `seed`.
+
+    Its arrays have a row for each racer, race after race. Scalars and their meaning are those of `compute.run` for the
+    first seed, and so are its Problems. With several seeds there are also, for each racer, "seed.adam.K", what
+    "above.adam" is in the K-th race (and where it was lost, from when it diverged on), "middle.adam", the median of
+    these, and "cloud.adam", the root mean square distance from their mean of the points that have not diverged; "away",
+    how many have; and on quadratics "rest.sgd", "rest.momentum", "rest.nesterov", where theory has these distances
+    settle.
+    """
 
     def __init__(self, job: Job, state: Snapshot | None = None) -> None:
         self.p = p = checked(Params, job.params)
@@ -72,14 +82,16 @@ class Race:
         self.step, self.total = -1, p.steps
         self.land = surface(p)
         self.land.check_start(p.start_x, p.start_y)
-        self.chance = torch.Generator().manual_seed(job.seed)
-        racers = len(self.names)
-        self.point = np.tile([p.start_x, p.start_y], (racers, 1))
-        self.velocity, self.squares = np.zeros((racers, 2)), np.zeros((racers, 2))
-        self.count = np.zeros(racers)
-        self.height = np.full(racers, float(self.land.height(p.start_x, p.start_y)))
-        self.diverged = np.zeros(racers, bool)
-        self.cut = CUT * (np.maximum(self.land.ceiling, self.height) - self.land.floor)
+        self.chances = [torch.Generator().manual_seed((job.seed + k) % 2**31) for k in range(p.seeds)]
+        self.gusts = torch.empty(p.seeds, 2, dtype=torch.float64)
+        self.drawn = list(zip(self.gusts, self.chances, strict=True))  # each gust as a part of these
+        rows = p.seeds * len(self.names)
+        self.point = np.tile([p.start_x, p.start_y], (rows, 1))
+        self.velocity, self.squares = np.zeros((rows, 2)), np.zeros((rows, 2))
+        self.count = np.zeros(rows)
+        self.height = np.full(rows, float(self.land.height(p.start_x, p.start_y)))
+        self.diverged = np.zeros(rows, bool)
+        self.cut = CUT * (max(self.land.ceiling, float(self.height[0])) - self.land.floor)
         self.now = {name: float(getattr(p, name)) for name in LIVE}
         self.moved: set[str] = set()  # what was changed while running
         if state is not None:
@@ -94,25 +106,27 @@ class Race:
         self.obey()
 
     def obey(self) -> None:
-        """The coefficients of the settings in force, each (racers, 1)."""
+        """The coefficients of the settings in force, each (rows, 1)."""
         momentum = self.now["momentum"]
-        rules = [[momentum if one is None else one for one in RULES[name]] for name in self.names]
+        names = self.names * self.p.seeds
+        rules = [[momentum if one is None else one for one in RULES[name]] for name in names]
         self.rule = np.array(rules, float).T[:, :, None]
-        adaptive = [name in ADAPTIVE for name in self.names]
+        adaptive = [name in ADAPTIVE for name in names]
         self.adaptive = np.array(adaptive)[:, None]
-        self.adam = np.array([name.startswith("adam") for name in self.names])[:, None]
+        self.adam = np.array([name.startswith("adam") for name in names])[:, None]
         self.lr = np.array([self.now["lr_adaptive" if one else "lr"] for one in adaptive])[:, None]
-        decays = [self.now["weight_decay"] if name == "adamw" else 0.0 for name in self.names]
+        decays = [self.now["weight_decay"] if name == "adamw" else 0.0 for name in names]
         self.shrink = 1 - self.lr * np.array(decays)[:, None]
 
     def advance(self, count: int) -> list[Group]:
         groups = []
         if self.step < 0:
             self.step, count = 0, count - 1
-            still = np.zeros((1, len(self.names)), bool)
+            still = np.zeros((1, len(self.point)), bool)
             groups += self.said(self.point[None], self.height[None], still, still, self.diverged[None], None)
-        count = min(count, self.total - self.step)
-        if count > 0:
+        end = min(self.step + count, self.total)
+        while self.step < end:
+            count = min(end - self.step, HELD // self.p.seeds)
             log = Log()
             with np.errstate(all="ignore"):
                 for _ in range(count):
@@ -129,10 +143,14 @@ class Race:
         return groups
 
     def take(self, log: Log) -> None:
-        """One step of every racer that has not diverged; those stay as they are."""
+        """One step of every racer of every race that has not diverged; those stay as they are."""
         a, b, c, d, e, f, epsilon = self.rule
         going = ~self.diverged
-        gust = self.now["noise"] * torch.randn(2, generator=self.chance, dtype=torch.float64).numpy()
+        for part, chance in self.drawn:
+            part.normal_(generator=chance)
+        gust = self.now["noise"] * self.gusts.numpy()
+        if self.p.seeds > 1:
+            gust = gust.repeat(len(self.names), 0)  # the same for all racers of a race
         before, old = self.point, self.velocity
         gradient = np.stack(slope(self.land.formula, *before.T)[1:], 1)
         given = gradient + gust
@@ -169,12 +187,15 @@ class Race:
         log.diverged.append(self.diverged)
 
     def said(
-        self, point: Floats, height: Floats, moved: Flags, lost: Flags, diverged: Flags, log: Log | None
+        self, points: Floats, heights: Floats, moves: Flags, losses: Flags, gone: Flags, log: Log | None
     ) -> list[Group]:
         """The scalars of the last steps: a group for each stretch in which the same racers move and are lost."""
         land = self.land
-        above = height - land.floor
-        above = np.clip(np.where((above >= 0) & (above < LOWEST), LOWEST, above), -self.cut, self.cut)
+        aboves = heights - land.floor
+        aboves = np.clip(np.where((aboves >= 0) & (aboves < LOWEST), LOWEST, aboves), -self.cut, self.cut)
+        racers = len(self.names)
+        point, height, above = points[:, :racers], heights[:, :racers], aboves[:, :racers]  # of the first seed
+        moved, lost, diverged = moves[:, :racers], losses[:, :racers], gone[:, :racers]
         inside = land.holds(point[..., 0], point[..., 1])
         each: dict[str, Floats] = {
             "x": point[..., 0],
@@ -188,13 +209,15 @@ class Race:
         marks = {"lost": above, "lost_x": edge_x, "lost_y": edge_y}
         updates = {} if log is None else self.dissected(log)
         if log is not None:
-            off = np.max(np.abs(np.array(log.gradient) - updates["n"]), axis=2)
+            off = np.max(np.abs(updates["g"] - updates["n"]), axis=2)
             gap = np.max(np.where(moved, off, -np.inf), axis=1)
         count = len(point)
         common: dict[str, Any] = {name: self.now[name] for name in ("lr", "lr_adaptive", "momentum")}
         common |= {"zero": 0.0, "loss": height.min(1), "diverged": diverged.sum(1)}
         if land.curvatures:
             common |= {f"bound.{name}": one for name, one in bounds(land.curvatures[1], self.now["momentum"]).items()}
+        if self.p.seeds > 1:
+            common |= self.spread(points, aboves, gone)
         ends = [0, *(1 + np.flatnonzero(((moved[1:] != moved[:-1]) | (lost[1:] != lost[:-1])).any(1))).tolist(), count]
         groups = []
         for start, end in pairwise(ends):
@@ -214,42 +237,86 @@ class Race:
             groups.append(Group(tuple(columns), steps, np.stack(list(columns.values()), 1).astype(np.float64)))
         return groups
 
+    def spread(self, points: Floats, aboves: Floats, gone: Flags) -> dict[str, Any]:
+        """What is said of all seeds together: (steps,) numbers by their names."""
+        points, aboves, gone = (self.by_race(one) for one in (points, aboves, gone))
+        with np.errstate(all="ignore"):  # the mean of none is not a number
+            there = ~gone[..., None]
+            many = there.sum(1)
+            off = np.where(there, points - points[:, :1], 0.0)  # as seen from the first: equal points are at zero
+            off = np.where(there, off - off.sum(1, keepdims=True) / many[:, None], 0.0)
+            cloud = np.sqrt(np.square(off).sum((1, 3)) / many[..., 0])
+        middle = np.median(aboves, axis=1)
+        found: dict[str, Any] = {"away": gone.sum((1, 2))}
+        for k, racer in enumerate(self.names):
+            if self.land.curvatures and racer in KINDS:
+                lr, momentum, noise = (self.now[name] for name in ("lr", "momentum", "noise"))
+                both = [rest(racer, lr, momentum, curvature, noise) for curvature in self.land.curvatures]
+                found[f"rest.{racer}"] = math.sqrt(sum(both))
+            found |= {f"cloud.{racer}": cloud[:, k], f"middle.{racer}": middle[:, k]}
+            found |= {f"seed.{racer}.{number}": aboves[:, number, k] for number in range(self.p.seeds)}
+        return found
+
     def dissected(self, log: Log) -> dict[str, Floats]:
-        """Updates taken apart as `compute.Racer.dissect` does it, each (steps, racers, 2)."""
-        before, given, rates = np.array(log.before), np.array(log.given), np.array(log.rates)
-        fresh, carried = -rates * np.array(log.weight) * given, -rates * np.array(log.kept) * np.array(log.old)
+        """Updates of the first seed taken apart as `compute.Racer.dissect` does it, each (steps, racers, 2)."""
+        racers = len(self.names)
+
+        def first(many: list[Floats]) -> Floats:
+            return np.array(many)[:, :racers]
+
+        before, given, rates = first(log.before), first(log.given), first(log.rates)
+        fresh, carried = -rates * first(log.weight) * given, -rates * first(log.kept) * first(log.old)
         length = np.hypot(given[..., 0], given[..., 1])
         shrink = np.hypot(fresh[..., 0], fresh[..., 1]) / np.where(length == 0, 1.0, length)
         return {
-            "g": np.array(log.gradient),
+            "g": first(log.gradient),
             "n": np.stack(self.land.slope(before[..., 0], before[..., 1]), -1),
             "a": rates,
-            "u": np.array(log.after) - before,
+            "u": first(log.after) - before,
             "c": carried,
-            "v": np.array(log.velocity),
+            "v": first(log.velocity),
             "d": carried - shrink[..., None] * given,
-            "s": np.array(log.squares),
+            "s": first(log.squares),
             "w": carried + fresh,
         }
 
+    def by_race(self, found: Any) -> Any:
+        """Numbers of some steps, (steps, rows, ...), as (steps, seeds, racers, ...)."""
+        return found.reshape(len(found), self.p.seeds, len(self.names), *found.shape[2:])
+
     def frame(self) -> Arrays:
-        return {}
+        """`cloud` float32 (racers, seeds, 2): where all are, NaN for who has diverged; `racers` uint8, their names."""
+        if self.p.seeds == 1:
+            return {}
+        cloud = self.by_race(np.where(self.diverged[:, None], np.nan, self.point)[None])[0].swapaxes(0, 1)
+        return {"cloud": cloud.astype(np.float32), "racers": np.array(self.indices(), np.uint8)}
+
+    def indices(self) -> list[int]:
+        """The racers by their places in OPTIMISERS."""
+        return [OPTIMISERS.index(name) for name in self.names]
 
     def state(self) -> Snapshot:
         kept = {name: np.array(getattr(self, name)) for name in MEMORY}
-        kept |= {"step": np.array(self.step), "racers": np.array([OPTIMISERS.index(name) for name in self.names])}
-        kept["rng"] = self.chance.get_state().numpy().copy()
+        kept |= {"step": np.array(self.step), "racers": np.array(self.indices())}
+        kept["rng"] = np.concatenate([chance.get_state().numpy() for chance in self.chances])
         return kept | {f"live.{name}": np.array(self.now[name]) for name in sorted(self.moved)}
 
     def restore(self, state: Snapshot) -> None:
-        """Back to a snapshot; a racer that was not in it stays at the start."""
+        """Back to a snapshot. A racer that was not in it stays at the start.
+
+        Races that were not in it go on from where the first one is, each with gusts of its own.
+        """
         self.step = int(state["step"])
-        self.chance.set_state(torch.from_numpy(state["rng"].copy()))
         before = [OPTIMISERS[index] for index in state["racers"].tolist()]
-        for k, name in enumerate(self.names):
-            if name in before:
+        races = len(state["point"]) // len(before)
+        for chance, kept in zip(self.chances, np.split(state["rng"], races), strict=False):
+            chance.set_state(torch.from_numpy(kept.copy()))
+        for row in range(len(self.point)):
+            number, k = divmod(row, len(self.names))
+            if self.names[k] in before:
+                source = (number if number < races else 0) * len(before) + before.index(self.names[k])
                 for part in MEMORY:
-                    getattr(self, part)[k] = state[part][before.index(name)]
+                    getattr(self, part)[row] = state[part][source]
         self.change({name: state[f"live.{name}"] for name in LIVE if f"live.{name}" in state})
 
 

@@ -1,4 +1,4 @@
-"""When the SGD family converges on a quadratic: bounds on the step size, and how fast. No torch here.
+"""When the SGD family converges on a quadratic: bounds on the step size, how fast, and how near. No torch here.
 
 On a quadratic every direction of curvature λ is on its own, and one step is a linear map of (position, velocity).
 It converges when both eigenvalues of that map lie inside the unit circle. With q = 1 - ηλ their sum and product are
@@ -13,9 +13,12 @@ gives q > -1 / (1 + 2β).) β = 0 is gradient descent, ηλ < 2.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
+
+KINDS = ("sgd", "momentum", "nesterov")
 
 
 def bounds(largest: float, momentum: float) -> dict[str, float]:
@@ -48,3 +51,25 @@ def fastest(smallest: float, largest: float) -> tuple[float, float]:
     """Polyak's step size and momentum, which shrink the error of the heavy ball fastest on such a quadratic."""
     root, low = np.sqrt(largest), np.sqrt(smallest)
     return float((2 / (root + low)) ** 2), float(((root - low) / (root + low)) ** 2)
+
+
+def rest(kind: str, lr: float, momentum: float, curvature: float, noise: float) -> float:
+    """The variance of θ round the minimum in the long run, where each gradient has noise of that standard deviation.
+
+    The step as a recurrence is θ ← a θ + b θ' + s (ε + m ε'), primes being one step earlier: with q = 1 - ηλ
+
+        heavy ball    a = β + q        b = -β      s = η            m = 0
+        Nesterov      a = (1 + β) q    b = -β q    s = η (1 + β)    m = -β / (1 + β)
+
+    an ARMA(2, 1) process, whose variance follows from its Yule-Walker equations. For β = 0 it is ησ² / (λ (2 - ηλ)).
+    NaN if it diverges.
+    """
+    momentum = 0.0 if kind == "sgd" else momentum
+    if lr >= bounds(curvature, momentum)[kind]:
+        return math.nan
+    q = 1 - lr * curvature
+    if kind == "nesterov":
+        a, b, s, m = (1 + momentum) * q, -momentum * q, lr * (1 + momentum), -momentum / (1 + momentum)
+    else:
+        a, b, s, m = momentum + q, -momentum, lr, 0.0
+    return (noise * s) ** 2 * ((1 - b) * (1 + m * m) + 2 * a * m) / ((1 + b) * ((1 - b) ** 2 - a * a))

@@ -21,13 +21,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.params import checked
-from engine.types import Job, Problem, Scalars, Snapshot, Step
+from engine.types import Job, Problem, Scalars, Snapshot, Step, Tick
 from lessons import text
 from lessons.board import Plot, fold, spec
 from lessons.gradient_descent import figures
 from lessons.gradient_descent.compute import look, run
 from lessons.gradient_descent.params import OPTIMISERS, PRESETS, SURFACES, TINY, Params
-from lessons.gradient_descent.stability import bounds, fastest, radius
+from lessons.gradient_descent.race import Race
+from lessons.gradient_descent.stability import KINDS, bounds, fastest, radius, rest
 from lessons.gradient_descent.surfaces import FAR, MINIMA, surface
 from lessons.reading import reading
 
@@ -474,6 +475,53 @@ def test_figures_are_small_quick_and_whole(name: str, language: str) -> None:
     assert path["x"] == [row["x.adam"] for _, row in rows]
 
 
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("name", ["valley", "himmelblau"])
+def test_figures_of_many_seeds(name: str, language: str) -> None:
+    words = text.read("gradient_descent", language)
+    values: dict[str, Any] = {"surface": name, "lr": 0.005, "seeds": 5, "noise": 1.0, "seed": 2**31 - 2, "steps": 20}
+    params = Params(**{**values, "optimisers": OPTIMISERS})
+    lane = Race(job(**values, optimisers=OPTIMISERS))
+    rows = [
+        (int(step), dict(zip(group.names, row, strict=True)))
+        for group in lane.advance(21)
+        for step, row in zip(group.steps, group.values.tolist(), strict=True)
+    ]
+    drawn = figures.draw(params, words)
+    assert drawn.keys() - figures.draw(params.model_copy(update={"seeds": 1}), words).keys() == {"seeds", "apart"}
+    assert len(json.dumps({key: spec(one) for key, one in drawn.items()}, separators=(",", ":"))) < 75_000
+    tick = Tick(20, rows[-1][1], lane.frame())
+    folded = fold(drawn, rows, figures.update(params, tick))
+    for figure in folded.values():
+        names = [trace["name"] for trace in figure["traces"]]
+        assert len(set(names)) == len(names)
+        for trace in figure["traces"]:
+            for attribute in trace.get("bind", {}):
+                assert trace[attribute] or trace["name"].endswith("✕")  # none was lost
+                assert None not in trace[attribute]
+    for k, one in enumerate(OPTIMISERS):
+        points = next(trace for trace in folded["contour"]["traces"] if trace.get("key") == f"cloud.{one}")
+        assert points["x"] == lane.frame()["cloud"][k, :, 0].tolist()
+        assert points["y"] == lane.frame()["cloud"][k, :, 1].tolist()
+        assert points["text"] == ["20"] * 5
+        assert points["customdata"] == [2**31 - 2, 2**31 - 1, 0, 1, 2]  # as the generators are seeded
+        band = next(trace for trace in folded["seeds"]["traces"] if trace["band"] == f"seed.{one}.")
+        assert band["y"][-1] == rows[-1][1][f"middle.{one}"]
+    dotted = {source["y"] for trace in folded["apart"]["traces"] if (source := trace["bind"])["y"].startswith("rest")}
+    assert dotted == ({f"rest.{kind}" for kind in KINDS} if name == "valley" else set())
+    labels = words.controls["optimisers"].options
+    narrowest = min(OPTIMISERS, key=lambda one: rows[-1][1][f"cloud.{one}"])
+    for key in ("contour", "apart"):
+        assert labels[narrowest] in reading(words.figures[key].reading, rows, names=labels)
+    lowest = min(OPTIMISERS, key=lambda one: rows[-1][1][f"middle.{one}"])
+    assert labels[lowest] in reading(words.figures["seeds"].reading, rows, names=labels)
+    # a fork's past: of other racers, of one seed; and one seed has no clouds to show
+    some = params.model_copy(update={"optimisers": ("adam", "adagrad")})
+    assert {patch.trace for patch in figures.update(some, tick)} == {"cloud.adam", "cloud.adagrad"}
+    assert figures.update(params, Tick(3, {})) == []
+    assert figures.update(params.model_copy(update={"seeds": 1}), tick) == []
+
+
 @pytest.mark.parametrize("one", OPTIMISERS)
 def test_the_arrows_are_the_optimisers_own(one: str) -> None:
     words = text.read("gradient_descent", "en")
@@ -593,25 +641,75 @@ def test_try_4_nobody_leaves_the_ridge_without_noise() -> None:
     assert all(abs(noisy[f"y.{one}"]) > 0.9 for one in ("sgd", "momentum", "adam"))
 
 
-def test_try_5_a_slanted_valley_costs_adam_more_steps() -> None:
+def many(index: int, **changes: str) -> Race:
+    """The race of all seeds, at its end."""
+    values: dict[str, Any] = {**text.read("gradient_descent", "en").tries[index].settings, **changes}
+    lane = Race(job(**values))
+    lane.advance(1001)
+    return lane
+
+
+def test_try_4_noise_tosses_a_coin() -> None:
+    lane = many(3, noise="0.1", seeds="64")
+    up = lane.frame()["cloud"][0, :, 1]
+    assert ((up > 0.5).sum(), (up < -0.5).sum()) == (34, 30)
+
+
+def width(lane: Race) -> Any:
+    """Of each racer's cloud."""
+    cloud = lane.frame()["cloud"].astype(float)
+    return np.sqrt(cloud.var(1).sum(1))
+
+
+def test_try_5_the_clouds_are_three_to_one_and_draw_together_to_a_third() -> None:
+    sgd, momentum = before = width(many(4))
+    assert 2.5 < momentum / sgd < 3.5
+    settings: dict[str, Any] = {**text.read("gradient_descent", "en").tries[4].settings}
+    slowed = Race(job(**settings))
+    slowed.advance(201)
+    slowed.change({"lr": 0.01})
+    slowed.advance(200)
+    assert 0.25 < min(width(slowed) / before) < max(width(slowed) / before) < 0.36
+    theory = [math.sqrt(2 * rest(kind, lr, 0.9, 2, 1)) for lr in (0.1, 0.01) for kind in ("sgd", "momentum")]
+    assert 3 < theory[1] / theory[0] < 3.2
+    assert 0.3 < min(theory[2] / theory[0], theory[3] / theory[1]) < 0.34
+    # “about as wide as that of SGD at ten times the learning rate”
+    assert theory[3] == pytest.approx(theory[0], rel=0.06)
+
+
+def test_adams_cloud_grows_more_slowly_with_the_noise() -> None:
+    """Four times as wide for SGD, little more than twice for Adam: after the same 600 steps, over 64 seeds."""
+    wide = []
+    for noise in ("0.5", "2"):
+        lane = Race(job(surface="bowl", optimisers=("sgd", "adam"), lr=0.1, noise=noise, seeds=64, steps=1000))
+        lane.advance(401)
+        found = []
+        while lane.step < lane.total:
+            lane.advance(20)
+            found.append(width(lane) ** 2)
+        wide.append(np.sqrt(np.mean(found, 0)))
+    assert wide[1] / wide[0] == pytest.approx([4, 2.2], abs=0.15)
+
+
+def test_try_6_a_slanted_valley_costs_adam_more_steps() -> None:
     def needed(angle: int) -> int:
-        rows = tries(4, angle=str(angle))
+        rows = tries(5, angle=str(angle))
         return next(step for step, row in enumerate(rows) if row["height.adam"] <= 1e-3 * rows[0]["height.adam"])
 
     assert (needed(0), needed(45)) == (42, 100)
 
 
-def test_try_6_one_start_two_minima() -> None:
-    last = tries(5)[-1]
+def test_try_7_one_start_two_minima() -> None:
+    last = tries(6)[-1]
     ends = [(last[f"x.{one}"], last[f"y.{one}"]) for one in ("sgd", "momentum")]
     nearest = [sorted((math.dist(at, end), at) for at in MINIMA["himmelblau"])[0] for end in ends]
     assert all(distance < 0.01 for distance, _ in nearest)
     assert nearest[0][1] != nearest[1][1]
 
 
-def test_try_7_momentum_and_adam_roll_through_the_dip() -> None:
-    rows = tries(6)
-    floor = surface(checked(Params, text.read("gradient_descent", "en").tries[6].settings)).floor
+def test_try_8_momentum_and_adam_roll_through_the_dip() -> None:
+    rows = tries(7)
+    floor = surface(checked(Params, text.read("gradient_descent", "en").tries[7].settings)).floor
     assert rows[-1]["height.sgd"] > floor + 1
     assert rows[-1]["height.momentum"] == pytest.approx(floor, abs=1e-3)
     assert rows[-1]["height.adam"] == pytest.approx(floor, abs=1e-3)
@@ -620,7 +718,7 @@ def test_try_7_momentum_and_adam_roll_through_the_dip() -> None:
 
 def test_predictions() -> None:
     asked = text.read("gradient_descent", "en").predict
-    away, nesterov = (shown("&".join(f"{name}={value}" for name, value in one.settings.items())) for one in asked)
+    away, nesterov, _ = (shown("&".join(f"{name}={value}" for name, value in one.settings.items())) for one in asked)
     for before, row in itertools.pairwise(away[:50]):
         assert row["x.sgd"] - 1 == pytest.approx(-1.02 * (before["x.sgd"] - 1), rel=1e-9)
     last = nesterov[-1]
@@ -628,6 +726,8 @@ def test_predictions() -> None:
     assert last["bound.sgd"] == pytest.approx(0.08)
     assert last["bound.momentum"] == pytest.approx(0.152)
     assert round(last["bound.nesterov"], 4) == 0.0543
+    small, usual = (many(4, **{**asked[2].settings, "lr": lr}) for lr in (asked[2].settings["lr"], "0.1"))
+    assert 0.25 < width(small)[0] / width(usual)[0] < 0.36
 
 
 def test_numbers_of_the_why() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import statistics
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,11 @@ from hypothesis import strategies as st
 from engine.types import Scalars
 from lessons.dual import slope
 from lessons.formula import parse
+from lessons.gradient_descent import figures, race
 from lessons.gradient_descent.compute import run
-from lessons.gradient_descent.params import OPTIMISERS, PRESETS, SURFACES
+from lessons.gradient_descent.params import OPTIMISERS, PRESETS, SURFACES, Params
 from lessons.gradient_descent.race import Race
+from lessons.gradient_descent.stability import KINDS, rest
 from tests.lessons.test_gradient_descent import RATES, STARTS, TYPED, job
 
 
@@ -31,8 +34,12 @@ def told(lane: Race, *counts: int) -> dict[int, Scalars]:
     return found
 
 
+OF_ALL = ("seed.", "middle.", "cloud.", "rest.", "away")  # scalars of many seeds together
+
+
 def same(ours: dict[int, Scalars], **values: Any) -> int:
-    """Every scalar of every step is the plain run's; returns how many racers diverged."""
+    """Every scalar of the first seed at every step is the plain run's; returns how many of its racers diverged."""
+    ours = {step: {name: one for name, one in row.items() if not name.startswith(OF_ALL)} for step, row in ours.items()}
     theirs = {step.step: step.scalars for step in run(job(**values))}
     assert ours.keys() == theirs.keys()
     for step, row in theirs.items():
@@ -85,8 +92,12 @@ def test_every_preset_goes_the_same_way(preset: str) -> None:
     same(told(Race(job(**values)), 2000), **values)
 
 
-def test_any_number_of_steps_at_a_call_and_a_snapshot_anywhere_are_the_same_bits() -> None:
-    asked = job(noise=0.5, optimisers=OPTIMISERS, steps=100)
+@pytest.mark.parametrize("seeds", [1, 5])
+def test_any_number_of_steps_at_a_call_and_a_snapshot_anywhere_are_the_same_bits(
+    seeds: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(race, "HELD", 150)  # with five seeds thirty steps
+    asked = job(noise=0.5, optimisers=OPTIMISERS, steps=100, seeds=seeds, seed=2**31 - 2)  # the next seed but one is 0
     whole = told(Race(asked), 101)
     assert repr(told(Race(asked), 1, 2, 3, 40, 200)) == repr(whole)  # as words: not a number is not itself
     lane = Race(asked)
@@ -94,9 +105,15 @@ def test_any_number_of_steps_at_a_call_and_a_snapshot_anywhere_are_the_same_bits
     lane.change({"lr": 0.01, "noise": 0.1})
     lane.advance(10)
     state = {name: array.copy() for name, array in lane.state().items()}
+    cloud = lane.frame()
     rest = told(lane, 100)
-    assert repr(told(Race(asked, state), 1, 100)) == repr(rest)
+    again = Race(asked, state)
+    assert repr(again.frame()) == repr(cloud)
+    assert repr(told(again, 1, 100)) == repr(rest)
     assert rest[100] != whole[100]
+    assert {name: array.tobytes() for name, array in again.state().items()} == {
+        name: array.tobytes() for name, array in lane.state().items()
+    }
 
 
 def test_a_fork_keeps_those_who_were_there_and_starts_the_others() -> None:
@@ -107,6 +124,155 @@ def test_a_fork_keeps_those_who_were_there_and_starts_the_others() -> None:
     moved = [after[f"x.{name}"] - after[f"u{'x'}.{name}"] for name in ("adam", "momentum")]
     assert moved == pytest.approx([before["x.adam"], -2.5])
     assert told(fork, 20)[50]["diverged"] == 0
+
+
+# many seeds
+
+
+def everything(**values: Any) -> tuple[Race, dict[int, Scalars]]:
+    lane = Race(job(**values))
+    return lane, told(lane, 2000)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"surface": "bowl", "lr": 0.1},
+        {"surface": "himmelblau", "lr": 0.01, "start_x": 0.5, "start_y": 0.5},
+        {"surface": "formula", "formula": TYPED, "lr": 0.05},
+        {"surface": "formula", "formula": "-x**4 + y**2", "start_x": 0.0, "lr": 0.1, "steps": 60},  # all leave
+        {"surface": "formula", "formula": "x**2 - y**3", "start_y": 0.5, "lr": 0.05, "noise": 3.0},  # some leave
+    ],
+)
+def test_each_of_many_seeds_is_the_race_with_that_seed(changed: dict[str, Any]) -> None:
+    values: dict[str, Any] = {"noise": 1.0, "steps": 100, "weight_decay": 0.1, **changed, "optimisers": OPTIMISERS}
+    lane, rows = everything(seeds=4, seed=7, **values)
+    ends = np.full((len(OPTIMISERS), 4, 2), np.nan)
+    alone = []
+    for k in range(4):
+        one, single = everything(seed=7 + k, **values)
+        assert single.keys() == rows.keys()
+        alone.append(single)
+        assert one.frame() == {}
+        ends[:, k] = np.where(one.diverged[:, None], np.nan, one.point)
+        for step, row in single.items():
+            for racer in OPTIMISERS:
+                above = row[f"above.{racer}"]
+                if math.isnan(above):  # diverged earlier: it stays where it was lost
+                    above = rows[step - 1][f"seed.{racer}.{k}"]
+                assert rows[step][f"seed.{racer}.{k}"] == pytest.approx(above, rel=1e-9, abs=1e-12), (step, racer, k)
+        if k == 0:
+            firsts = {
+                step: {name: one for name, one in row.items() if not name.startswith(OF_ALL)}
+                for step, row in rows.items()
+            }
+            for step, row in single.items():
+                assert firsts[step].keys() == row.keys()
+                apart = {name for name in row if firsts[step][name] != pytest.approx(row[name], 1e-9, 1e-9, True)}
+                assert apart <= {"gap", *(name for name in row if name[0] == "n")}  # finite differences: rounding
+        else:
+            theirs = [step.scalars for step in run(job(seed=7 + k, **{**values, "steps": 40}))]
+            for step, row in enumerate(theirs):
+                for racer in OPTIMISERS:
+                    if not row[f"diverged.{racer}"]:
+                        expected = pytest.approx(row[f"above.{racer}"], rel=1e-6, abs=1e-9)
+                        assert rows[step][f"seed.{racer}.{k}"] == expected, (step, racer, k)
+    assert lane.frame()["cloud"].tobytes() == ends.astype(np.float32).tobytes()
+    assert [OPTIMISERS[index] for index in lane.frame()["racers"]] == list(OPTIMISERS)
+    for step in (0, 1, 30, max(rows)):
+        assert rows[step]["away"] == sum(one[step]["diverged"] for one in alone)
+        for racer in OPTIMISERS:
+            assert rows[step][f"middle.{racer}"] == statistics.median(rows[step][f"seed.{racer}.{k}"] for k in range(4))
+            there = [
+                (one[step][f"x.{racer}"], one[step][f"y.{racer}"])
+                for one in alone
+                if not one[step][f"diverged.{racer}"]
+            ]
+            wide = math.nan
+            if there:
+                middle = [statistics.fmean(axis) for axis in zip(*there, strict=True)]
+                wide = math.sqrt(statistics.fmean(math.dist(one, middle) ** 2 for one in there))
+            assert rows[step][f"cloud.{racer}"] == pytest.approx(wide, rel=1e-7, abs=1e-12, nan_ok=True)
+
+
+def test_without_noise_all_seeds_are_one_and_a_remark_says_so() -> None:
+    _, rows = everything(seeds=3, steps=40)
+    for row in rows.values():
+        for racer in Params().optimisers:
+            assert {row[f"seed.{racer}.{k}"] for k in range(3)} == {row[f"above.{racer}"]}
+            assert row[f"cloud.{racer}"] == 0
+    assert [figures.remarks(Params(seeds=seeds, noise=noise)) for seeds, noise in ((1, 0), (1, 1), (3, 1))] == [[]] * 3
+    assert "all 3 races are the same" in figures.remarks(Params(seeds=3))[0].en
+
+
+def test_a_fork_into_many_seeds_starts_from_where_the_first_is() -> None:
+    values: dict[str, Any] = {"surface": "bowl", "noise": 0.5, "steps": 60, "optimisers": ("sgd", "adam")}
+    one = Race(job(**values))
+    one.advance(31)
+    many = Race(job(**values, seeds=5), one.state())
+    after, alone = told(many, 1)[31], told(one, 1)[31]
+    assert after["seed.sgd.0"] == alone["above.sgd"]
+    assert len({after[f"seed.sgd.{k}"] for k in range(5)}) == 5
+    assert after["cloud.sgd"] < 0.1  # one step of lr 0.07 apart
+    few = Race(job(**values, seeds=2), many.state())  # and back: the first two of them
+    kept, rest = told(few, 10)[41], told(many, 10)[41]
+    assert [kept[f"seed.adam.{k}"] for k in (0, 1)] == [rest[f"seed.adam.{k}"] for k in (0, 1)]
+
+
+# what the noise does
+
+
+def settled(racers: tuple[str, ...], skip: int, **values: Any) -> Any:
+    """The variance of x and of y of each racer, (racers, 2), over 64 seeds and every tenth step after `skip`."""
+    lane = Race(job(optimisers=racers, seeds=64, steps=1000, **values))
+    lane.advance(skip)
+    clouds = []
+    while lane.step < lane.total:
+        lane.advance(10)
+        clouds.append(lane.frame()["cloud"].astype(float))
+    return np.var(np.stack(clouds), axis=(0, 2))
+
+
+@pytest.mark.parametrize(
+    ("values", "curvatures"),
+    [
+        ({"surface": "bowl", "lr": 0.1}, (2, 2)),
+        ({"surface": "bowl", "lr": 0.3, "momentum": 0.5}, (2, 2)),
+        ({"surface": "valley", "condition": 10, "lr": 0.08, "momentum": 0.8}, (1, 10)),
+    ],
+)
+def test_with_noise_the_points_rest_as_wide_as_theory_has_it(
+    values: dict[str, Any], curvatures: tuple[int, int]
+) -> None:
+    lr, beta, noise = values["lr"], values.get("momentum", 0.9), 1.5
+    found = settled(KINDS, 300, noise=noise, **values)
+    for axis, curve in enumerate(curvatures):
+        plain = lr * noise**2 / (curve * (2 - lr * curve))
+        heavy = (1 + beta) * lr * noise**2 / ((1 - beta) * curve * (2 * (1 + beta) - lr * curve))
+        # torch's Nesterov as a map of (θ, b): its covariance S is M S Mᵀ + n nᵀ
+        map_ = np.array([[1 - lr * curve * (1 + beta), -lr * beta**2], [curve, beta]])
+        gust = noise * np.array([-lr * (1 + beta), 1.0])
+        ahead = np.linalg.solve(np.eye(4) - np.kron(map_, map_), np.kron(gust, gust))[0]
+        theory = [rest(kind, lr, beta, curve, noise) for kind in KINDS]
+        assert theory == pytest.approx([plain, heavy, ahead], rel=1e-9)
+        assert found[:, axis] == pytest.approx(theory, rel=0.12)
+    assert math.isnan(rest("sgd", 2 / 5, 0.9, 5, 1.0))
+
+
+def test_the_dotted_lines_follow_what_is_changed_while_it_runs() -> None:
+    lane = Race(job(surface="valley", angle=30, lr=0.02, noise=1.0, seeds=2, steps=20, optimisers=OPTIMISERS))
+    before = told(lane, 5)[4]
+    lane.change({"lr": 0.01, "noise": 2.0, "momentum": 0.5})
+    after = told(lane, 5)[9]
+    for row, at in ((before, (0.02, 0.9, 1.0)), (after, (0.01, 0.5, 2.0))):
+        for kind in KINDS:
+            assert row[f"rest.{kind}"] == math.sqrt(
+                sum(rest(kind, at[0], at[1], curve, at[2]) for curve in (1.0, 25.0))
+            )
+    assert "rest.adam" not in after
+    assert not any(
+        name.startswith("rest.") for row in everything(surface="saddle", seeds=2)[1].values() for name in row
+    )
 
 
 # the gradient of a formula
