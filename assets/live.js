@@ -740,7 +740,8 @@ class PlotFigure extends Figure {
     this.cost = 0;
     this.reset = 0; // counts "reset view"; a part of plotly's uirevision
     this.graph = make("div", "tr-plot");
-    this.body.append(this.graph);
+    this.empty = make("p", "tr-empty");
+    this.body.append(this.graph, this.empty);
     this.logButton = make("button", "tr-tool", { type: "button", "aria-pressed": "false" });
     this.logButton.onclick = () => {
       this.log = !this.log;
@@ -1041,7 +1042,9 @@ class PlotFigure extends Figure {
     const started = performance.now();
     this.busy = true;
     const config = { displayModeBar: false, responsive: false, scrollZoom: false, showTips: false, doubleClick: "reset" };
-    const drawing = window.Plotly.react(this.graph, this.filled(), this.fresh(), config);
+    const traces = this.filled();
+    write(this.empty, this.blank(traces) ? this.board.say("no_points") : "");
+    const drawing = window.Plotly.react(this.graph, traces, this.fresh(), config);
     Promise.resolve(drawing)
       .catch((error) => this.broken(error))
       .finally(() => {
@@ -1055,6 +1058,16 @@ class PlotFigure extends Figure {
       this.graph.on("plotly_relayout", (event) => this.moved(event));
     }
     return true;
+  }
+
+  /** Whether no trace has a point that can be drawn, nor the reader anything to draw or carry: axes alone say nothing. */
+  blank(traces) {
+    const shown = (one) => typeof one === "string" || (one !== null && Number.isFinite(Number(one)));
+    const holds = ({ type = "scatter", x, y, opacity, marker }) => {
+      if (!/^(scatter|bar)$/.test(type) || !y) return true;
+      return opacity !== 0 && Array.prototype.some.call(y, (one, i) => shown(one) && (!x || shown(x[i])) && marker?.size?.[i] !== 0);
+    };
+    return this.sketch < 0 && !this.free.length && !traces.some(holds);
   }
 
   moved(event) {
@@ -1602,7 +1615,7 @@ class MapFigure extends Figure {
     const under = single && plane ? 16 + (spec.column_title ? 14 : 0) : 0; // the axis across
     if (under) left += widest([String(plane[0]).replace("-", "−")]) + 8;
     this.lines = Math.max(0, ...spec.tiles.map((name) => Math.max(...name.split(" || ").map((one) => one.split("\n").length))));
-    const caption = spec.whole ? 0 : 14 * this.lines;
+    let caption = spec.whole ? 0 : 14 * this.lines;
     const gap = single ? 0 : Math.max(3, Math.min(8, width / (spec.across ? 140 : 60)));
     const legend = scale + under;
     let found = { cell: 0, across: 1 };
@@ -1623,6 +1636,23 @@ class MapFigure extends Figure {
       this.steep = true; // names of columns that do not fit beside each other stand upright
       top += Math.min(widest(names), 0.22 * height) - 8;
       fit(top);
+    }
+    this.wraps = false;
+    if (caption) {
+      // captions wider than their tiles go on in further lines, where the tiles need not shrink much for it
+      context.font = this.font(10.5);
+      const needed = Math.max(...this.names.map((name) => wrapped(context, name, found.cell * tiles.columns).length));
+      const key = [this.text, width, height].join();
+      if (key !== this.settled?.key) this.settled = { key, lines: 0 };
+      const lines = (this.settled.lines = Math.max(needed, this.settled.lines)); // numbers come and go; the tiles stay
+      if (lines > this.lines) {
+        const before = found;
+        caption = 14 * lines;
+        fit(top);
+        this.wraps = found.cell > 0.85 * before.cell;
+        if (this.wraps) this.lines = lines;
+        else [found, caption] = [before, 14 * this.lines];
+      }
     }
     let { cell } = found;
     const { across } = found;
@@ -1699,9 +1729,9 @@ class MapFigure extends Figure {
       context.textAlign = "left";
       context.textBaseline = "alphabetic";
       context.fillStyle = this.board.theme.text;
-      this.names[index].split("\n").forEach((line, at) => {
-        context.fillText(fitted(context, line, cell * columns + 2), x, y - 3 - 14 * (this.lines - 1 - at));
-      });
+      const lines = this.wraps ? wrapped(context, this.names[index], cell * columns) : this.names[index].split("\n");
+      const above = this.wraps ? lines.length : this.lines; // those that differ in length end at their tiles
+      lines.forEach((line, at) => context.fillText(fitted(context, line, cell * columns + 2), x, y - 3 - 14 * (above - 1 - at)));
     }
   }
 
@@ -2025,6 +2055,18 @@ const short = (value) => (Number.isInteger(value) && Math.abs(value) < 1e5 ? Str
 /** A number to its last meaningful digit. */
 const exact = (value) => (Number.isFinite(value) ? String(Number(value.toPrecision(7))).replace("-", "−") : number(value));
 
+/** A text in lines that fit: broken between words, Chinese between any two characters. */
+function wrapped(context, text, room) {
+  return text.split("\n").flatMap((whole) => {
+    const lines = [""];
+    for (const word of whole.match(/ *([\u2e80-\uffff](?![\u3001\u3002\uff00-\uffef])|[\u2e80-\uffff]{2}|[^\u2e80-\uffff ]+( %)?)/g) ?? []) {
+      if (!lines.at(-1) || context.measureText(lines.at(-1) + word).width <= room) lines[lines.length - 1] += word;
+      else lines.push(word.trimStart());
+    }
+    return lines;
+  });
+}
+
 function fitted(context, text, room) {
   if (context.measureText(text).width <= room) return text;
   let cut = text;
@@ -2230,7 +2272,19 @@ class GraphFigure extends Figure {
       } else group.setAttribute("aria-hidden", "true");
       text.setAttribute("aria-hidden", "true");
     });
+    this.follow([...lit.node].map((i) => boxes.get(spec.nodes[i]?.id)).filter(Boolean));
     return true;
+  }
+
+  /** Where the figure is wider than its place, what happens now comes into sight; once, for the reader scrolls too. */
+  follow(boxes) {
+    const key = boxes.map(({ x }) => x).join();
+    if (key === this.followed) return;
+    this.followed = key;
+    const [left, right] = [Math.min(...boxes.map(({ x, wide }) => x - wide / 2)), Math.max(...boxes.map(({ x, wide }) => x + wide / 2))];
+    const { scrollLeft, clientWidth } = this.body;
+    if (!boxes.length || right - left > clientWidth || (left >= scrollLeft && right <= scrollLeft + clientWidth)) return;
+    this.body.scrollTo({ left: (left + right - clientWidth) / 2, behavior: still() ? "auto" : "smooth" });
   }
 
   /** The width at which no box lies on its neighbour: the figure's own, or more on a phone, which then scrolls. */
@@ -2277,7 +2331,7 @@ function border(a, b) {
 
 // ------------------------------------------------------------------------------------------------------- network
 
-const HEAD = 54; // px over the units for a layer's name and tools
+const HEAD = matchMedia("(pointer: coarse)").matches ? 82 : 54; // px over the units for a layer's name and tools
 const COLUMN = 64; // px that a layer needs at least
 const THICK = 4.5; // px of the largest weight's line
 const REACHED = 6; // px from a line that still point at it

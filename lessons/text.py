@@ -148,7 +148,7 @@ def parse(source: str, language: str, name: str = "lesson") -> Words:
         presets=presets,
         figures=_figures(figures, name),
         quiz=_questions(quiz, name),
-        terms=dict(pair(line, name) for line in items(terms, name)),
+        terms=pairs(terms, name),
         read_on=tuple(line.text for line in items(read_on, name)),
     )
 
@@ -184,6 +184,22 @@ def pair(line: Line, name: str) -> tuple[str, str]:
     if not found:
         raise wrong(name, line.number, f"expected 'key: text', found {line.text!r:.60}")
     return found[1].strip(), found[2].strip()
+
+
+def pairs(lines: list[Line], name: str) -> dict[str, str]:
+    """A list of "key: text", each key once."""
+    found: dict[str, str] = {}
+    for line in items(lines, name):
+        key, text = pair(line, name)
+        once(key, found, line, name)
+        found[key] = text
+    return found
+
+
+def once(key: str, known: Mapping[str, object], line: Line, name: str) -> None:
+    """Raises ValueError where a key comes twice: the words before would be lost without a word."""
+    if key in known:
+        raise wrong(name, line.number, f"{key!r} is there twice")
 
 
 def settings(query: str) -> dict[str, str]:
@@ -280,12 +296,16 @@ def _controls(lines: list[Line], name: str) -> tuple[dict[str, ControlWords], di
     for line in joining:
         if line.text.startswith("  - "):
             key, label = pair(Line(line.number, line.text[4:]), name)
+            once(key, options, line, name)
             options[key] = label
         elif line.text.startswith("- "):
             key, rest = pair(Line(line.number, line.text[2:]), name)
             if key.startswith("preset."):
-                presets[key.removeprefix("preset.")] = rest
+                key = key.removeprefix("preset.")
+                once(key, presets, line, name)
+                presets[key] = rest
                 continue
+            once(key, controls, line, name)
             label, _, explained = rest.replace("｜", "|").partition("|")
             options = {}
             controls[key] = ControlWords(label.strip(), explained.strip(), options)
@@ -293,11 +313,12 @@ def _controls(lines: list[Line], name: str) -> tuple[dict[str, ControlWords], di
 
 
 def _figures(lines: list[Line], name: str) -> dict[str, FigureWords]:
-    figures = {}
+    figures: dict[str, FigureWords] = {}
     for head, body in _headed(lines):
         if not head.text:
             continue
-        values = dict(pair(line, name) for line in items(body, name))
+        once(head.text, figures, head, name)
+        values = pairs(body, name)
         if not values.get("title") or not values.get("alt"):
             raise wrong(name, head.number, f"figure {head.text} needs at least a title and an alt")
         labels = {key: text for key, text in values.items() if key not in FIGURE_KEYS}

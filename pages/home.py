@@ -27,32 +27,37 @@ query = {"lang": language} if language != state.preferred() else None
 hours = f"{round(sum(lesson.minutes for lesson in catalog.lessons()) / 30) / 2:g}"
 st.markdown(say("course", language, lessons=len(names), chapters=len(catalog.CHAPTERS), hours=hours))
 if here:
-    st.page_link(
-        f"{here}.py",
-        label=say("go_on_with" if marks else "start_with", language, number=numbers[here], lesson=title(here)),
-        icon=":material/play_arrow:",
-        query_params=query,
-    )
+    label = say("go_on_with" if marks else "start_with", language, number=numbers[here], lesson=title(here))
+    with st.container(key="go-on"):
+        st.page_link(f"{here}.py", label=label, icon=":material/play_arrow:", query_params=query)
 if any(marks.get(name) for name in names):
     st.progress(done / len(names), say("progress", language, done=done, all=len(names)))
 if done:
     st.caption(say("keep", language))
 
 STATES = {"seen": "seen", "ran": "ran", "quiz": "mastered"}
-for chapter in catalog.CHAPTERS:
+
+
+def card(lesson: catalog.Lesson) -> None:
+    """A lesson: what one will be able to do, how long it takes, what it builds on, how far one has come."""
+    notes = [say("minutes", language, n=lesson.minutes)]
+    if lesson.after:
+        before = ("、" if language == "zh" else ", ").join(f"{numbers[one]} · {title(one)}" for one in lesson.after)
+        notes.append(say("after", language, lessons=before))
+    if marks.get(lesson.name):
+        notes.append(say(STATES[marks[lesson.name]], language))
+    if marks and lesson.name == here:
+        notes.append(say("here", language))
+    with st.container(border=True, key=f"card-{lesson.name}"):
+        head = f"#### {numbers[lesson.name]} · {title(lesson.name)}\n{text.read(lesson.name, language).lead}"
+        st.markdown(f"{head}\n\n:small[:gray[{' · '.join(notes)}]]", anchors=False)
+        label = say("open" if marks.get(lesson.name) else "begin", language)
+        st.page_link(f"{lesson.name}.py", label=label, icon=":material/arrow_forward:", query_params=query)
+
+
+for number, chapter in enumerate(catalog.CHAPTERS, 1):
     st.markdown(f"## {chapter.title(language)}", anchors=False)
-    for lesson in chapter.lessons:
-        notes = [say("minutes", language, n=lesson.minutes)]
-        if lesson.after:
-            before = ("、" if language == "zh" else ", ").join(f"{numbers[one]} · {title(one)}" for one in lesson.after)
-            notes.append(say("after", language, lessons=before))
-        if marks.get(lesson.name):
-            notes.append(say(STATES[marks[lesson.name]], language))
-        if marks and lesson.name == here:
-            notes.append(say("here", language))
-        with st.container(border=True, key=f"card-{lesson.name}"):
-            head = f"#### {numbers[lesson.name]} · {title(lesson.name)}\n{text.read(lesson.name, language).lead}"
-            st.markdown(f"{head}\n\n:small[:gray[{' · '.join(notes)}]]", anchors=False)
-            label = say("open" if marks.get(lesson.name) else "begin", language)
-            st.page_link(f"{lesson.name}.py", label=label, icon=":material/arrow_forward:", query_params=query)
+    with st.container(key=f"chapter-{number}"):
+        for lesson in chapter.lessons:
+            card(lesson)
 state.write_progress()

@@ -66,6 +66,7 @@ with st.sidebar:
     st.segmented_control(
         say("language", language),
         list(NAMES),
+        default=state.first("language_switch", language),
         format_func=NAMES.__getitem__,
         required=True,
         key="language_switch",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from functools import lru_cache
-from itertools import accumulate, combinations, pairwise, permutations
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from lessons.text import Words
 
 COLOUR = dict(zip(ACTIVATIONS, CATEGORIES, strict=False))
 EDGE, GAP, EACH = 38, 70, 40  # pixels beside a network, between two layers, and for each unit whose weights stand there
+TALL, BOX, MARK = 400, 34, (50, 27)  # the figure's height, half a unit's box, and an edge's two lines of numbers
 LOSS, TARGET = 125, 75  # pixels from the outputs to the loss, from there to the targets
 PRECISIONS = (("float64", "double"), ("float32", "single"))
 SIGN = {"+": "{0} + {1}", "-": "{0} − {1}", "*": "{0} · {1}", "/": "{0} / {1}", "**": "{0} ^ {1}", "minus": "−{0}"}
@@ -102,31 +103,44 @@ def placed_network(tape: Tape, loss: str) -> tuple[list[Values], list[Values]]:
         )
     for before, after in pairwise(columns):
         spots = along(len(before), len(after))
-        for other in after:
-            for name, at in zip(before, spots, strict=True):
+        for to, other in enumerate(after):
+            for name, spot in zip(before, spots, strict=True):
                 edge = f"{name}{other}"
-                edges.append({"from": name, "to": other, "at": at, "name": edge, "edit": edge, "asks": pretty(edge)})
+                edges.append(
+                    {"from": name, "to": other, "at": spot[to], "name": edge, "edit": edge, "asks": pretty(edge)}
+                )
     edges += [{"from": name, "to": "L", "label": ""} for name in outputs]
     edges += [{"from": f"y{name[1:]}", "to": "L", "label": ""} for name in outputs]
     return nodes, edges
 
 
 @lru_cache
-def along(before: int, after: int) -> tuple[float, ...]:
-    """Where on its edges each of `before` units has their numbers, 0 to 1: so that those of crossing edges lie on each
-    other as little as can be. A number is about a quarter of the way long, and a fifteenth of the figure high."""
+def along(before: int, after: int) -> list[list[float]]:
+    """Where on the edge from each of `before` units to each of `after` its two lines of numbers stand, 0 to 1, so that
+    they lie on each other as little as can be: one after the other is moved to where it has most room."""
+    far = GAP + EACH * before
 
-    def crowded(order: tuple[float, ...]) -> float:
-        spots = [
-            (at, (row + 0.5) / before * (1 - at) + (other + 0.5) / after * at)
-            for row, at in enumerate(order)
-            for other in range(after)
-        ]
-        pairs = combinations(spots, 2)
-        return sum(max(0.0, 0.27 - abs(a - c)) * max(0.0, 0.067 - abs(b - d)) for (a, b), (c, d) in pairs)
+    def spot(row: int, other: int, at: float) -> tuple[float, float]:
+        u = (BOX + (far - 2 * BOX) * at) / far  # an edge begins and ends at boxes
+        return u * far, TALL * ((row + 0.5) / before * (1 - u) + (other + 0.5) / after * u)
 
-    places = [0.5] if before == 1 else [0.24 + 0.54 * i / (before - 1) for i in range(before)]
-    return min(permutations(places), key=crowded)
+    def crowded(row: int, other: int, at: float) -> float:
+        x, y = spot(row, other, at)
+        rest = [spot(*edge, place) for edge, place in places.items() if edge != (row, other)]
+        return sum(max(0, MARK[0] - abs(x - a)) * max(0, MARK[1] - abs(y - b)) for a, b in rest)
+
+    # at first side by side: no two of the units before are equally far along
+    start = [0.5] if before == 1 else [0.24 + 0.54 * i / (before - 1) for i in range(before)]
+    places = {(row, other): start[row] for row in range(before) for other in range(after)}
+    for _ in range(12):
+        moved = False
+        for edge, place in places.items():
+            best = min((at / 20 for at in range(4, 17)), key=lambda at: (crowded(*edge, at), abs(at - 0.5)))
+            if crowded(*edge, best) < crowded(*edge, place):
+                places[edge], moved = best, True
+        if not moved:
+            break
+    return [[places[row, other] for other in range(after)] for row in range(before)]
 
 
 def columns_of(tape: Tape) -> list[list[str]]:

@@ -158,8 +158,8 @@ def curves(figure: str, scalars: tuple[str, str], params: Params, words: Words) 
     ]
     if params.seeds > 1:  # all networks, and over them the test points of the one that is drawn
         bands = (("right", VALIDATION),) if share else (("train", TRAIN), ("test", VALIDATION))
-        traces[0]["visible"] = "legendonly"
-        traces[1] |= {"line": {"width": 1.5, "color": VALIDATION, "dash": "dot"}, "name": say["first"]}
+        traces.pop(0)
+        traces[0] |= {"line": {"width": 1.5, "color": VALIDATION, "dash": "dot"}, "name": say["first"]}
         for band, colour in bands:
             named = say["all"].replace("{part}", say["train" if band == "train" else "test"])
             named = named.replace("{n}", str(params.seeds))

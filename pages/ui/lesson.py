@@ -85,7 +85,7 @@ def heading(name: str, words: text.Words) -> None:
     lesson = catalog.lesson(name)
     notes = [say("minutes", language, n=lesson.minutes)]
     if lesson.after:
-        names = ", ".join(text.read(one, language).title for one in lesson.after)
+        names = ("、" if language == "zh" else ", ").join(text.read(one, language).title for one in lesson.after)
         notes.append(say("after", language, lessons=names))
     st.markdown(f"# {words.title} :small[:gray[{' · '.join(notes)}]]\n{words.lead}", anchors=False)
 
@@ -371,9 +371,11 @@ def start(visit: state.Visit, words: text.Words) -> None:
         options = [*presets] if match else ["", *presets]
         key = controls.worded(f"preset.{name}", language)
         state.seed(key, match or "")
+        first = state.first(key, match or "")  # or a browser that missed the first drawing would send the first preset
         st.selectbox(
             say("preset", language),
             options,
+            options.index(first) if first in options else 0,
             format_func=lambda one: words.presets.get(one, one) if one else say("own", language),
             key=key,
             on_change=choose_preset,

@@ -219,6 +219,7 @@ PLAYER: dict[str, tuple[str, str]] = {
     "reset_zoom": ("Reset view", "重置视图"),
     "wipe": ("Wipe out", "擦掉"),
     "no_data": ("Nothing yet", "暂无数据"),
+    "no_points": ("Nothing that can be drawn at this step", "这一步没有画得出来的数"),
     "other": ("other", "其他"),
     "moved": (
         "You changed a shared run, so you have your own copy of it from here on.",

@@ -570,6 +570,69 @@ def test_not_a_number_is_a_gap(view: View) -> None:
     assert view.js(f"{lines}.map((trace) => trace.querySelectorAll('path.js-line').length)") == [1, 2]
 
 
+def test_a_plot_without_a_point_says_so(view: View) -> None:
+    view.open()
+    view.drawn()
+    empty = view.figure("loss").locator(".tr-empty")
+    expect(empty).to_have_text("")
+    for y, said in (("null, NaN", "Nothing that can be drawn at this step"), ("null, 2", "")):
+        plot = "torchroom.board.figures.get('loss')"
+        traces = f"[{{ name: 'one', x: [1, 2], y: [{y}] }}]"
+        view.js(f"{{ {plot}.respec({{ ...{plot}.spec, traces: {traces} }}); torchroom.board.schedule(); }}")
+        expect(empty).to_have_text(said)
+
+
+def test_captions_wider_than_their_tiles_go_on_in_further_lines(view: View) -> None:
+    view.page.set_viewport_size({"width": 390, "height": 6000})
+    view.open()
+    view.drawn()
+    names = ["Uniform (0, 1): activations\nloss 2.3 · right 10 %", "均匀分布：激活值\n损失 2.3 · 正确 10 %"]
+    view.js(
+        """(names) => {
+          window.texts = [];
+          const { fillText } = CanvasRenderingContext2D.prototype;
+          CanvasRenderingContext2D.prototype.fillText = function (text, ...at) {
+            window.texts.push(text);
+            return fillText.call(this, text, ...at);
+          };
+          const figure = torchroom.board.figures.get("filters");
+          const tiles = Array.from({ length: figure.tiles.n }, (_, i) => names[i % 2]);
+          figure.respec({ ...figure.spec, tiles, across: 4 });
+          figure.body.style.height = "600px";
+          torchroom.board.schedule();
+        }""",
+        names,
+    )
+    view.until("!torchroom.board.figures.get('filters').dirty && window.texts.length > 8")
+    texts = view.js("window.texts")
+    assert view.board("figures.get('filters').wraps")
+    assert not [text for text in texts if "…" in text]
+    for name in names:
+        for part in name.replace("\n", " ").split(" "):
+            assert any(part in "".join(texts[i : i + 9]) for i in range(len(texts))), (part, texts)
+    assert not [text for text in texts if text.startswith(("%", "："))]  # what belongs to what is before it
+
+
+def test_a_graph_wider_than_its_place_brings_what_happens_into_sight(view: View) -> None:
+    view.page.set_viewport_size({"width": 390, "height": 6000})
+    view.open()
+    view.drawn()
+    graph = "torchroom.board.figures.get('graph')"
+    view.js(f"{graph}.respec({{ ...{graph}.spec, width: 1200 }})")
+    last = view.js(f"{graph}.spec.nodes.reduce((most, node, i, all) => (node.x > all[most].x ? i : most), 0)")
+    lit = f"{graph}.take([{{ figure: 'graph', trace: '', data: {{ ...{graph}.data, lit_nodes: [{last}] }} }}])"
+    view.js(f"{{ {lit}; torchroom.board.schedule(); }}")
+    body = view.figure("graph").locator(".tr-body")
+    expect(view.figure("graph").locator(".tr-node").nth(last).locator("rect")).to_be_in_viewport(ratio=1)
+    view.until(f"{graph}.body.scrollLeft > 100")
+    view.page.wait_for_timeout(600)  # a smooth scroll ends
+    body.evaluate("(body) => body.scrollTo(0, 0)")
+    view.js(f"{{ {graph}.dirty = true; torchroom.board.schedule(); }}")
+    view.until(f"!{graph}.dirty")
+    view.page.wait_for_timeout(300)
+    assert body.evaluate("(body) => body.scrollLeft") == 0  # the reader scrolled back: nothing new happened
+
+
 def test_one_broken_figure_leaves_the_others(view: View) -> None:
     view.open()
     view.drawn()

@@ -403,6 +403,8 @@ def test_what_is_said_of_the_things_to_try() -> None:
     assert first["held.he"] > 0.7
     assert max(first[f"held.{one}"] for one in ("uniform", "gaussian", "xavier")) < 0.4
     assert tried(0)[0]["loss.uniform"] == pytest.approx(1e29, rel=1)
+    assert tried(0)[0]["signal.uniform"] > 1e50  # the trumpet, which lasts one step
+    assert all(row["signal.uniform"] == 0 for row in tried(0)[2:])
     assert symmetry["distinct.zeros"] == symmetry["distinct.constant"] == 1
     assert symmetry["held.xavier"] > 0.8
     assert symmetry["loss.zeros"] == pytest.approx(math.log(10), abs=0.02)

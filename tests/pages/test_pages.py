@@ -14,6 +14,7 @@ from engine.engine import Run
 from engine.params import Params
 from lessons import catalog, text
 from pages.ui.room import Room
+from pages.ui.state import written
 from pages.ui.words import PLAYER, WORDS
 from tests.conftest import wait_until
 from tests.pages.conftest import page
@@ -188,6 +189,21 @@ def test_what_is_wrong_in_a_link_is_named_and_the_rest_kept(query: dict[str, str
     assert len(warnings(app)[0]) < 600
     assert app.slider(key="gradient_descent.momentum").value == 0.5
     assert board(app)["run"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_browser_that_missed_the_first_drawing_shows_the_links_settings_all_the_same(name: str) -> None:
+    # what the session's state says goes out with the first drawing alone; after it a widget's default is all there is
+    module = catalog.part(name, "params")
+    preset = list(module.PRESETS)[-1]
+    app = page(name, lang="zh", **{key: written(value) for key, value in module.PRESETS[preset].items()})
+    for _ in range(2):
+        chosen = app.selectbox(key=f"preset.{name}.zh")
+        assert chosen.value == preset
+        assert chosen.options[chosen.proto.default] == text.read(name, "zh").presets[preset]
+        (switch,) = [one for one in app.sidebar.get("button_group") if one.proto.id.endswith("language_switch")]
+        assert list(switch.proto.default) == [list(catalog.LANGUAGES).index("zh")]
+        app.run()
 
 
 def test_two_wrong_values_are_two_messages() -> None:

@@ -126,6 +126,14 @@ def test_chinese_headings_colons_and_wrapped_lines() -> None:
         (" `?lr=0.3&surface=bowl`", "", "a thing to try ends with its settings"),
         ("- gradient: the", "gradient: the", "expected a point '- …'"),
         ("# Gradient descent\n", "", "one line must be the title"),
+        (
+            "- preset.default: As it is",
+            "- preset.default: As it is\n- preset.default: Again",
+            "'default' is there twice",
+        ),
+        ("- alt: A map", "- alt: A map\n- alt: Another", "'alt' is there twice"),
+        ("- gradient: the", "- gradient: a slope\n- gradient: the", "'gradient' is there twice"),
+        ("## Quiz", "### contour\n- title: Again\n- alt: Again\n## Quiz", "'contour' is there twice"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_line(old: str, new: str, what: str) -> None:
