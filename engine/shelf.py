@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 from engine.records import Record, lock
 
 IN_ALL = 2_000_000_000
+MAKING_S = 600.0  # a file that is older and not a run yet never becomes one
 NAME = re.compile(r"[\w-]{1,80}")
 
 
@@ -48,6 +50,7 @@ class Shelf:
         """Clears the oldest until the rest fits, and what was left half made; returns the runs cleared."""
         self.folder.mkdir(parents=True, exist_ok=True)
         found = []
+        now = time.time()
         for path in self.folder.iterdir():
             try:
                 if path.suffix in (".run", ".new"):
@@ -56,8 +59,8 @@ class Shelf:
                 continue
         total = sum(size for _, _, size, _ in found)
         cleared = []
-        for whole, _, size, path in sorted(found):
-            if whole and (total <= self.most or spare(path.stem)):
+        for whole, made, size, path in sorted(found):
+            if total <= self.most or spare(path.stem) if whole else now - made < MAKING_S:
                 continue
             if remove(path):
                 total -= size

@@ -161,6 +161,7 @@ class Channel:
         self.blocks: list[tuple[list[Group], bytes]] = []  # scalars not yet sent, and as the worker packed them
         self.rewinds: deque[tuple[int, int]] = deque(maxlen=RING)  # (message number, step)
         self.pending: list[int] = []  # rewinds not yet told
+        self.behind = True  # the record may hold more than the scalars that were heard of
         self.news = True
         self.news_at = 0.0
         self.news_said: Values = {}
@@ -168,6 +169,7 @@ class Channel:
         self.frame_made: Message | None = None
         self.making = False
         self.flush_handle: asyncio.TimerHandle | None = None
+        self.news_handle: asyncio.TimerHandle | None = None
         self.flush_at = 0.0
         self.past: tuple[int, int, int, bytes] | None = None  # (from, to, rewinds, block): the history last packed
 
@@ -216,7 +218,8 @@ class Channel:
                 self.add("scalars", last, data)
             elif last > self.step:
                 self.catch_up()
-        if self.news:
+        if self.behind:
+            self.behind = False
             self.catch_up()
 
     def catch_up(self) -> None:
@@ -236,13 +239,17 @@ class Channel:
         gist = ("status", "total", "error", "note", "device", "place", "params", "snapshots", "origin")
         urgent = any(said[key] != self.news_said.get(key) for key in gist)
         if not urgent and now < self.news_at:
-            if self.flush_handle is None:
-                self.flush_handle = self.hub.loop.call_later(self.news_at - now, self.flush)
+            if self.news_handle is None:  # of its own: scalars that come meanwhile do not wait for it
+                self.news_handle = self.hub.loop.call_later(self.news_at - now, self.tell_late)
             return
         self.news = False
         self.news_said = said
         self.news_at = now + NEWS
         self.add("run", self.step, wire.pack(said))
+
+    def tell_late(self) -> None:
+        self.news_handle = None
+        self.wanted()
 
     def add(self, kind: Kind, step: int, data: bytes) -> None:
         """Puts a message into the ring; of runs' states and frames only the newest is worth keeping."""
@@ -565,17 +572,18 @@ class Hub:
             return
         if kind == "scalars":
             channel.blocks.append((groups, message))
+            channel.news = True  # how fast it goes, and first of all how long it is
         elif kind == "run":
-            channel.news = True
+            channel.news = channel.behind = True
         elif kind == "frame":
             channel.frame_due = True
-            channel.news = True
+            channel.news = channel.behind = True
             channel.flush()  # at once, behind its scalars: frames at a pace of their own would miss every other beat
             return
         elif kind == "rewind":
             channel.blocks.clear()
             channel.pending.append(step)
-            channel.news = True
+            channel.news = channel.behind = True
             channel.flush()
             return
         channel.wanted()
@@ -600,8 +608,9 @@ class Hub:
             channel.sockets.discard(socket)
             if not channel.sockets:
                 del self.channels[run]
-                if channel.flush_handle is not None:
-                    channel.flush_handle.cancel()
+                for handle in (channel.flush_handle, channel.news_handle):
+                    if handle is not None:
+                        handle.cancel()
         try:
             self.engine.leave(run, socket.id)
         except Problem:

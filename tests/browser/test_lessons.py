@@ -171,7 +171,7 @@ def test_a_killed_worker_is_survived_and_said_in_words(tab: Tab, server: Server)
     tab.until("board.head > 20")
     worker = next(child for child in server.seen.children() if "engine.worker" in " ".join(child.cmdline()))
     os.kill(worker.pid, signal.SIGKILL)
-    expect(tab.page.locator(".tr-notices")).to_contain_text("worker", timeout=5000)
+    expect(tab.page.locator(".tr-notices")).to_contain_text("worker")
     head = tab.board("board.head")
     tab.until(f"board.head > {head} + 10")
     assert tab.board("board.run.id") == run

@@ -264,6 +264,8 @@ def test_the_shelf_clears_the_oldest_first_and_nothing_that_is_open(tmp_path: Pa
     held = shelf.open("run-0")  # in use, and so the newest
     os.utime(held.path, (0, 0))
     (tmp_path / "left.new").write_bytes(b"half made by a server that was killed")
+    os.utime(tmp_path / "left.new", (0, 0))
+    shelf.aside("coming").write_bytes(b"being checked")
     writing = Record.create(shelf.place("run-6"), Job("lessons.x.compute:run"))
     assert Shelf(tmp_path, 5000).tidy() == ["left", "run-1", "run-2", "run-3"]
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 5000
@@ -271,6 +273,7 @@ def test_the_shelf_clears_the_oldest_first_and_nothing_that_is_open(tmp_path: Pa
     writing.close()
     assert Shelf(tmp_path, 0).tidy(spare=lambda run: run == "run-4") == ["run-0", "run-5", "run-6"]
     assert shelf.has("run-4")
+    assert shelf.aside("coming").is_file()
 
 
 def test_two_servers_on_one_folder_do_not_harm_each_other(tmp_path: Path) -> None:

@@ -170,6 +170,30 @@ def test_a_slow_reader_misses_frames_but_no_scalars(site: Site) -> None:
     assert nothing == []
 
 
+def test_how_long_a_run_is_is_said_when_its_first_scalars_come(site: Site) -> None:
+    """Its state may have gone out before, when nobody knew; and not every lesson has pictures that bring news."""
+    first = site.room.first(LESSON)
+    assert first is not None
+    hub, run = site.room.hub, site.room.engine.get(first)
+    total = run.total
+
+    def story() -> list[int]:
+        channel = hub.channels[first] = live.Channel(hub, run)
+        try:
+            run.record.total = 0
+            hub._heed(first, "run", -1, [], b"")
+            channel.flush()
+            run.record.total = total
+            hub._heed(first, "scalars", -1, *block(first, channel.step + 1, channel.step + 5))
+            channel.flush()
+        finally:
+            run.record.total = total
+            del hub.channels[first]
+        return [wire.unpack(one.data)[0]["total"] for one in channel.ring if one.kind == "run" and one.data]
+
+    assert on_loop(site, story) == [total]
+
+
 def test_a_rewind_reaches_those_who_read_it_late(site: Site) -> None:
     first = site.room.first(LESSON)
     assert first is not None
