@@ -71,6 +71,6 @@ def test_a_truth_is_drawn_and_learnt_and_features_descend_twice(tab: Tab) -> Non
     tab.page.locator("[data-figure=descent]").scroll_into_view_if_needed()
     tab.until("board.counters.drawn.descent > 0")
     tab.until(  # what was answered about the run before has another truth
-        "(({points, peak, highest, before, end}) => points === 12 && peak === 12 && highest > 3 * before && before > end)"
-        "(board.figures.get('descent').say)"
+        "(({points, peak, highest, before, end}) => points === 12 && peak === 12 && highest > 3 * before"
+        " && before > end)(board.figures.get('descent').say)"
     )
