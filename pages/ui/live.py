@@ -42,7 +42,7 @@ from pages.ui.served import Served
 LOG = logging.getLogger("torchroom.live")
 
 PERIOD = 0.033  # seconds between two blocks of scalars of one run: at most 30 a second,
-BLOCKS = 1000  # and so many to all who watch it, so that a crowd does not take the time of what it looks at,
+BLOCKS = 1200  # and so many to all who watch it, so that a crowd does not take the time of what it looks at,
 LONGEST_PERIOD = 0.2  # but five a second to each of however many
 NEWS = 0.25  # seconds between two "run" messages that differ in rate or viewers only
 RING = 96  # messages kept for a run; about four seconds
@@ -175,14 +175,15 @@ class Channel:
 
     @property
     def period(self) -> float:
-        """Seconds between two blocks."""
+        """Seconds between two blocks, on average."""
         return min(max(PERIOD, len(self.sockets) / BLOCKS), LONGEST_PERIOD)
 
     def wanted(self) -> None:
-        """Sends what is new within a period of what was sent last."""
+        """Sends what is new when its turn comes. It may come half a period early: a step that was late is no reason for
+        all that follow it to be."""
         if self.flush_handle is None:
             loop = self.hub.loop
-            delay = max(0.0, self.flush_at - loop.time())
+            delay = max(0.0, self.flush_at - self.period / 2 - loop.time())
             self.flush_handle = loop.call_later(delay, self.flush)
 
     def flush(self) -> None:
@@ -209,7 +210,8 @@ class Channel:
         blocks, self.blocks = self.blocks, []
         groups = [group for block, _ in blocks for group in block]
         if groups:
-            self.flush_at = self.hub.loop.time() + self.period
+            now = self.hub.loop.time()
+            self.flush_at = min(max(self.flush_at, now), now + self.period / 2) + self.period
             first = min(int(group.steps[0]) for group in groups)
             last = max(int(group.steps[-1]) for group in groups)
             if first == self.step + 1:
@@ -578,8 +580,9 @@ class Hub:
         elif kind == "frame":
             channel.frame_due = True
             channel.news = channel.behind = True
-            channel.flush()  # at once, behind its scalars: frames at a pace of their own would miss every other beat
-            return
+            if channel.period == PERIOD:
+                channel.flush()  # at once, behind its scalars: with a pace of its own it would miss every other beat
+                return
         elif kind == "rewind":
             channel.blocks.clear()
             channel.pending.append(step)
