@@ -18,6 +18,7 @@ const ASKING = 200; // ms between two questions of one kind
 const SPEEDS = [0.25, 0.5, 1, 2, 4, 8];
 const PALE = 0.38; // opacity of the original beside its fork
 const PICTURE = 100; // ms that a new run's first numbers wait for the picture that belongs to them
+const BEHIND = 40; // ms that further numbers of a run wait for theirs
 const HEARD = 700; // ms after which the page hears of a text even if nothing of its run is drawn yet
 const LONG = 40000; // characters of a message that the server would not read
 const REACH = 36; // pixels from a free handle within which it is picked up
@@ -1462,8 +1463,8 @@ class MapFigure extends Figure {
     for (const figure of this.shadows) {
       figure.names = figure.captions();
       figure.dirty = true;
+      this.board.schedule();
     }
-    this.board.schedule();
   }
 
   /** The tile picked last, the first until then. */
@@ -4115,6 +4116,10 @@ class Board {
           header.groups.map(({ names }, i) => ({ names, steps: arrays[`steps${i}`].values, values: arrays[`values${i}`].values })),
         );
         if (run === this.run) this.begin(run);
+        if (run === this.run && this.pictured && this.begun && !run.ended) {
+          this.moved = true; // mostly the picture comes right behind: both are drawn at once
+          return this.later(BEHIND);
+        }
       } else if (header.type === "frame") {
         run.keep(header.step, resolved(header.patches, arrays), bytes);
         this.pictured = true;
@@ -4124,7 +4129,7 @@ class Board {
         if (run === this.run) this.dock.notice("note", this.both(header.note));
       }
     }
-    this.changed();
+    return this.changed();
   }
 
   /** What a run says about itself in words. */

@@ -25,7 +25,7 @@ from tests.browser.conftest import FLAGS, browser_path
 
 RUNS = 4
 PAIRS = 5
-WINDOW_S = 1.5
+WINDOW_S = 2.5
 SETTLE_S = 0.3
 HEAD = "window.torchroom.board.head"
 SETTINGS = "pace=0&steps=100000"  # or they would be over before they are measured
