@@ -4116,7 +4116,7 @@ class Board {
           header.groups.map(({ names }, i) => ({ names, steps: arrays[`steps${i}`].values, values: arrays[`values${i}`].values })),
         );
         if (run === this.run) this.begin(run);
-        if (run === this.run && this.pictured && this.begun && !run.ended) {
+        if (run === this.shownRun && this.pictured && !run.ended) {
           this.moved = true; // mostly the picture comes right behind: both are drawn at once
           return this.later(BEHIND);
         }
@@ -4309,7 +4309,9 @@ class Board {
       const patches = this.patches(run, playhead.step);
       for (const figure of this.figures.values()) figure.show(past, patches);
     }
-    this.later(this.draw(now));
+    const wait = this.draw(now);
+    if (wait > 0) this.later(wait);
+    else this.schedule(); // in the very next frame: a timer would miss it
     this.box.drawn();
     if (this.readAgain) {
       const wait = 200 - (now - this.readAt);

@@ -41,7 +41,7 @@ from pages.ui.served import Served
 
 LOG = logging.getLogger("torchroom.live")
 
-PERIOD = 0.033  # seconds between two blocks of scalars of one run: at most 30 a second,
+PERIOD = 0.05  # seconds between two blocks of scalars of one run: at most 20 a second, but for those with a picture,
 BLOCKS = 1200  # and so many to all who watch it, so that a crowd does not take the time of what it looks at,
 LONGEST_PERIOD = 0.2  # but five a second to each of however many
 NEWS = 0.25  # seconds between two "run" messages that differ in rate or viewers only
@@ -179,11 +179,11 @@ class Channel:
         return min(max(PERIOD, len(self.sockets) / BLOCKS), LONGEST_PERIOD)
 
     def wanted(self) -> None:
-        """Sends what is new when its turn comes. It may come half a period early: a step that was late is no reason for
-        all that follow it to be."""
+        """Sends what is new when its turn comes. To a crowd it may come early, by what its period is longer than PERIOD:
+        a step that was late is no reason for all that follow it to be."""
         if self.flush_handle is None:
             loop = self.hub.loop
-            delay = max(0.0, self.flush_at - self.period / 2 - loop.time())
+            delay = max(0.0, self.flush_at - (self.period - PERIOD) - loop.time())
             self.flush_handle = loop.call_later(delay, self.flush)
 
     def flush(self) -> None:
@@ -211,7 +211,7 @@ class Channel:
         groups = [group for block, _ in blocks for group in block]
         if groups:
             now = self.hub.loop.time()
-            self.flush_at = min(max(self.flush_at, now), now + self.period / 2) + self.period
+            self.flush_at = min(max(self.flush_at, now), now + self.period - PERIOD) + self.period
             first = min(int(group.steps[0]) for group in groups)
             last = max(int(group.steps[-1]) for group in groups)
             if first == self.step + 1:
