@@ -179,7 +179,7 @@ class Channel:
         return min(max(PERIOD, len(self.sockets) / BLOCKS), LONGEST_PERIOD)
 
     def wanted(self) -> None:
-        """Sends what is new when its turn comes. To a crowd it may come early, by what its period is longer than PERIOD:
+        """Sends what is new when its turn comes. To a crowd it may be early, by what its period is longer than PERIOD:
         a step that was late is no reason for all that follow it to be."""
         if self.flush_handle is None:
             loop = self.hub.loop
