@@ -4309,8 +4309,8 @@ class Board {
       const patches = this.patches(run, playhead.step);
       for (const figure of this.figures.values()) figure.show(past, patches);
     }
-    const wait = this.draw(now);
-    if (wait > 0) this.later(wait);
+    const rest = this.draw(now);
+    if (rest > 0) this.later(rest);
     else this.schedule(); // in the very next frame: a timer would miss it
     this.box.drawn();
     if (this.readAgain) {

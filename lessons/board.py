@@ -294,6 +294,12 @@ class Patch:
     trace: str = ""
 
 
+def band(name: str, prefix: str, colour: str, first: int = 0) -> dict[str, Any]:
+    """A plot's trace of the scalars `prefix`0, `prefix`1, ... of many runs, which are numbered from `first`."""
+    line = {"width": 2, "color": colour}
+    return {"type": "scatter", "name": name, "band": prefix, "first": first, "line": line}
+
+
 def spec(figure: Figure) -> dict[str, Any]:
     """The figure as JSON for the browser."""
     return asdict(figure)

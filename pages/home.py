@@ -7,7 +7,7 @@ import streamlit as st
 
 from lessons import catalog, text
 from pages.ui import state
-from pages.ui.words import say
+from pages.ui.words import listed, say
 
 language = state.language()
 marks = state.marks()
@@ -42,7 +42,7 @@ def card(lesson: catalog.Lesson) -> None:
     """A lesson: what one will be able to do, how long it takes, what it builds on, how far one has come."""
     notes = [say("minutes", language, n=lesson.minutes)]
     if lesson.after:
-        before = ("、" if language == "zh" else ", ").join(f"{numbers[one]} · {title(one)}" for one in lesson.after)
+        before = listed((f"{numbers[one]} · {title(one)}" for one in lesson.after), language)
         notes.append(say("after", language, lessons=before))
     if marks.get(lesson.name):
         notes.append(say(STATES[marks[lesson.name]], language))

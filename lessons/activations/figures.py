@@ -12,7 +12,7 @@ from engine.types import Arrays, Problem, Tick, Values
 from lessons.activations import points
 from lessons.activations.depth import variances
 from lessons.activations.params import FUNCTIONS, GRAIN, REACH, SHAPES, Params
-from lessons.board import CATEGORIES, Choose, Figure, Map, Patch, Plot
+from lessons.board import CATEGORIES, Choose, Figure, Map, Patch, Plot, band
 from lessons.text import Words
 
 COLOUR = dict(zip(SHAPES, CATEGORIES, strict=True))
@@ -247,16 +247,7 @@ def seeds(params: Params, words: Words, names: Labels) -> Plot:
     """The loss of the functions that are looked at over all seeds, a band for each."""
     say = words.figures["seeds"].labels
     shown = [one for one in FUNCTIONS if one in params.functions]
-    traces = [
-        {
-            "type": "scatter",
-            "name": names[one],
-            "band": f"seed.{one}.",
-            "first": params.seed,
-            "line": {"width": 2, "color": COLOUR[one]},
-        }
-        for one in shown
-    ]
+    traces = [band(names[one], f"seed.{one}.", COLOUR[one], params.seed) for one in shown]
     layout = {
         "xaxis": {"title": {"text": say["x"]}, "range": [0, params.steps]},
         "yaxis": {"title": {"text": say["y"]}, "rangemode": "tozero"},

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from engine.types import Arrays, Problem, Tick
-from lessons.board import CATEGORIES, Choose, Figure, Patch, Plot
+from lessons.board import CATEGORIES, Choose, Figure, Patch, Plot, band
 from lessons.gradient_descent.params import OPTIMISERS, Params
 from lessons.gradient_descent.stability import KINDS, bounds, fastest, radius
 from lessons.gradient_descent.surfaces import Floats, Surface, surface
@@ -262,16 +262,7 @@ def heights(params: Params, words: Words, names: Mapping[str, str]) -> Plot:
 def seeds(params: Params, words: Words, names: Mapping[str, str]) -> Plot:
     """The same over all seeds, a band for each racer."""
     say = words.figures["seeds"].labels
-    traces = [
-        {
-            "type": "scatter",
-            "name": names[one],
-            "band": f"seed.{one}.",
-            "first": params.seed,
-            "line": {"width": 2, "color": COLOUR[one]},
-        }
-        for one in params.optimisers
-    ]
+    traces = [band(names[one], f"seed.{one}.", COLOUR[one], params.seed) for one in params.optimisers]
     layout = {
         "xaxis": {"title": {"text": say["x"]}, "range": [0, params.steps]},
         "yaxis": {"title": {"text": say["y"]}, "exponentformat": "power"},

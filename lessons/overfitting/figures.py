@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from engine.types import Arrays, Problem, Tick, Values
-from lessons.board import CATEGORIES, TRAIN, VALIDATION, Figure, Patch, Plot
+from lessons.board import CATEGORIES, TRAIN, VALIDATION, Figure, Patch, Plot, band
 from lessons.overfitting.params import BINS, COLUMNS, Params, drawn
 from lessons.overfitting.points import GRID, PLACES, Floats, sample, truth
 from lessons.text import Words
@@ -131,13 +131,13 @@ def parts(params: Params, words: Words) -> Plot:
 def seeds(params: Params, words: Words) -> Plot:
     """The test error of every network."""
     say = words.figures["seeds"].labels
-    band = {"type": "scatter", "name": say["test"], "band": "test.", "line": {"width": 2, "color": VALIDATION}}
+    every = band(say["test"], "test.", VALIDATION)
     bagged = line(say["bagged"], GREEN, bind={"x": "step", "y": "bagged"})
     layout = {
         "xaxis": {"title": {"text": say["x"]}, "range": [0, params.steps]},
         "yaxis": {"title": {"text": say["y"]}, "type": "log", "dtick": 1},
     }
-    return Plot("seeds", [band, bagged], layout, "half", 320, switch=True)
+    return Plot("seeds", [every, bagged], layout, "half", 320, switch=True)
 
 
 def weights(words: Words) -> Plot:

@@ -10,7 +10,20 @@ import numpy as np
 
 from engine.nn.names import ACTIVATIONS
 from engine.types import Arrays, Problem, Tick, Values
-from lessons.board import CATEGORIES, NEGATIVE, POSITIVE, TRAIN, VALIDATION, Choose, Figure, Map, Network, Patch, Plot
+from lessons.board import (
+    CATEGORIES,
+    NEGATIVE,
+    POSITIVE,
+    TRAIN,
+    VALIDATION,
+    Choose,
+    Figure,
+    Map,
+    Network,
+    Patch,
+    Plot,
+    band,
+)
 from lessons.playground.params import DRAWN, FEATURES, LAYERS, UNITS, Params
 from lessons.playground.points import REACH, drawn, features, grid, read
 from lessons.playground.points import written as encoded
@@ -160,11 +173,9 @@ def curves(figure: str, scalars: tuple[str, str], params: Params, words: Words) 
         bands = (("right", VALIDATION),) if share else (("train", TRAIN), ("test", VALIDATION))
         traces.pop(0)
         traces[0] |= {"line": {"width": 1.5, "color": VALIDATION, "dash": "dot"}, "name": say["first"]}
-        for band, colour in bands:
-            named = say["all"].replace("{part}", say["train" if band == "train" else "test"])
-            named = named.replace("{n}", str(params.seeds))
-            line = {"width": 2, "color": colour}
-            traces.append({"type": "scatter", "name": named, "band": f"{band}.", "first": params.seed, "line": line})
+        for part, colour in bands:
+            named = say["all"].replace("{part}", say["train" if part == "train" else "test"])
+            traces.append(band(named.replace("{n}", str(params.seeds)), f"{part}.", colour, params.seed))
     y: Values = {"range": [0, 1.02], "tickformat": ".0%"} if share else {"rangemode": "tozero"}
     layout = {
         "xaxis": {"title": {"text": say["x"]}},

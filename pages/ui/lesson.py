@@ -18,7 +18,7 @@ from engine.types import ENDED, Problem, Values
 from lessons import board, catalog, text
 from pages.ui import controls, data, quiz, state
 from pages.ui.room import Room, the_room
-from pages.ui.words import as_text, player, say
+from pages.ui.words import as_text, listed, player, say
 
 LOADER = """
 export default function (component) {{
@@ -85,7 +85,7 @@ def heading(name: str, words: text.Words) -> None:
     lesson = catalog.lesson(name)
     notes = [say("minutes", language, n=lesson.minutes)]
     if lesson.after:
-        names = ("、" if language == "zh" else ", ").join(text.read(one, language).title for one in lesson.after)
+        names = listed((text.read(one, language).title for one in lesson.after), language)
         notes.append(say("after", language, lessons=names))
     st.markdown(f"# {words.title} :small[:gray[{' · '.join(notes)}]]\n{words.lead}", anchors=False)
 

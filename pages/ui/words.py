@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 NAMES = {"en": "English", "zh": "中文"}
@@ -243,6 +244,11 @@ def say(key: str, language: str, **values: Any) -> str:
     """A word or sentence of the interface, with {names} filled in."""
     text = WORDS[key][language == "zh"]
     return text.format(**values) if values else text
+
+
+def listed(names: Iterable[str], language: str) -> str:
+    """Names one after the other, as the language separates them."""
+    return ("、" if language == "zh" else ", ").join(names)
 
 
 def player(language: str) -> dict[str, str]:

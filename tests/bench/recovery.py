@@ -20,18 +20,15 @@ from engine.backends.process import ProcessBackend
 from engine.engine import Engine
 from engine.types import Arrays, Job, Values
 from lessons.first import job
+from tests.conftest import wait_until
 
 KILLS = 5
 PACE = 50
-LIMIT_S = 30
 
 
 def seconds_until(what: Callable[[], bool], since: float) -> float:
-    """How long after `since` it is so. Raises TimeoutError."""
-    while not what():
-        if time.perf_counter() - since > LIMIT_S:
-            raise TimeoutError(f"not so within {LIMIT_S} s")
-        time.sleep(0.005)
+    """How long after `since` it is so."""
+    wait_until(what)
     return time.perf_counter() - since
 
 
@@ -39,11 +36,11 @@ def killed(engine: Engine, job: Job, set_back: list[int]) -> tuple[float, float,
     """The run of `job` loses its worker: seconds to a new one, seconds to a new step, steps lost."""
     run = engine.submit(job, "ann")
     engine.watch(run.id, "a page", "ann")
-    seconds_until(lambda: run.step > 2 * PACE, time.perf_counter())
+    wait_until(lambda: run.step > 2 * PACE)
     worker, at, count = engine.devices()[0]["pid"], run.step, len(set_back)
     os.kill(worker, signal.SIGKILL)
     began = time.perf_counter()
-    seconds_until(lambda: len(set_back) > count, began)
+    wait_until(lambda: len(set_back) > count)
 
     def ready() -> bool:
         device = engine.devices()[0]
