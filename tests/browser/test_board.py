@@ -71,10 +71,17 @@ class View:
         self.page.wait_for_function(code, timeout=1000 * seconds)
 
     def drawn(self) -> None:
-        """Waits until every figure has been drawn and, unless a run goes on, nothing is left to draw."""
+        """Waits until every figure has been drawn and, unless a run goes on, what the playhead stands at is on screen."""
         self.until(
-            "((board) => [...board.figures.values()].every((one) => one.drawn && (board.run.status === 'running' || "
-            "!(board.moved || one.dirty || one.busy))))(torchroom.board)"
+            """(() => {
+              const { board } = torchroom, { run, playhead, frame } = board;
+              const figures = [...board.figures.values()];
+              const wanted = run ? run.frameStep(playhead.step) : -1;
+              if (!run || !figures.every((one) => one.drawn)) return false;
+              if (run.status === "running") return true;
+              const here = frame?.run === run ? frame.step : -1;
+              return here === wanted && !board.moved && !figures.some((one) => one.dirty || one.busy);
+            })()"""
         )
 
     def step(self) -> int:
@@ -1205,7 +1212,7 @@ def test_figures_out_of_sight_are_not_drawn(view: View) -> None:
 def test_a_network_is_drawn_lends_its_units_and_takes_another_weight(view: View) -> None:
     """Colours, hits and choices of the seventh kind, with weights and maps that are known."""
     view.open(spec="en-words")
-    view.until("torchroom.board.figures.get('net')?.drawn > 0")
+    view.drawn()
     net = "torchroom.board.figures.get('net')"
     assert view.js(f"[{net}.weight(1, 0, 1), {net}.weight(1, 1, -1), {net}.weight(2, 0, 1)]") == [-2, 1, 1]
     body = view.figure("net").locator(".tr-body")
