@@ -104,7 +104,7 @@ void forward(const Shape& s, const float* images, const float* weight, const flo
 #pragma omp parallel
     {
         Frame frame(s);
-#pragma omp for schedule(static)
+#pragma omp for schedule(dynamic, CHUNK)  // one thread may be held up by whatever else the machine does
         for (int n = 0; n < s.count; ++n) {
             frame.put(s, images + std::size_t(n) * s.rows * s.columns * s.channels);
             for (int y = 0; y < down; ++y)
@@ -144,7 +144,7 @@ void backward(const Shape& s, const float* images, const float* weight, const fl
         Frame frame(s), grown(s);
         std::vector<float> slope(std::size_t(places) * s.width), shares(4 * patch);
         std::vector<int> start(slope.size());
-#pragma omp for schedule(static)
+#pragma omp for schedule(dynamic)
         for (int chunk = 0; chunk < chunks; ++chunk) {
             float* sum = sums.data() + std::size_t(chunk) * s.width * (patch + 1);
             const int end = (chunk + 1) * CHUNK < s.count ? (chunk + 1) * CHUNK : s.count;

@@ -681,12 +681,10 @@ def test_updates_replace_nothing_and_keep_zoom_and_camera(view: View) -> None:
     view.page.wait_for_timeout(400)
     before = view.js(state)
     assert before[2]["x"] != pytest.approx(1.25)
-    view.until("torchroom.board.head > 60")
-    view.page.wait_for_timeout(600)
+    view.until(f"document.querySelector('[data-figure=loss] .tr-plot').data[0].x.length > {before[3]} + 20")
     after = view.js(state)
     assert after[:2] == before[:2]
     assert after[2] == pytest.approx(before[2], rel=1e-3)
-    assert after[3] > before[3]
     assert view.kept(nodes)
     view.figure("loss").locator(".tr-tool:visible").first.click()  # reset view
     view.page.wait_for_timeout(500)
@@ -839,7 +837,8 @@ def test_live_run_pause_step_resume_stop(view: View) -> None:
     view.until("torchroom.board.playhead.step === torchroom.board.head")
     view.button("play").click()
     view.until("torchroom.board.run.status === 'paused'")
-    head = view.board("head")
+    head = view.control("state")["steps"]["live"]
+    view.until(f"torchroom.board.head === {head}")
     expect(view.page.locator(".tr-chip")).to_have_text("Paused")
     view.page.locator("body").click(position={"x": 4, "y": 4})
     view.page.keyboard.press("ArrowRight")

@@ -140,6 +140,7 @@ def test_a_confusion_cell_opens_its_images(tab: Tab) -> None:
     figure.scroll_into_view_if_needed()
     tab.until("board.counters.drawn.confusion > 0")
     box = figure.locator("canvas").first
+    expect(box).to_be_visible()
     box.focus() if box.get_attribute("tabindex") else None
     place = box.bounding_box()
     assert place

@@ -2,7 +2,7 @@
 
 It speaks the live protocol with runs that are formulas, so that what the board does can be seen and tested alone:
 
-    quick    done, 120 steps           live     goes on while it is watched, 25 steps a second of 400
+    quick    done, 120 steps           live     goes on while it is watched, 25 steps a second of 2000
     fast     arrives within a second   shared   a command moves the page to its private copy
     failed   with an error             queued   third in the queue          long   20,000 steps
 """
@@ -107,7 +107,7 @@ def runs() -> dict[str, Demo]:
     made = [
         Demo("quick", "recorded", step=120),
         Demo("other", "done", step=80, total=80),
-        Demo("live", "running", 400, 0, 25.0),
+        Demo("live", "running", 2000, 0, 25.0),
         Demo("fast", "running", 120, 60, None),  # already past what a page must see in its first second
         Demo("shared", "running", 400, 40, 25.0),
         Demo("copy", "paused", 400, 40, 25.0),
