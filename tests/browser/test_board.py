@@ -71,7 +71,7 @@ class View:
         self.page.wait_for_function(code, timeout=1000 * seconds)
 
     def drawn(self) -> None:
-        """Waits until every figure has been drawn and, unless a run goes on, what the playhead stands at is on screen."""
+        """Waits until every figure has been drawn and, unless a run goes on, shows what the playhead stands at."""
         self.until(
             """(() => {
               const { board } = torchroom, { run, playhead, frame } = board;
