@@ -32,6 +32,11 @@ NOT_OURS = re.compile(
     '|<path> attribute d: Expected number, "MNaN'
 )
 
+# What the playhead stands at is on screen, and told in the readings.
+DRAWN = """!board.moved && !board.holding && !board.readAgain
+  && (board.frame?.run === board.run ? board.frame.step : -1) === board.run.frameStep(board.playhead.step)
+  && [...board.figures.values()].every((one) => !one.visible || !(one.dirty || one.busy))"""
+
 
 def browser_path() -> str | None:
     """The browser that tests/browser/install.sh saw to; None lets Playwright use a build of its own."""
@@ -91,6 +96,10 @@ class Tab:
             timeout=1000 * seconds,
         )
         return self.board(expression)
+
+    def done(self, also: str = "true") -> None:
+        """Waits until the run, if `also` is true of it, is done and every figure in sight shows its end."""
+        self.until(f"board.run?.status === 'done' && ({also}) && board.playhead.step === board.head && {DRAWN}")
 
     def run(self) -> str:
         """Presses Run and waits for the new run's first steps; returns its id."""

@@ -84,7 +84,7 @@ def test_a_thing_to_try_runs_with_its_settings(tab: Tab) -> None:
     tab.open("activations")
     tab.until("board.head > 0")
     tab.page.get_by_role("button", name=re.compile("Start from very small weights")).click()
-    tab.until("board.run.params?.init === 'small' && board.run.status === 'done'")
+    tab.done("board.run.params?.init === 'small'")
     now = "board.run.history.at(Infinity).now"
     assert tab.board(f"{now}('loss.tanh')") == pytest.approx(0.6931, abs=2e-3)
     assert tab.board(f"{now}('dead.step')") == 1
@@ -95,7 +95,7 @@ def test_many_seeds_are_a_band_and_the_nearest_run_is_drawn_by_itself(tab: Tab) 
     tab.open("activations?seeds=6&functions=relu&pace=0&steps=60&width=6&depth=2&seed=11")
     tab.until("board.head > 0")
     tab.run()
-    tab.until("board.run.status === 'done' && board.playhead.step === 60")
+    tab.done("board.head === 60")
     figure = "board.figures.get('seeds')"
     tab.page.locator("[data-figure=seeds]").scroll_into_view_if_needed()
     tab.until(f"{figure}.filled().length === 3 && !{figure}.dirty")

@@ -47,7 +47,7 @@ def test_it_trains_and_its_heads_can_be_opened_scrubbed_and_switched_off(tab: Ta
     tab.open(f"{NAME}?seed=2&pace=0")
     tab.until("board.head > 0")
     tab.run()
-    tab.until("board.run.status === 'done'")
+    tab.done()
     tab.until("board.playhead.step === 300 && board.figures.get('heads').tiles")
     assert tab.board("board.run.history.at(300).now('val_exact')") > 0.9
     assert tab.board("board.run.history.at(300).now('top.source.head')") == 2  # the text says so

@@ -25,7 +25,7 @@ SETTINGS: dict[str, Any] = {
 def test_many_seeds_are_a_cloud_on_the_map_and_a_band_by_step(tab: Tab) -> None:
     tab.open("gradient_descent?surface=bowl&optimisers=sgd,adam&dissect=sgd&noise=1&seeds=6&steps=60&seed=11&pace=0")
     tab.run()
-    tab.until("board.run.status === 'done' && board.playhead.step === 60")
+    tab.done("board.head === 60")
     lane = Race(job(**SETTINGS))
     *_, last = lane.advance(61)
     row = dict(zip(last.names, last.values[-1].tolist(), strict=True))

@@ -38,7 +38,7 @@ def test_copies_stay_copies_and_an_overflow_is_called_by_its_name(tab: Tab) -> N
     tab.open("initialisation?inits=zeros,uniform,he&depth=40&width=32&steps=20&pace=0&seed=9&value=0.05")
     tab.until("board.head > 0")
     tab.run()
-    tab.until("board.run.status === 'done' && board.playhead.step === 20")
+    tab.done("board.head === 20")
     now = "board.run.history.at(Infinity).now"
     assert tab.board(f"{now}('distinct.zeros')") == 1
     assert tab.board(f"{now}('distinct.he')") == 32

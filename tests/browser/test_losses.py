@@ -38,14 +38,14 @@ def test_it_opens_alive_and_a_carried_point_starts_a_run_of_its_own(tab: Tab, la
     tab.until("board.run?.status === 'recorded' && board.head > 10 && board.counters.drawn.line > 2")
     assert TITLE[language] in tab.page.get_by_role("heading", level=1).first.inner_text()
     tab.run()
-    tab.until("board.run.status === 'done'")
+    tab.done()
     run, slope = tab.board("[board.run.id, board.run.history.at(Infinity).now('w.mse')]")
     carry(tab, "line", tab.board("board.figures.get('line').spec.traces.at(-1).name"), 0, -140)
     tab.until(f"board.run.id !== {run!r} && board.run.params?.outlier_y > -5")
     y = tab.board("board.run.params.outlier_y")
     tab.rested()
     assert f"outlier_y={y:g}" in tab.page.url
-    tab.until("board.run.status === 'done' && board.figures.get('line').carried === null")
+    tab.done("board.figures.get('line').carried === null")
     assert tab.board("board.figures.get('line').filled().at(-1).y[0]") == y
     now = tab.board("board.run.history.at(Infinity).now('w.mse')")
     assert slope < now < 0.9
@@ -85,7 +85,7 @@ def test_float32_falls_and_the_table_says_where(tab: Tab) -> None:
     tab.open("losses")
     tab.until("board.head > 0")
     tab.page.get_by_role("button", name=re.compile("Break float32")).click()
-    tab.until("board.run.params?.topic === 'overflow' && board.run.status === 'done'")
+    tab.done("board.run.params?.topic === 'overflow'")
     rows = tab.page.locator("[data-figure=steps] tbody tr")
     said = {
         "z A": ["120", "0"],

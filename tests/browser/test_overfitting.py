@@ -42,7 +42,7 @@ def test_a_guess_is_drawn_and_measured_against_the_run(tab: Tab, language: str) 
     assert len(guess) == 24
     assert guess[0] > guess[-1] > guess[9]
     run = tab.run()
-    tab.until("board.run.status === 'done' && board.playhead.step === 200 && !board.figures.get('curves').dirty")
+    tab.done("board.head === 200")
     real = dict(
         tab.board("(({x, y}) => Array.from(x, (at, i) => [at, y[i]]))(board.figures.get('curves').filled()[1])")
     )
@@ -60,9 +60,9 @@ def test_a_truth_is_drawn_and_learnt_and_features_descend_twice(tab: Tab) -> Non
     tab.open("overfitting?curve=drawn&steps=100&seeds=4&pace=0&points=12")
     tab.until("board.head > 10 && board.counters.drawn.fit > 0")
     before = tab.run()  # what is recorded has another truth
-    tab.until("board.run.status === 'done' && board.figures.get('fit').sketch > 0 && !board.figures.get('fit').dirty")
+    tab.done("board.figures.get('fit').sketch > 0")
     stroke(tab, "fit", [(0.03, 0.3), (0.5, 0.7), (0.97, 0.3)])
-    tab.until(f"board.run.id !== {before!r} && board.run.status === 'done'")
+    tab.done(f"board.run.id !== {before!r}")
     tab.rested()
     heights = tab.board("board.run.params.truth.split(',').map(Number)")
     assert len(heights) == 24
