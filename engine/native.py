@@ -1,8 +1,8 @@
 """python -m engine.native: compiles the C++ files beside their Python namesakes, where this machine has a compiler.
 
-Each such file repeats something that torch can do, faster; without it everything works. They are compiled once, when
-the environment is made, and never while somebody waits: a worker takes what is there. What was compiled from another
-source, or for another processor, has another name and is not found.
+Each such file does faster what torch does too, to the last bit or nearly; without it everything works. They are
+compiled once, when the environment is made, and never while somebody waits: a worker takes what is there. What was
+compiled from another source, or for another processor, has another name and is not found.
 
     CXX                 the compiler; c++, g++ or clang++ otherwise
     TORCHROOM_NATIVE    a folder for what is compiled (default: build, beside engine), or 0: use none of it
@@ -110,7 +110,8 @@ def build(source: Path) -> str:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode == 0:
             half.replace(target)
-            return f"{source.name}: compiled by {compiler}."
+            without = f", without {' '.join(TRIES[0])}:\n{said}" if said else "."
+            return f"{source.name}: compiled by {compiler}{without}"
         said = said or done.stderr.strip()
     half.unlink(missing_ok=True)
     return f"{source.name}: {compiler} could not compile it; torch does its work, more slowly.\n{said}"

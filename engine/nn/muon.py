@@ -14,8 +14,8 @@ EPS = 1e-8
 
 
 @torch.no_grad()
-def orthogonal(matrix: torch.Tensor) -> torch.Tensor:
-    """`matrix` (rows, columns) with all its singular values brought near one, float32.
+def levelling(matrix: torch.Tensor) -> torch.Tensor:
+    """The square that, times `matrix` (rows, columns), brings all its singular values near one; rows <= columns.
 
     Five Newton-Schulz iterations with the coefficients of Jordan and others, "Muon: An optimizer for hidden layers
     in neural networks" (2024), which bring them between about 0.7 and 1.2 rather than exactly to one. Each iteration
@@ -23,9 +23,9 @@ def orthogonal(matrix: torch.Tensor) -> torch.Tensor:
     small square, and the matrix itself is multiplied once, at the end.
     """
     a, b, c = COEFFICIENTS
-    x = matrix.T if len(matrix) > matrix.shape[1] else matrix
-    x = x / x.norm().clamp_min(1e-7)
-    gram = x @ x.T
+    gram = matrix @ matrix.T
+    squared = gram.trace().clamp_min(1e-14)  # of the Frobenius norm, by which the matrix is divided
+    gram /= squared
     whole = None
     for left in reversed(range(ITERATIONS)):
         factor = torch.addmm(gram, gram, gram, beta=b, alpha=c)
@@ -33,8 +33,19 @@ def orthogonal(matrix: torch.Tensor) -> torch.Tensor:
         whole = factor if whole is None else whole @ factor
         if left:
             gram = gram @ (factor @ factor)
-    found: torch.Tensor = whole @ x
-    return found.T if len(matrix) > matrix.shape[1] else found
+    assert whole is not None
+    return whole * squared.rsqrt()
+
+
+def flat(tensor: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """`tensor`, of the shape of `weight`, as a matrix no higher than wide: filters times the rest.
+
+    Its columns are in the order in which those of `weight` lie in memory, so that of `weight` itself it is a view;
+    levelling does not depend on their order.
+    """
+    last = weight.ndim == 4 and weight.is_contiguous(memory_format=torch.channels_last)
+    matrix = (tensor.movedim(1, -1) if last else tensor).flatten(1)
+    return matrix.T if len(matrix) > matrix.shape[1] else matrix
 
 
 class Muon(torch.optim.Optimizer):
@@ -66,22 +77,18 @@ class Muon(torch.optim.Optimizer):
                 self._adam(group)
 
     def _muon(self, group: dict[str, Any]) -> None:
-        for weight in group["params"]:
-            if weight.grad is None:
-                continue
-            state = self.state[weight]
-            if not state:
-                state["momentum_buffer"] = torch.zeros_like(weight)
-            average = state["momentum_buffer"]
-            average.lerp_(weight.grad, 1 - group["momentum"])
-            ahead = weight.grad.lerp(average, group["momentum"])
-            # Filters lie with channels last in memory; in that order (filters, rest) is a view, and orthogonality
-            # does not depend on the order of the columns.
-            last = ahead.movedim(1, -1)
-            flat = last.reshape(len(last), -1)
-            step = orthogonal(flat).view(last.shape).movedim(-1, 1)
-            weight.mul_(1 - group["lr"] * group["weight_decay"])
-            weight.add_(step, alpha=-0.2 * max(flat.shape) ** 0.5 * group["lr"])
+        weights = [weight for weight in group["params"] if weight.grad is not None]
+        for weight in weights:
+            if not self.state[weight]:
+                self.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
+        averages = [self.state[weight]["momentum_buffer"] for weight in weights]
+        gradients = [weight.grad for weight in weights]
+        torch._foreach_lerp_(averages, gradients, 1 - group["momentum"])
+        keep = 1 - group["lr"] * group["weight_decay"]
+        for weight, ahead in zip(weights, torch._foreach_lerp(gradients, averages, group["momentum"]), strict=True):
+            step = flat(ahead, weight)
+            by = -0.2 * max(step.shape) ** 0.5 * group["lr"]
+            flat(weight, weight).addmm_(levelling(step), step, beta=keep, alpha=by)
 
     def _adam(self, group: dict[str, Any]) -> None:
         weights = [weight for weight in group["params"] if weight.grad is not None]

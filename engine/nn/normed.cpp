@@ -96,44 +96,55 @@ inline Best best(const Shape<pool>& s, const Half* window, Lanes scale, Lanes sh
     return found;
 }
 
+// relu(pool(x * scale + shift)), by channel; winners only where they are wanted.
 template <int pool>
-void forward(const Shape<pool>& s, const Half* x, const float* weight, const float* bias, double eps, Half* result,
-             std::uint8_t* winners, float* mean, float* spread) {
-    const int c = s.channels, places = s.rows * s.columns;
-    const std::vector<double> sums = gathered(s.count, 2 * c, [&](int n, float* sum) {
-        for (int i = 0; i < c; i += LANES) {
-            Lanes once = at(sum + i), twice = at(sum + c + i);
-            const Half* image = x + n * s.size() + i;
-            for (int p = 0; p < places; ++p) {
-                const Lanes value = get(image + std::size_t(p) * c);
-                once += value;
-                twice += value * value;
-            }
-            at(sum + i) = once;
-            at(sum + c + i) = twice;
-        }
-    });
-    std::vector<float> scale(c), shift(c);
-    const double many = double(s.count) * places;
-    for (int i = 0; i < c; ++i) {
-        const double middle = sums[i] / many, square = sums[c + i] / many - middle * middle;
-        mean[i] = float(middle);
-        spread[i] = float(square > 0 ? square : square == square ? 0 : square);
-        scale[i] = float(weight[i] / std::sqrt(spread[i] + eps));
-        shift[i] = float(bias[i] - middle * scale[i]);
-    }
+void applied(const Shape<pool>& s, const Half* x, const float* scale, const float* shift, Half* result,
+             std::uint8_t* winners) {
 #pragma omp parallel for schedule(static)
     for (int n = 0; n < s.count; ++n)
         for (int y = 0; y < s.down(); ++y)
             for (int z = 0; z < s.across(); ++z) {
                 const Half* window = x + s.window(n, y, z);
                 const std::size_t place = s.place(n, y, z);
-                for (int i = 0; i < c; i += LANES) {
-                    const Best found = best(s, window + i, at(&scale[i]), at(&shift[i]));
+                for (int i = 0; i < s.channels; i += LANES) {
+                    const Best found = best(s, window + i, at(scale + i), at(shift + i));
                     put(result + place + i, found.value);
-                    at(winners + place + i) = __builtin_convertvector(found.which, Bytes);
+                    if (winners) at(winners + place + i) = __builtin_convertvector(found.which, Bytes);
                 }
             }
+}
+
+template <int pool>
+void forward(const Shape<pool>& s, const Half* x, const float* weight, const float* bias, double eps, Half* result,
+             std::uint8_t* winners, float* mean, float* spread) {
+    const int c = s.channels, places = s.rows * s.columns;
+    if (winners) {
+        const std::vector<double> sums = gathered(s.count, 2 * c, [&](int n, float* sum) {
+            for (int i = 0; i < c; i += LANES) {
+                Lanes once = at(sum + i), twice = at(sum + c + i);
+                const Half* image = x + n * s.size() + i;
+                for (int p = 0; p < places; ++p) {
+                    const Lanes value = get(image + std::size_t(p) * c);
+                    once += value;
+                    twice += value * value;
+                }
+                at(sum + i) = once;
+                at(sum + c + i) = twice;
+            }
+        });
+        const double many = double(s.count) * places;
+        for (int i = 0; i < c; ++i) {
+            const double middle = sums[i] / many, square = sums[c + i] / many - middle * middle;
+            mean[i] = float(middle);
+            spread[i] = float(square > 0 ? square : square == square ? 0 : square);
+        }
+    }
+    std::vector<float> scale(c), shift(c);
+    for (int i = 0; i < c; ++i) {
+        scale[i] = float(weight[i] / std::sqrt(spread[i] + eps));
+        shift[i] = float(bias[i] - mean[i] * scale[i]);
+    }
+    applied(s, x, scale.data(), shift.data(), result, winners);
 }
 
 // `slopes` are those of the result; of x go out, and of weight and bias.
@@ -280,6 +291,7 @@ void filters(int count, int rows, int columns, int channels, int width, int stri
 
 }  // namespace
 
+// Without winners it takes mean and spread as they are given; else it computes them.
 extern "C" int normed_forward(int count, int rows, int columns, int channels, int pool, const Half* x,
                               const float* weight, const float* bias, double eps, Half* result, std::uint8_t* winners,
                               float* mean, float* spread) {

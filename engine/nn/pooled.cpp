@@ -6,7 +6,15 @@
 
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 #include <vector>
+
+#if defined(__AVX512VL__)
+#define MANY 1  // registers, 32 of them, and stores of a part of one
+#include <immintrin.h>
+#else
+#define MANY 0
+#endif
 
 namespace {
 
@@ -16,6 +24,9 @@ constexpr std::uint8_t NONE = 4;  // the winner was not above zero: no gradient
 
 typedef float Lanes __attribute__((vector_size(LANES * sizeof(float)), aligned(sizeof(float))));
 typedef std::int32_t Marks __attribute__((vector_size(LANES * sizeof(float))));
+
+template <int N>
+using Times = std::integral_constant<int, N>;
 
 struct Shape {
     int count, rows, columns, channels, width, padding;  // width: output channels
@@ -84,10 +95,18 @@ void windows(const Shape& s, const float* image, const float* weight, int stride
             best = off ? Lanes{} : best;
             which = off ? Marks{} + NONE : which;
             const int some = left - q * LANES < LANES ? left - q * LANES : LANES;
+            float* to = result + t * s.width + q * LANES;
+            std::uint8_t* mark = winner + t * s.width + q * LANES;
+#if MANY
+            const __mmask8 these = __mmask8((1 << some) - 1);
+            _mm256_mask_storeu_ps(to, these, (__m256)best);
+            _mm256_mask_cvtepi32_storeu_epi8(mark, these, (__m256i)which);
+#else
             for (int n = 0; n < some; ++n) {
-                result[t * s.width + q * LANES + n] = best[n];
-                winner[t * s.width + q * LANES + n] = std::uint8_t(which[n]);
+                to[n] = best[n];
+                mark[n] = std::uint8_t(which[n]);
             }
+#endif
         }
 }
 
@@ -108,16 +127,20 @@ void forward(const Shape& s, const float* images, const float* weight, const flo
         for (int n = 0; n < s.count; ++n) {
             frame.put(s, images + std::size_t(n) * s.rows * s.columns * s.channels);
             for (int y = 0; y < down; ++y)
-                for (int x = 0, wide; x < across; x += wide) {
-                    const float* image = frame.numbers.data() + 2 * y * s.framed_line() + 2 * x * s.channels;
-                    const std::size_t place = ((std::size_t(n) * down + y) * across + x) * s.width;
-                    wide = across - x > 1 ? 2 : 1;
-                    for (int o = 0, many; o < s.width; o += many * LANES) {
-                        many = s.width - o > LANES ? 2 : 1;
-                        auto some = wide == 2 ? (many == 2 ? windows<K, 2, 2> : windows<K, 2, 1>)
-                                              : (many == 2 ? windows<K, 1, 2> : windows<K, 1, 1>);
-                        some(s, image, turned.data() + o, stride, biases.data() + o, s.width - o,
-                             results + place + o, winners + place + o);
+                for (int o = 0, many; o < s.width; o += many * LANES) {
+                    many = s.width - o > LANES ? 2 : 1;
+                    for (int x = 0, wide; x < across; x += wide) {
+                        const int left = across - x;
+                        wide = MANY && left > 3 && many == 1 ? 4 : left > 1 ? 2 : 1;  // so that the sums fill the registers
+                        const float* image = frame.numbers.data() + 2 * y * s.framed_line() + 2 * x * s.channels;
+                        const std::size_t place = ((std::size_t(n) * down + y) * across + x) * s.width + o;
+                        const auto of = [&](auto t, auto q) {
+                            windows<K, t, q>(s, image, turned.data() + o, stride, biases.data() + o, s.width - o,
+                                             results + place, winners + place);
+                        };
+                        if (wide == 4) of(Times<4>(), Times<1>());
+                        else if (wide == 2) many == 2 ? of(Times<2>(), Times<2>()) : of(Times<2>(), Times<1>());
+                        else many == 2 ? of(Times<1>(), Times<2>()) : of(Times<1>(), Times<1>());
                     }
                 }
         }
@@ -137,13 +160,13 @@ void backward(const Shape& s, const float* images, const float* weight, const fl
     for (std::size_t o = 0; o < filters.size() / patch; ++o)
         for (int row = 0; row < K; ++row)
             std::memcpy(&filters[o * patch + row * R * LANES], weight + (o * K + row) * run, run * sizeof(float));
-    const int corner[5] = {0, s.channels, line, line + s.channels, 0};
+    const int corner[5] = {0, s.channels, line, line + s.channels, 0};  // of the four winners, and of none
 
 #pragma omp parallel
     {
         Frame frame(s), grown(s);
         std::vector<float> slope(std::size_t(places) * s.width), shares(4 * patch);
-        std::vector<int> start(slope.size());
+        std::vector<int> start(slope.size()), end_of(s.width);  // of each channel the winners that have a gradient
 #pragma omp for schedule(dynamic)
         for (int chunk = 0; chunk < chunks; ++chunk) {
             float* sum = sums.data() + std::size_t(chunk) * s.width * (patch + 1);
@@ -151,18 +174,22 @@ void backward(const Shape& s, const float* images, const float* weight, const fl
             for (int n = chunk * CHUNK; n < end; ++n) {
                 const float* given = slopes + std::size_t(n) * places * s.width;
                 const std::uint8_t* won = winners + std::size_t(n) * places * s.width;
-                for (int p = 0; p < places; ++p)
+                for (int o = 0; o < s.width; ++o) end_of[o] = o * places;
+                for (int p = 0; p < places; ++p) {
+                    const int window = 2 * (p / across) * line + 2 * (p % across) * s.channels;
                     for (int o = 0; o < s.width; ++o) {
                         const int mark = won[p * s.width + o];
-                        slope[o * places + p] = mark == NONE ? 0 : given[p * s.width + o];
-                        start[o * places + p] = 2 * (p / across) * line + 2 * (p % across) * s.channels + corner[mark];
+                        slope[end_of[o]] = given[p * s.width + o];
+                        start[end_of[o]] = window + corner[mark];
+                        end_of[o] += mark != NONE;
                     }
+                }
 
                 frame.put(s, images + n * image_size);
                 for (int o = 0; o < s.width; ++o) {
                     Lanes grow[K][R] = {};
                     float bias = 0;
-                    for (int p = o * places; p < (o + 1) * places; ++p) {
+                    for (int p = o * places; p < end_of[o]; ++p) {
                         const float* place = frame.numbers.data() + start[p];
                         bias += slope[p];
 #pragma GCC unroll 5
@@ -181,8 +208,9 @@ void backward(const Shape& s, const float* images, const float* weight, const fl
                     std::memset(shares.data(), 0, shares.size() * sizeof(float));  // one for each corner of the window
                     for (int o = 0; o < s.width; ++o) {
                         const int mark = won[p * s.width + o];
-                        const float share = slope[o * places + p];
-                        float* to = shares.data() + (mark == NONE ? 0 : mark) * patch;
+                        if (mark == NONE) continue;
+                        const float share = given[p * s.width + o];
+                        float* to = shares.data() + mark * patch;
                         const float* filter = filters.data() + o * patch;
 #pragma GCC unroll 5
                         for (int r = 0; r < K * R; ++r) at(to + r * LANES) += at(filter + r * LANES) * share;

@@ -73,7 +73,7 @@ VGG = (
 # A whitened first layer that is not trained, then batch norm after every convolution (after Jordan, 2024, made small).
 FAST = (
     Layer("conv1", "conv", 32, 4, 2, 1, act="relu", whiten=True),
-    conv("conv2", 48, norm=True),
+    conv("conv2", 32, norm=True),
     pool("pool1"),
     conv("conv3", 64, norm=True),
     pool("pool2"),

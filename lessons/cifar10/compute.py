@@ -15,6 +15,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from engine.data.images import Images, Part, held
+from engine.nn import normed as norms
+from engine.nn import quantised
 from engine.nn.muon import Muon
 from engine.params import checked, whole
 from engine.types import Arrays, Job, Problem, Scalars, Snapshot, Step, Values
@@ -46,11 +48,13 @@ def run(job: Job, state: Snapshot | None = None) -> Generator[Step, Values | Non
     device = place(job.device)
     data = held(p.data, str(device), p.held_out)
     train, fill = data.train, (data.mean * 255).round().to(torch.uint8)
-    bf16 = p.precision == "bfloat16" and has_bfloat16(device)
+    bf16 = p.precision != "float32" and has_bfloat16(device)
     live = {name: float(getattr(p, name)) for name in LIVE}
 
     torch.manual_seed(job.seed)
     model = build(p.network, p.data, data.mean, data.std).to(device)
+    if p.precision == "int8" and has_int8(device):
+        model.bits = 8
     if p.network == "fast":
         whiten(model, train.images[:PATCHED])
     optimiser = choose_optimiser(model, p)
@@ -161,6 +165,11 @@ def has_bfloat16(device: torch.device) -> bool:
     return device.type == "cpu" and bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
+def has_int8(device: torch.device) -> bool:
+    """Whether the device multiplies 8-bit whole numbers, and there is code here that lets it."""
+    return device.type == "cpu" and has_bfloat16(device) and norms.multiplies() and quantised.here()
+
+
 def lr_at(p: Params, peak: float, done: float) -> float:
     """The learning rate when the part `done` (0..1) of the training lies behind.
 
@@ -221,9 +230,12 @@ def scores(model: nn.Module, images: torch.Tensor, again: bool) -> torch.Tensor:
 
 def shifted(images: torch.Tensor, by: int) -> torch.Tensor:
     """The images moved by so many pixels down and to the right; what would be empty repeats the edge."""
-    size = images.shape[-1]
-    places = (torch.arange(size, device=images.device) - by).clamp(0, size - 1)
-    return images[:, :, places][:, :, :, places].contiguous(memory_format=torch.channels_last)
+    for dim in (2, 3):
+        size = images.shape[dim]
+        edge = [images.narrow(dim, 0 if by > 0 else size - 1, 1)] * abs(by)
+        kept = images.narrow(dim, max(0, -by), size - abs(by))
+        images = torch.cat([*edge, kept] if by > 0 else [kept, *edge], dim)
+    return images.contiguous(memory_format=torch.channels_last)
 
 
 @torch.no_grad()

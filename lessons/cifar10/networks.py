@@ -6,6 +6,8 @@ What comes out of a convolution may have more channels than its layer is wide; t
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 import torch
@@ -14,6 +16,7 @@ from torch import nn
 
 from engine.nn import normed as norms
 from engine.nn import pooled as pools
+from engine.nn import quantised
 from engine.nn.convolution import Convolution
 from engine.types import Problem, Snapshot
 from lessons.cifar10.architecture import ARCHITECTURES, SIZES, Layer, Shape, flat, out
@@ -43,21 +46,31 @@ class Normalise(nn.Module):
 
 
 class Network(nn.Sequential):
-    """Named layers one after the other; those in `pooled`, and the pool behind each, as one operation where it fits."""
+    """Named layers one after the other; those in `pooled`, and the pool behind each, as one operation where it fits.
+
+    `bits` of the numbers that convolutions multiply under autocast: 16, or 8 where the processor does that.
+    """
 
     def __init__(self, chain: OrderedDict[str, nn.Module], pooled: frozenset[str]) -> None:
         super().__init__(chain)
         self.pooled = pooled
+        self.bits = 16
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        layers = iter(self.named_children())
+        layers: Iterator[tuple[str, nn.Module]] = iter(self.named_children())
+        if self.bits == 8:
+            (_, scaled), (_, layer) = islice(self.named_children(), 2)
+            first = next(layer.children())
+            if isinstance(scaled, Normalise) and isinstance(first, Convolution) and quantised.sees(x, first):
+                x = quantised.pixels(x, first, scaled.scale, scaled.shift)
+                layers = islice(self.named_children(), 2, None)
         for name, layer in layers:
             filters, norm, *_ = (*layer.children(), None, None)
             pool = name in self.pooled
             if not isinstance(filters, Convolution):
                 x = layer(x)
             elif isinstance(norm, nn.BatchNorm2d) and norms.fits(x, filters, norm, pool):
-                x = norms.normed(x, filters, norm, pool)
+                x = norms.normed(x, filters, norm, pool, self.bits)
                 if pool:
                     next(layers)
             elif pool and norm is None and pools.fits(x, filters.weight):
@@ -131,8 +144,8 @@ def whiten(model: nn.Sequential, images: torch.Tensor) -> None:
     filters = first_filters(model)
     count, _, kernel, _ = filters.shape
     normalised = model.get_submodule("normalise")(images)
-    patches = F.unfold(normalised, kernel, stride=2).transpose(1, 2).reshape(-1, 3 * kernel * kernel).double()
-    values, vectors = torch.linalg.eigh(patches.T @ patches / len(patches))
+    patches = F.unfold(normalised, kernel, stride=2).transpose(1, 2).reshape(-1, 3 * kernel * kernel)
+    values, vectors = torch.linalg.eigh((patches.T @ patches / len(patches)).double())
     largest = (vectors / (values + WHITEN_FLOOR).sqrt()).T.flip(0)[: count // 2].reshape(-1, 3, kernel, kernel)
     filters.copy_(torch.cat([largest, -largest]))
     filters.requires_grad_(False)

@@ -17,8 +17,8 @@ SCHEDULES = ("constant", "cosine", "onecycle")
 class Params(engine.params.Params):
     """What is trained on what, and how.
 
-    `epochs` may end within one; `held_out` is in percent of the training images; `bfloat16` falls back to float32 where
-    the processor has none.
+    `epochs` may end within one; `held_out` is in percent of the training images; of `precision`, int8 falls back to
+    bfloat16, and that to float32, where the processor has none.
     """
 
     data: Annotated[str, Choice(DATA, row=True)] = "digits"
@@ -32,7 +32,7 @@ class Params(engine.params.Params):
     smoothing: Annotated[float, Slider(0.0, 0.4, step=0.05)] = 0.0
     epochs: Annotated[float, Slider(0.5, 60.0, step=0.5)] = 16.0
     held_out: Annotated[int, Slider(2, 50, step=1)] = 20
-    precision: Annotated[str, Choice(("float32", "bfloat16"), row=True)] = "float32"
+    precision: Annotated[str, Choice(("float32", "bfloat16", "int8"), row=True)] = "float32"
     pace: Annotated[float, Slider(0.0, 200.0, step=5.0, live=True)] = 50.0
     picture: Annotated[str, Picture()] = ""
     seed: Annotated[int, Number(0, 2**31 - 1)] = 0
@@ -77,14 +77,14 @@ PRESETS: dict[str, dict[str, Any]] = {
         "held_out": 10,
         "network": "fast",
         "optimiser": "muon",
-        "lr": 0.02,
+        "lr": 0.025,
         "schedule": "onecycle",
         "weight_decay": 0.02,
-        "batch": 256,
+        "batch": 512,
         "augment": "flip",
-        "smoothing": 0.1,
+        "smoothing": 0.2,
         "epochs": 4,
-        "precision": "bfloat16",
+        "precision": "int8",
         "pace": 0.0,
     },
 }

@@ -14,6 +14,8 @@ The lesson keeps 2 % of the training images back here, the least it can, so that
 the baseline is 50,000. The speedup compares images a second, so that both count the same. Our seconds run from pressing
 Run to the last message, with validation, test, pictures and snapshots in them; the baseline's are those of its training
 loop alone. How many epochs of the fast network fit, in tenths, is taken from runs before, by time and nothing else.
+Where the machine did something else meanwhile, so that the run took longer than the baseline or ended long before, the
+round, baseline included, is done once more; what it gives then counts.
 All other settings are the presets of the lesson, which were chosen by validation accuracy.
 """
 
@@ -26,6 +28,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -40,7 +43,7 @@ from engine.records import groups_of
 from engine.types import Values
 from engine.wire import unpack
 from lessons.cifar10.architecture import ARCHITECTURES, SIZES, Layer, Shape, flat, out
-from lessons.cifar10.compute import has_bfloat16
+from lessons.cifar10.compute import has_bfloat16, has_int8
 from lessons.cifar10.params import PRESETS, Params
 from pages.ui.state import written
 from tests.bench.server import Server
@@ -51,7 +54,9 @@ SEEDS = (0, 1, 2)
 EPOCHS = 3
 HELD_OUT = 2  # percent
 OURS, THEIRS = 49_000, 50_000
-MARGIN = 0.93  # of the baseline's time: what the runs beforehand say may be a little off
+MARGIN = 0.95  # of the baseline's time: what the runs beforehand say may be a little off
+LEAST = 0.87  # of it, or it was more than a little
+TRIES = 2  # of a round
 
 
 def plain(workers: int, epochs: int, seed: int) -> dict[str, Any]:
@@ -112,19 +117,39 @@ def convolutions(network: str, data: str) -> list[tuple[Layer, Shape, int]]:
     return found
 
 
+def forward(layer: Layer, channels: int, precision: str, images: torch.Tensor) -> Callable[[], torch.Tensor]:
+    """torch's own convolution of `layer`, forward, in that precision, channels last."""
+    filters = torch.randn(layer.width, channels, layer.kernel, layer.kernel)
+    sides = [layer.stride] * 2, [layer.padding] * 2, [1, 1]
+    if precision == "int8":
+        bytes_ = torch.quantize_per_tensor(images, 0.02, 0, torch.quint8).contiguous(memory_format=torch.channels_last)
+        scales, zeros = torch.full((layer.width,), 0.02, dtype=torch.double), torch.zeros(layer.width, dtype=torch.long)
+        packed = torch.quantize_per_channel(filters, scales, zeros, 0, torch.qint8)
+        packed = torch.ops.quantized.conv2d_prepack(packed, None, *sides, 1)
+        return lambda: torch.as_tensor(torch.ops.quantized.conv2d(bytes_, packed, 0.05, 64))
+    kind = torch.bfloat16 if precision == "bfloat16" else torch.float32
+    laid, weight = (one.to(kind, memory_format=torch.channels_last) for one in (images, filters))
+    return lambda: F.conv2d(laid, weight, None, layer.stride, layer.padding)
+
+
+def precision_of(settings: Params) -> str:
+    """What the run computes in on this machine."""
+    cpu = torch.device("cpu")
+    if settings.precision == "int8" and has_int8(cpu):
+        return "int8"
+    return "bfloat16" if settings.precision != "float32" and has_bfloat16(cpu) else "float32"
+
+
 @torch.no_grad()
 def peak(settings: Params) -> float:
     """FLOPs a second of the network's convolutions forward, each at its best of 30 times alone, by their FLOPs."""
-    kind = torch.bfloat16 if settings.precision == "bfloat16" and has_bfloat16(torch.device("cpu")) else torch.float32
     weighted = total = 0.0
     for layer, shape, flops in convolutions(settings.network, settings.data):
-        images = torch.randn(settings.batch, *shape).to(kind, memory_format=torch.channels_last)
-        filters = torch.randn(layer.width, shape[0], layer.kernel, layer.kernel)
-        filters = filters.to(kind, memory_format=torch.channels_last)
+        once = forward(layer, shape[0], precision_of(settings), torch.rand(settings.batch, *shape))
         seconds = []
         for _ in range(30):
             began = time.perf_counter()
-            F.conv2d(images, filters, None, layer.stride, layer.padding)
+            once()
             seconds.append(time.perf_counter() - began)
         weighted += flops * (settings.batch * flops / min(seconds))
         total += flops
@@ -148,16 +173,16 @@ def measure(port: int) -> dict[str, Any]:
     of_fast = checked(Params, fast)
     flops = sum(one for _, _, one in convolutions(of_fast.network, of_fast.data))
     for seed in SEEDS:
-        base = plain(workers, EPOCHS, seed)
-        budget = sum(base["seconds"])
-        epochs = max(1.0, math.floor(10 + 10 * (MARGIN * budget - one) / each) / 10)
-        ours = asyncio.run(trained(port, {**same, "seed": seed}))
-        best = asyncio.run(trained(port, {**fast, "epochs": epochs, "seed": seed}))
-        if epochs > 1:
-            each = min(each, (best["seconds"] - one) / (epochs - 1))
-        highest = peak(of_fast)
-        rounds.append(
-            {
+        for _ in range(TRIES):
+            base = plain(workers, EPOCHS, seed)
+            budget = sum(base["seconds"])
+            epochs = max(1.0, math.floor(10 + 10 * (MARGIN * budget - one) / each) / 10)
+            ours = asyncio.run(trained(port, {**same, "seed": seed}))
+            best = asyncio.run(trained(port, {**fast, "epochs": epochs, "seed": seed}))
+            if epochs > 1:
+                each = min(each, (best["seconds"] - one) / (epochs - 1))
+            highest = peak(of_fast)
+            found = {
                 "plain_s": budget,
                 "same_s": ours["seconds"],
                 "speedup": (EPOCHS * OURS / ours["seconds"]) / (EPOCHS * THEIRS / budget),
@@ -171,8 +196,10 @@ def measure(port: int) -> dict[str, Any]:
                 "conv_peak": highest,
                 "fraction": 3 * flops * best["images_per_s"] / highest,
             }
-        )
-        print(json.dumps(rounds[-1]), file=sys.stderr, flush=True)
+            print(json.dumps(found), file=sys.stderr, flush=True)
+            if LEAST * budget <= best["seconds"] <= budget:
+                break
+        rounds.append(found)
 
     def middle(name: str, digits: int) -> float:
         return round(float(statistics.median(one[name] for one in rounds)), digits)
@@ -189,7 +216,8 @@ def measure(port: int) -> dict[str, Any]:
         "fast_s": middle("fast_s", 1),
         "fast_epochs": middle("fast_epochs", 1),
         "plain_workers": workers,
-        "same_precision": checked(Params, same).precision,
+        "same_precision": precision_of(checked(Params, same)),
+        "fast_precision": precision_of(of_fast),
         "rounds": [{name: round(value, 4) for name, value in one.items()} for one in rounds],
     }
 

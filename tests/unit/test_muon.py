@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import torch
 
-from engine.nn.muon import Muon, orthogonal
+from engine.nn.muon import Muon, flat, levelling
 
 
 def test_singular_values_are_brought_near_one() -> None:
     for shape in ((12, 40), (40, 12), (9, 9)):
         matrix = torch.randn(shape, generator=torch.Generator().manual_seed(0))
         u, _, v = torch.linalg.svd(matrix, full_matrices=False)
-        found = orthogonal(matrix)
-        assert found.shape == matrix.shape
+        low = flat(matrix, matrix)
+        found = levelling(low) @ low
+        found = found if found.shape == matrix.shape else found.T
         values = torch.linalg.svdvals(found)
         assert values.min() > 0.3
         assert values.max() < 1.3
@@ -43,9 +44,12 @@ def test_a_filter_steps_as_the_matrix_of_its_numbers() -> None:
     filters = torch.nn.Parameter(start.clone(memory_format=torch.channels_last))
     matrix = torch.nn.Parameter(start.flatten(1).clone())
     filters.grad, matrix.grad = gradient.clone(memory_format=torch.channels_last), gradient.flatten(1).clone()
-    for weight in (filters, matrix):
+    other = torch.nn.Parameter(start.clone(memory_format=torch.channels_last))
+    other.grad = gradient.clone()  # laid out in another way than what it is of
+    for weight in (filters, matrix, other):
         Muon([{"params": [weight], "hidden": True}], 0.1).step()
     assert torch.allclose(filters.flatten(1), matrix, atol=1e-5)
+    assert torch.allclose(other.flatten(1), matrix, atol=1e-5)
 
 
 def test_what_is_not_hidden_goes_by_adamw() -> None:

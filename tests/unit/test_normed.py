@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from engine import native
+from engine.nn import quantised
 from engine.nn.normed import fits, multiplies, normed
 
 pytestmark = pytest.mark.usefixtures("compiled")
@@ -75,6 +76,50 @@ def test_values_and_gradients_are_torchs(
     torch.testing.assert_close(norm.running_mean.double(), theirs.running_mean, atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(norm.running_var.double(), theirs.running_var, atol=1e-5, rtol=1e-3)
     assert norm.num_batches_tracked == theirs.num_batches_tracked == 1
+
+
+@pytest.mark.parametrize("bits", [16, 8])
+@pytest.mark.parametrize("pool", [False, True])
+def test_out_of_training_it_takes_what_the_norm_has_noted(bits: int, pool: bool) -> None:
+    if not multiplies() or (bits == 8 and not quantised.here()):
+        pytest.skip(f"this processor does not multiply numbers of {bits} bits")
+    torch.manual_seed(0)
+    images, filters, norm = drawn(9, 32, 8, 48, 1)
+    images = images.detach().relu()
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    norm.running_mean.normal_()
+    norm.running_var.uniform_(0.5, 2)
+    norm.eval()
+    noted = copy.deepcopy(norm.state_dict())
+    with torch.autocast("cpu", torch.bfloat16):
+        assert not fits(images, filters, norm, pool)  # not while a gradient may be asked for
+        with torch.no_grad():
+            assert fits(images, filters, norm, pool)
+            ours = normed(images, filters, norm, pool, bits)
+    assert all(torch.equal(norm.state_dict()[name], value) for name, value in noted.items())
+    slopes = torch.zeros_like(ours)
+    right = exactly(images, filters, norm, pool, slopes)[0].detach()
+    assert float((ours - right).norm()) <= (0.01 if bits == 16 else 0.02) * float(right.norm())
+
+
+@pytest.mark.parametrize("pool", [False, True])
+def test_eight_bits_give_nearly_the_same(pool: bool) -> None:
+    if not multiplies() or not quantised.here():
+        pytest.skip("this processor does not multiply bytes")
+    torch.manual_seed(0)
+    images, filters, norm = drawn(40, 32, 8, 48, 1)
+    images = images.detach().relu().requires_grad_()
+    theirs = copy.deepcopy(norm)
+    with torch.autocast("cpu", torch.bfloat16):
+        ours = normed(images, filters, norm, pool, 8)
+    slopes = torch.randn_like(ours)
+    found = (ours, *torch.autograd.grad(ours, (images, filters.weight, norm.weight, norm.bias), slopes))
+    right = exactly(images, filters, theirs, pool, slopes)
+    for one, other in zip(found, right, strict=True):
+        # a number off by a hundredth is at times on the other side of zero, or not the largest of its window
+        assert float((one - other).detach().norm()) <= 0.2 * float(other.detach().norm())
+        assert torch.cosine_similarity(one.double().flatten(), other.detach().flatten(), 0) > 0.98
 
 
 def test_the_number_of_threads_changes_nothing() -> None:
