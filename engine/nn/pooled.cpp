@@ -131,7 +131,7 @@ void forward(const Shape& s, const float* images, const float* weight, const flo
                     many = s.width - o > LANES ? 2 : 1;
                     for (int x = 0, wide; x < across; x += wide) {
                         const int left = across - x;
-                        wide = MANY && left > 3 && many == 1 ? 4 : left > 1 ? 2 : 1;  // so that the sums fill the registers
+                        wide = MANY && left > 3 && many == 1 ? 4 : left > 1 ? 2 : 1;  // as fit the registers
                         const float* image = frame.numbers.data() + 2 * y * s.framed_line() + 2 * x * s.channels;
                         const std::size_t place = ((std::size_t(n) * down + y) * across + x) * s.width + o;
                         const auto of = [&](auto t, auto q) {

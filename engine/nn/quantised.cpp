@@ -97,7 +97,8 @@ void framed(const Shape& s, const Half* x, const float* inverse, int middle, Byt
             out += s.channels;
             for (int z = 0; z < s.columns; ++z, out += s.channels, from += s.channels)
                 for (int i = 0; i < s.channels; i += LANES) {
-                    const __m512i whole = _mm512_cvtps_epi32(_mm512_mul_ps(get(from + i), _mm512_loadu_ps(inverse + i)));
+                    const __m512 scaled = _mm512_mul_ps(get(from + i), _mm512_loadu_ps(inverse + i));
+                    const __m512i whole = _mm512_cvtps_epi32(scaled);
                     const __m512i shifted = _mm512_max_epi32(_mm512_add_epi32(whole, shift), _mm512_setzero_si512());
                     _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i), _mm512_cvtusepi32_epi8(shifted));
                 }
@@ -106,16 +107,19 @@ void framed(const Shape& s, const Half* x, const float* inverse, int middle, Byt
     }
 }
 
-// Filters (width, SIDE, SIDE, channels) as signed bytes, each by its own scale, in the order `pixels` reads them: of
+// Filters (width, SIDE, SIDE, channels) as signed bytes, each by its own scale, in the order `tile` reads them: of
 // LANES filters four numbers each, then the next four.
 void packed(int channels, int width, const float* filters, std::int8_t* to, float* scale, std::int32_t* sums) {
     const int run = SIDE * SIDE * channels;
 #pragma omp parallel for schedule(static)
     for (int o = 0; o < width; ++o) {
         const float* from = filters + std::size_t(o) * run;
-        __m512 most = _mm512_setzero_ps();
-        for (int n = 0; n < run; n += LANES) most = _mm512_max_ps(most, _mm512_abs_ps(_mm512_loadu_ps(from + n)));
-        const float top = _mm512_reduce_max_ps(most);
+        __m512i most = _mm512_setzero_si512();  // sizes are ordered as their bits are, what is not a number last
+        for (int n = 0; n < run; n += LANES)
+            most = _mm512_max_epu32(most, _mm512_castps_si512(_mm512_abs_ps(_mm512_loadu_ps(from + n))));
+        const std::uint32_t bits = _mm512_reduce_max_epu32(most);
+        float top;
+        std::memcpy(&top, &bits, sizeof top);
         scale[o] = top / 127;
         const __m512 inverse = _mm512_set1_ps(top > 0 ? 127 / top : 0);
         std::int8_t* out = to + std::size_t(o / LANES) * LANES * run + o % LANES * 4;
@@ -150,7 +154,7 @@ std::vector<float> turned(int channels, int width, const float* filters, const f
 
 // P places and Q times LANES output channels.
 template <int P, int Q>
-inline void pixels(const Byte* image, const int* offsets, int line, int run, const std::int8_t* filters,
+inline void tile(const Byte* image, const int* offsets, int line, int run, const std::int8_t* filters,
                    std::size_t block, const std::int32_t* start, const float* scale, int width, Half* result) {
     __m512i sum[P][Q];
     const Byte* place[P];
@@ -200,16 +204,16 @@ void convolution(const Shape& s, int width, const Byte* images, const std::int8_
                     some(images + n * s.framed(), &offsets[p], s.line(), run, filters + o / LANES * block, block,
                          start + o, scale + o, width, results + (std::size_t(n) * s.places() + p) * width + o);
                 };
-                if (many == 8) wide == 3 ? of(pixels<8, 3>) : wide == 2 ? of(pixels<8, 2>) : of(pixels<8, 1>);
-                else if (many == 4) wide == 3 ? of(pixels<4, 3>) : wide == 2 ? of(pixels<4, 2>) : of(pixels<4, 1>);
-                else wide == 3 ? of(pixels<1, 3>) : wide == 2 ? of(pixels<1, 2>) : of(pixels<1, 1>);
+                if (many == 8) wide == 3 ? of(tile<8, 3>) : wide == 2 ? of(tile<8, 2>) : of(tile<8, 1>);
+                else if (many == 4) wide == 3 ? of(tile<4, 3>) : wide == 2 ? of(tile<4, 2>) : of(tile<4, 1>);
+                else wide == 3 ? of(tile<1, 3>) : wide == 2 ? of(tile<1, 2>) : of(tile<1, 1>);
             }
         }
 }
 
 // P places and Q times LANES filters of whole pixels: 16-bit weights, bytes as 16-bit numbers, two pairs at a time.
 template <int P, int Q>
-inline void whole(const std::int16_t* image, int step, int line, int side, int pairs, const std::int16_t* filters,
+inline void seen_tile(const std::int16_t* image, int step, int line, int side, int pairs, const std::int16_t* filters,
                   std::size_t block, const float* scale, const float* shift, int width, Half* result) {
     __m512i sum[P][Q];
     for (int p = 0; p < P; ++p)
@@ -274,8 +278,8 @@ void seen(const Shape& s, int width, int side, int stride, int padding, const By
                                  &filters[o / LANES * block], block, &scale[o], shift + o, width,
                                  results + ((std::size_t(n) * down + y) * across + x) * width + o);
                         };
-                        if (many == 8) wide == 2 ? of(whole<8, 2>) : of(whole<8, 1>);
-                        else wide == 2 ? of(whole<1, 2>) : of(whole<1, 1>);
+                        if (many == 8) wide == 2 ? of(seen_tile<8, 2>) : of(seen_tile<8, 1>);
+                        else wide == 2 ? of(seen_tile<1, 2>) : of(seen_tile<1, 1>);
                     }
                 }
         }
@@ -330,6 +334,7 @@ void filters(const Shape& s, int width, const Byte* x, float x_scale, const Byte
     const std::size_t filter = std::size_t(SIDE) * SIDE * s.channels, whole = width * filter, out = after.size();
     const std::int64_t most = std::int64_t(1 + CACHE / (s.framed() + out)), safe = MOST / s.places();
     const int block = int(part < most ? part : most < safe ? most : safe);
+    const auto corner = [&](int tap) { return (tap / SIDE * (s.columns + 2) + tap % SIDE) * LANES; };
     std::vector<float> sums(PARTS * whole);
     const std::vector<Byte> nothing(s.framed() > after.framed() ? s.framed() : after.framed(), HALF);
 #pragma omp parallel
@@ -354,9 +359,8 @@ void filters(const Shape& s, int width, const Byte* x, float x_scale, const Byte
                 for (int o = 0; o < width; o += LANES)
                     for (int i = 0; i < s.channels; i += LANES)
                         for (int tap = 0; tap < SIDE * SIDE; ++tap)
-                            products(some, s,
-                                     &inner[std::size_t(i) * framed + (tap / SIDE * (s.columns + 2) + tap % SIDE) * LANES],
-                                     s.framed(), &outer[std::size_t(o) * s.places()], out,
+                            products(some, s, &inner[std::size_t(i) * framed + corner(tap)], s.framed(),
+                                     &outer[std::size_t(o) * s.places()], out,
                                      &sums[n * whole + o * filter + tap * s.channels + i], filter);
             }
         }
@@ -393,7 +397,7 @@ extern "C" int quantised_images(int count, int rows, int columns, int channels, 
 #endif
 }
 
-// results (count, down, across, width) bfloat16: relu of the filters (width, side, side, channels) of bytes, plus shift.
+// results (count, down, across, width), bfloat16: relu of shift plus the filters (width, side, side, channels) of bytes.
 extern "C" int quantised_pixels(int count, int rows, int columns, int channels, int width, int side, int stride,
                                 int padding, const std::uint8_t* images, const std::uint8_t* outside,
                                 const float* weights, const float* shift, std::uint16_t* results) {
@@ -464,6 +468,7 @@ extern "C" int quantised_filters(int count, int rows, int columns, int channels,
                                  const float* images_scale, const std::uint8_t* slopes, const float* slopes_scale,
                                  float* weight_slopes) {
 #if HERE
+    if (std::int64_t(rows) * columns > MOST) return 1;
     filters(Shape{count, rows, columns, channels}, width, images, *images_scale, slopes, slopes_scale, weight_slopes);
     return 0;
 #else

@@ -136,8 +136,11 @@ def test_what_is_not_a_number_stays_so_and_nothing_stays_nothing() -> None:
     _, of_weight = Quantised(images, weight).back(slopes * 0, False)
     assert of_weight.eq(0).all()
     for bad in (float("nan"), -float("nan")):
-        images[0, 0, 0, 0] = bad
-        assert Quantised(images, weight).result.isnan().any()
+        images[0, 0, 0, 0] = weight[1, 2, 1, 1] = bad
+        assert Quantised(images, drawn(2, 16, 4, 16)[1]).result.isnan().any()
+        assert Quantised(drawn(2, 16, 4, 16)[0], weight).result[:, 1].isnan().all()
+        slopes[1, 3, 0, 0] = bad
+        assert Quantised(drawn(2, 16, 4, 16)[0], weight).back(slopes, False)[1][3].isnan().all()
 
 
 def test_images_below_zero_are_refused() -> None:
