@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -83,28 +82,31 @@ def test_a_session_trains_for_real(server: Server) -> None:
 
 
 @pytest.mark.slow
-def test_a_hundred_sessions_that_were_cut_are_back_within_two_seconds(server: Server) -> None:
-    async def story() -> tuple[float, list[str]]:
+def test_a_hundred_sessions_that_were_cut_come_back_for_what_arriving_costs(server: Server) -> None:
+    async def story() -> tuple[float, float, list[str]]:
         sessions = [Session(server.port, PAGE) for _ in range(100)]
-        await asyncio.gather(*(one.join() for one in sessions))
+        await sessions[0].join()  # what only the first one pays
+        began = server.cpu_s()  # not the clock: other tests may share the machine
+        await asyncio.gather(*(one.join() for one in sessions[1:]))
+        arriving = server.cpu_s() - began
         names = [one.id for one in sessions]
         await asyncio.gather(*(one.cut() for one in sessions))
         await asyncio.sleep(0.5)
-        began = server.cpu_s()  # not the clock: other tests may share the machine; the bug costs 45 s of processor
+        began = server.cpu_s()
         await asyncio.gather(*(one.join() for one in sessions))
-        took = server.cpu_s() - began
+        back = server.cpu_s() - began
         assert [one.id for one in sessions] == names
         errors = [error for one in sessions for error in one.errors]
         await asyncio.gather(*(one.close() for one in sessions))
-        return took, errors
+        return arriving, back, errors
 
-    took, errors = asyncio.run(story())
+    arriving, back, errors = asyncio.run(story())
     assert errors == []
-    assert took < 2.0
+    assert back < 3 * arriving  # as much, when all is well; twenty times where each one's return runs every page again
 
 
 @pytest.mark.slow
-def test_it_shuts_down_within_a_second_with_streams_open_and_leaves_nothing(tmp_path: Path) -> None:
+def test_it_shuts_down_with_streams_open_and_leaves_nothing(tmp_path: Path) -> None:
     import psutil
 
     async def ticket(port: int) -> str:
@@ -124,12 +126,9 @@ def test_it_shuts_down_within_a_second_with_streams_open_and_leaves_nothing(tmp_
                 one = stack.enter_context(connect(f"ws://127.0.0.1:{server.port}/live?t={signed}", max_size=None))
                 one.send(json.dumps({"op": "watch", "run": run, "from": -1}))
                 one.recv(10)
-            began = time.monotonic()
             server.process.send_signal(signal.SIGTERM)
-            server.process.wait(10)
-            took = time.monotonic() - began
+            server.process.wait(5)  # half a second, alone; for ever, if it waited for the browsers
         wait_until(
             lambda: not any(worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE for worker in workers)
         )
-    assert took < 1.0, (tmp_path / "log").read_text()
     assert "Traceback" not in (tmp_path / "log").read_text()
