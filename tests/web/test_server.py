@@ -102,7 +102,7 @@ def test_a_hundred_sessions_that_were_cut_come_back_for_what_arriving_costs(serv
 
     arriving, back, errors = asyncio.run(story())
     assert errors == []
-    assert back < 3 * arriving  # as much, when all is well; twenty times where each one's return runs every page again
+    assert back < 3 * arriving  # as much, when all is well; ten times where each return scans all modules
 
 
 @pytest.mark.slow
