@@ -8,7 +8,7 @@ A body is a message of engine/wire.py, zlib-compressed if `packed`. Kinds: J the
 file is refused with a reason.
 
 Scalars of every step stay in memory (at most SCALAR_BYTES); frames (at most 256 and FRAME_BYTES) and snapshots (at most
-64 and SNAPSHOT_BYTES; of a large model eight, and at most LARGE_BYTES) stay on disk. When as much is given up as is
+64 and SNAPSHOT_BYTES; of a large model five, and at most LARGE_BYTES) stay on disk. When as much is given up as is
 kept the file is written anew, so that it stays below twice their sum. Who writes a file holds it locked, and who reads
 it shares that lock: a second server on the same folder leaves it alone.
 """
@@ -20,7 +20,7 @@ import os
 import struct
 import zlib
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from threading import RLock
 from typing import Any, BinaryIO
@@ -36,7 +36,7 @@ FRAMES = 256
 SNAPSHOTS = 64
 FRAME_BYTES = 12_000_000
 SNAPSHOT_BYTES = 5_000_000
-LARGE = 8  # snapshots that are kept however large they are, as long as they take no more than
+LARGE = 5  # snapshots that are kept however large they are, as long as they take no more than
 LARGE_BYTES = 48_000_000
 SCALAR_BYTES = 32_000_000
 WASTE_BYTES = 4_000_000  # given up in a file before it is worth writing it anew
@@ -354,20 +354,21 @@ class Record:
         """A frame as the worker packed it: {"step", "scalars"} and its arrays."""
         self._add("F", message, squeeze=1)
         with self._lock:
-            self._bound("F", FRAMES, FRAME_BYTES)
+            self._bound("F", FRAMES, lambda _: FRAME_BYTES)
 
     def add_snapshot(self, message: bytes) -> None:
         """A snapshot as the worker packed it: {"step"} and its arrays. Weights do not compress, so they are not."""
         self._add("N", message, squeeze=0)
         with self._lock:
-            self._bound("N", SNAPSHOTS, SNAPSHOT_BYTES if len(self._places["N"]) > LARGE else LARGE_BYTES)
+            self._bound("N", SNAPSHOTS, lambda kept: SNAPSHOT_BYTES if kept > LARGE else LARGE_BYTES)
 
-    def _bound(self, kind: str, count: int, size: int) -> None:
-        """Gives up the most crowded until `count` and `size` bytes hold; the first and the last always stay."""
+    def _bound(self, kind: str, count: int, size: Callable[[int], int]) -> None:
+        """Gives up the most crowded until there are at most `count`, in at most as many bytes as `size` allows so many;
+        the first and the last always stay."""
         places = self._places[kind]
         total = sum(length for _, length in places.values())
         given_up = []
-        while len(places) > 2 and (len(places) > count or total > size):
+        while len(places) > 2 and (len(places) > count or total > size(len(places))):
             given_up.append(step := crowded(places))
             _, length = places.pop(step)
             self._waste += length

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,13 +13,15 @@ import plotly.graph_objects as go
 import pytest
 
 from engine.params import Choice, Number, Params, Picture, Several, checked
-from engine.records import Record
+from engine.records import FRAMES, SNAPSHOTS, Record
 from engine.types import Job, Scalars, Tick
-from lessons import board, catalog, reading, text
+from engine.wire import pack
+from lessons import board, catalog, first, reading, text
 
 NAMES = [lesson.name for lesson in catalog.lessons()]
 FILES = ("params.py", "compute.py", "figures.py", "script.py", "first.run", "en.md", "zh.md")
 FIRST_BYTES = 200_000
+RUN_BYTES = 8_000_000
 
 pytestmark = pytest.mark.parametrize("name", NAMES)
 
@@ -226,6 +230,21 @@ def test_a_tiny_run_counts_its_steps_and_its_frames_fit_the_figures(name: str) -
     names = {field for _, scalars in history for field in scalars}
     bound_names(drawn, names)
     readings(name, drawn, history, said, names)
+
+
+def test_its_default_run_stays_small_on_disk_however_long_it_takes(name: str, tmp_path: Path) -> None:
+    """A slow machine leaves more pictures and snapshots, up to what a record keeps: here as many are written."""
+    compute = __import__(f"lessons.{name}.compute", fromlist=["run"])
+    record = Record.create(tmp_path / "a.run", first.job(name))
+    for step in islice(compute.run(record.job), 3):  # the first ones may have less to show than the rest
+        shown, state = step.frame(), step.state()
+    for at in range(FRAMES + 1):
+        record.add_frame(pack({"step": at, "scalars": {}}, shown))
+    for at in range(SNAPSHOTS + 1):
+        record.add_snapshot(pack({"step": at}, state))
+    record.end("done")
+    record.close()
+    assert record.path.stat().st_size + 8 * len(step.scalars) * step.total < RUN_BYTES
 
 
 def fits(figure: board.Figure, folded: dict[str, Any]) -> None:

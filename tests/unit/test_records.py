@@ -117,6 +117,24 @@ def test_frames_and_snapshots_stay_bounded_and_spread(tmp_path: Path, monkeypatc
     record.close()
 
 
+def test_a_large_model_keeps_five_snapshots_however_large_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "SNAPSHOT_BYTES", 1000)
+    monkeypatch.setattr(records, "LARGE_BYTES", 100_000)
+    kept = []
+    for size in (1000, 10_000):  # five of the second would be too much
+        record = Record.create(tmp_path / f"{size}.run", JOB)
+        for step in range(100):
+            record.add_snapshot(snapshot(step, size))
+        kept.append(record.snapshots)
+        assert (kept[-1][0], kept[-1][-1]) == (0, 99)
+        record.close()
+    assert len(kept[0]) == records.LARGE
+    assert max(np.diff(kept[0])) <= 64
+    assert 2 <= len(kept[1]) < records.LARGE
+
+
 def test_a_torn_last_chunk_costs_only_itself(tmp_path: Path) -> None:
     record = recorded(tmp_path / "a.run")
     flushed(record)
