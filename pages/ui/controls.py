@@ -17,7 +17,7 @@ from pages.ui.words import say
 
 Changed: TypeAlias = Callable[[str, str], None]  # (lesson, setting), after a widget has moved
 NICE = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)
-ROW = 30  # letters, with three for each button's edges
+ROW, FOLDED = 30, 22  # letters, with three for each button's edges, in the column and in its folded part
 FEW = 7  # settings shown before the rest folds
 
 
@@ -36,9 +36,9 @@ def value_of(lesson: str, name: str, language: str) -> Any:
     return state.get(worded(key, language), state.get(key))
 
 
-def in_a_row(labels: Iterable[str]) -> bool:
-    """Whether buttons with these labels fit beside each other in the settings' column."""
-    return sum(3 + sum(2 if ord(char) > 0x2E80 else 1 for char in label) for label in labels) <= ROW
+def in_a_row(labels: Iterable[str], most: int) -> bool:
+    """Whether buttons with these labels fit beside each other in `most` letters."""
+    return sum(3 + sum(2 if ord(char) > 0x2E80 else 1 for char in label) for label in labels) <= most
 
 
 def draw(visit: state.Visit, words: Words, changed: Changed) -> None:
@@ -46,7 +46,7 @@ def draw(visit: state.Visit, words: Words, changed: Changed) -> None:
     shown = [(name, control) for name, control in type(visit.params).controls() if applies(control, visit.params)]
     drawn = [(name, control) for name, control in shown if has_widget(control)]
     for name, control in drawn[:FEW]:
-        one(visit, name, control, words, changed)
+        one(visit, name, control, words, changed, ROW)
     picked = [name for name, control in shown if isinstance(control, Number) and control.drawn and name != "seed"]
     if picked:
         values = " · ".join(
@@ -59,7 +59,7 @@ def draw(visit: state.Visit, words: Words, changed: Changed) -> None:
     if more.open:
         with more:
             for name, control in drawn[FEW:]:
-                one(visit, name, control, words, changed)
+                one(visit, name, control, words, changed, FOLDED)
             seed_row(visit, words, changed)
 
 
@@ -107,8 +107,8 @@ def label(words: Words, name: str) -> ControlWords:
     return words.controls.get(name) or ControlWords(say("seed", words.language) if name == "seed" else name)
 
 
-def one(visit: state.Visit, name: str, control: Control, words: Words, changed: Changed) -> None:
-    """Draws one setting.
+def one(visit: state.Visit, name: str, control: Control, words: Words, changed: Changed, row: int) -> None:
+    """Draws one setting; a choice as buttons where their labels fit into a `row` of so many letters.
 
     The value it begins with is the widget's default too: what the session's state says is sent to the browser by the
     first run that draws it, and nothing by that run reaches the browser if another takes its place.
@@ -141,7 +141,7 @@ def one(visit: state.Visit, name: str, control: Control, words: Words, changed: 
             st.slider(
                 said.label, kind(control.low), kind(control.high), kind(default), step=step, format=plain, **common
             )
-        case Choice(row=True) if in_a_row(options.get(option, option) for option in control.options):
+        case Choice(row=True) if in_a_row((options.get(option, option) for option in control.options), row):
             state.seed(key, value)
             st.segmented_control(
                 said.label,

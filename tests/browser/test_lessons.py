@@ -11,6 +11,9 @@ import time
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
+from engine.params import Choice
+from lessons import catalog, text
+from pages.ui import controls
 from tests.bench.server import Server
 from tests.browser.conftest import Tab
 
@@ -35,6 +38,52 @@ def test_a_cold_deep_link_is_right_in_either_language(tab: Tab, lesson: str, lan
     tab.until("board.run?.id.startsWith('first-') && board.head > 0")
     assert tab.board("board.spec.language") == language
     expect(tab.page.get_by_test_id("stSidebar")).to_contain_text("Contents" if language == "en" else "目录")
+
+
+UNFIT = """(labels) => {
+  const wrapped = [...document.querySelectorAll("[data-testid=stButtonGroup]")].filter((group) => new Set(
+    [...group.querySelectorAll("[data-variant=segmented_control]")].map((one) => one.getBoundingClientRect().top)
+  ).size > 1);
+  const pen = document.createElement("canvas").getContext("2d");
+  const room = (place) => {
+    const box = document.querySelector(`${place} [data-testid=stSelectbox] input`);
+    if (!box) return Infinity;  // all of them are buttons
+    const style = getComputedStyle(box);
+    pen.font = `${style.fontSize} ${style.fontFamily}`;
+    return box.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+  };
+  const cut = Object.entries(labels).flatMap(([place, all]) => {
+    const most = room(place);
+    return all.filter((label) => pen.measureText(label).width > most);
+  });
+  return [...wrapped.map((one) => one.innerText), ...cut];
+}"""
+
+
+@pytest.mark.parametrize(("language", "more"), [("en", "More settings"), ("zh", "更多设置")])
+def test_every_choice_stands_in_one_line_and_whole(tab: Tab, language: str, more: str) -> None:
+    unfit = {}
+    for lesson in catalog.lessons():
+        tab.open(f"{lesson.name}?lang={language}")
+        tab.page.get_by_test_id("stExpander").get_by_text(more, exact=True).click()
+        expect(tab.page.get_by_test_id("stNumberInput").last).to_be_visible()  # the seed, which is last of all
+        words, params = text.read(lesson.name, language), catalog.params(lesson.name)()
+        drawn = [
+            (name, one) for name, one in params.controls() if controls.applies(one, params) and controls.has_widget(one)
+        ]
+        labels = {
+            place: [
+                words.controls[name].options.get(option, option)
+                for name, one in part
+                if isinstance(one, Choice)
+                for option in one.options
+            ]
+            for place, part in (("", drawn[: controls.FEW]), ("[data-testid=stExpander]", drawn[controls.FEW :]))
+        }
+        labels[""] += words.presets.values()
+        if found := tab.page.evaluate(UNFIT, labels):
+            unfit[lesson.name] = found
+    assert unfit == {}
 
 
 @pytest.mark.parametrize("lesson", LESSONS)
