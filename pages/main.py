@@ -52,7 +52,7 @@ def ready() -> list[str]:
 def starting() -> None:
     """Says that the engine starts, as long as it does, or why it cannot; then the page is drawn again."""
     if ready():
-        st.rerun()
+        state.again()
     problems = the_room().engine.problems()
     for problem in problems:
         st.warning(as_text(problem.say(language)), icon=":material/error:")

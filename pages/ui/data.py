@@ -93,7 +93,7 @@ def watch(language: str) -> None:
     """The progress bar; the whole page is drawn again when it is done."""
     one = fetch()
     if not one.going:
-        st.rerun()
+        state.again()
     share = one.done / one.total if one.total else 0.0
     if one.total and one.done >= one.total:
         st.progress(1.0, say("cifar_checking", language))

@@ -76,7 +76,7 @@ def workbench(name: str) -> None:
         draw_board(visit, words)
     state.write_link(visit)
     if not visit.whole and visit.listed not in (None, visit.params):
-        st.rerun()  # the program in the open tab has other settings by now
+        state.again()  # the program in the open tab has other settings by now
 
 
 def heading(name: str, words: text.Words) -> None:
@@ -530,7 +530,7 @@ def reading(visit: state.Visit, words: text.Words) -> None:
         "read_on": lambda visit, words: st.markdown("\n".join(f"- {one}" for one in words.read_on)),
     }
     visit.listed = None
-    tabs = st.tabs([say(part, language) for part in drawers], key=f"tabs.{name}", on_change="rerun")
+    tabs = st.tabs([say(part, language) for part in drawers], key=f"tabs.{name}", on_change=state.act)
     for tab, draw in zip(tabs, drawers.values(), strict=True):
         if tab.open:
             with tab:

@@ -41,7 +41,7 @@ def predict(lesson: str, words: Words, go: Callable[[str, int], None]) -> None:
             continue
         if st.button(say("predict_run", words.language), key=f"see.{lesson}.{number}", icon=":material/play_arrow:"):
             go(lesson, number)
-            st.rerun()
+            state.again()
 
 
 @st.fragment

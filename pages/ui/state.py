@@ -9,9 +9,10 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from engine.params import Params, checked, salvaged
 from engine.types import Problem, Values
@@ -111,15 +112,15 @@ def language_problem() -> Problem | None:
 
 def choose_language() -> None:
     """Callback of the language switch."""
-    st.session_state["acting"] = True
+    act()
     st.session_state["language"] = st.session_state.get("language_switch") or language()
 
 
 def visit(lesson: str) -> Visit:
     """This session's visit to a lesson; settings that came by the address since the last run are adopted.
 
-    Not so while a callback's run lasts: what moved a widget is no link that was followed, and the address that came
-    with it may be one from before the last change.
+    Not so where the page itself asked for the run, by a widget (`act`), a fragment or `again`: that is no link that
+    was followed, and the address that came with it may be one from before the last change.
     """
     key = f"visit {lesson}"
     found: Visit | None = st.session_state.get(key)
@@ -131,17 +132,34 @@ def visit(lesson: str) -> Visit:
             found.take_link(query)
         found.asked = run
         mark(lesson, "seen")
-    elif not get("acting") and ((query and query != found.link) or (run and run != found.named)):
+    elif not (get("acting") or in_fragment()) and ((query and query != found.link) or (run and run != found.named)):
         # a link followed within the session, or the browser's back button
         found.take_link(query)
         found.asked = run
     return found
 
 
-def acting(lesson: str) -> Visit:
-    """The visit, for a callback: its settings stand until the page has been drawn, whatever the address says."""
+def act() -> None:
+    """For a callback: the settings stand until the page has been drawn, whatever the address says."""
     st.session_state["acting"] = True
+
+
+def acting(lesson: str) -> Visit:
+    """The visit, for a callback."""
+    act()
     return visit(lesson)
+
+
+def again() -> NoReturn:
+    """Draws the whole page again, with the settings as they stand."""
+    act()
+    st.rerun()
+
+
+def in_fragment() -> bool:
+    """Whether only a part of the page is drawn again: the browser's own doing, never a link's or the back button's."""
+    context = get_script_run_ctx()
+    return bool(context and context.fragment_ids_this_run)
 
 
 def written(value: Any) -> str:

@@ -37,6 +37,7 @@ class Session:
     widgets: dict[str, Widget] = field(default_factory=dict)  # user key -> widget
     states: dict[str, WidgetState] = field(default_factory=dict)
     board: dict[str, Any] = field(default_factory=dict)  # the live component's data
+    timer: str = ""  # the fragment that a browser redraws by the clock
     errors: list[str] = field(default_factory=list)
     ws: ClientConnection | None = None
 
@@ -80,6 +81,7 @@ class Session:
     async def finished(self) -> None:
         """Reads until the script has finished."""
         assert self.ws is not None
+        timer = ""
         while True:
             data = await asyncio.wait_for(self.ws.recv(), 60)
             message = ForwardMsg()
@@ -88,12 +90,19 @@ class Session:
             if kind == "new_session":
                 self.id = message.new_session.initialize.session_id or self.id
                 self.page_hash = message.new_session.page_script_hash
+                timer = ""
+            elif kind == "navigation":
+                self.page_hash = message.navigation.page_script_hash  # of the page that was found by its name
+            elif kind == "auto_rerun":
+                timer = message.auto_rerun.fragment_id
             elif kind == "page_info_changed":
                 self.query = message.page_info_changed.query_string
             elif kind == "delta" and message.delta.WhichOneof("type") == "new_element":
                 self.seen(message.delta)
             elif kind == "script_finished":
                 # 0: done, 1: failed to compile, 2: stopped for a newer rerun, 3: a fragment is done
+                if message.script_finished == 0:
+                    self.timer = timer
                 if message.script_finished in (0, 3):
                     return
                 if message.script_finished == 1:

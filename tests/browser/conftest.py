@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, TimeoutError, expect, sync_playwright
 
 from tests.bench.server import Server
 
@@ -36,6 +36,19 @@ NOT_OURS = re.compile(
 DRAWN = """!board.moved && !board.holding && !board.readAgain
   && (board.frame?.run === board.run ? board.frame.step : -1) === board.run.frameStep(board.playhead.step)
   && [...board.figures.values()].every((one) => !one.visible || !(one.dirty || one.busy))"""
+
+# What a page is like that something was never true of.
+STATE = """() => {
+  const board = window.torchroom?.board;
+  return JSON.stringify(board ? {
+    run: [board.run?.id, board.run?.status, board.run?.head], playhead: board.playhead, head: board.head,
+    frame: [board.frame?.run?.id, board.frame?.step], moved: board.moved, holding: board.holding,
+    readAgain: board.readAgain, counters: board.counters,
+    figures: [...board.figures].map(([id, one]) => [id, one.visible, one.dirty, one.busy]),
+    specs: [board.specPath, board.data.spec],
+    address: location.href, text: board.root.innerText.slice(0, 1500),
+  } : document.body.innerText.slice(0, 1500));
+}"""
 
 
 def browser_path() -> str | None:
@@ -91,10 +104,13 @@ class Tab:
 
     def until(self, expression: str, seconds: float = WAIT_S) -> Any:
         """Waits until the expression about `board` is true."""
-        self.page.wait_for_function(
-            f"(() => {{ const board = window.torchroom?.board; return board && ({expression}); }})()",
-            timeout=1000 * seconds,
-        )
+        try:
+            self.page.wait_for_function(
+                f"(() => {{ const board = window.torchroom?.board; return board && ({expression}); }})()",
+                timeout=1000 * seconds,
+            )
+        except TimeoutError as error:
+            raise AssertionError(f"never true: {expression}\n{self.page.evaluate(STATE)}") from error
         return self.board(expression)
 
     def done(self, also: str = "true") -> None:

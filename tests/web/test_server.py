@@ -8,6 +8,7 @@ import json
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import pytest
 from websockets.sync.client import connect
@@ -79,6 +80,42 @@ def test_a_session_trains_for_real(server: Server) -> None:
         await session.close()
 
     asyncio.run(story())
+
+
+def test_an_address_from_before_the_last_change_is_no_link_that_was_followed(tmp_path: Path) -> None:
+    """The rerun of a fragment, and of the whole page when the engine is ready, may be asked for before the browser has
+    heard of the address that a change wrote. The back button's rerun is another."""
+    before = "lr=0.2"
+
+    async def story() -> list[str]:
+        session = Session(server.port, PAGE, before)
+        await session.join()
+        await session.set(f"{PAGE}.momentum", double_array_value=[0.5])
+        written = [session.query]
+        session.query = before
+        await session.rerun(session.widgets[f"{PAGE}.momentum"].fragment)
+        written.append(session.query)
+        assert session.timer  # which looks whether the engine is ready
+        worker.resume()
+        while session.timer:
+            session.query = before
+            await session.rerun(session.timer)
+        written.append(session.query)
+        session.query = before
+        await session.rerun()
+        written.append(session.query)
+        assert session.errors == []
+        await session.close()
+        return written
+
+    with Server(tmp_path / "log") as server:
+        wait_until(lambda: bool(server.seen.children()), what="a worker")
+        worker = server.seen.children()[0]
+        worker.suspend()  # long before it is ready
+        server.wait(60)
+        change, fragment, page, back = (dict(parse_qsl(query)) for query in asyncio.run(story()))
+    assert change == fragment == page == {"lr": "0.2", "momentum": "0.5"}
+    assert back == {"lr": "0.2"}
 
 
 @pytest.mark.slow
