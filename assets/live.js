@@ -3905,7 +3905,8 @@ class Board {
     if (wanted !== this.pageRun) {
       // a rerun that was on its way while this page moved to a copy still names the old run: that is no change
       this.pageRun = wanted;
-      if (wanted !== (this.run?.id ?? null)) this.show(wanted);
+      const behind = this.data.box?.n < this.box.number; // nor is what a page says that has yet to hear of the last text
+      if (!behind && wanted !== (this.run?.id ?? null)) this.show(wanted);
     }
     this.asks.page(this.data.asks);
     this.box.update(this.data.box);

@@ -121,9 +121,10 @@ def test_one_sentence_is_one_run_and_the_page_follows_it(tab: Tab) -> None:
     typed(tab, "Another one.")
     tab.until(f"board.run.id !== {begun!r}")
     typed(tab, "One run, and no more.")
-    tab.until(f"board.run.id === {begun!r} && board.data.run === {begun!r} && !board.box.sent")
+    tab.until(f"board.run.id === {begun!r} && board.data.run === {begun!r} && board.data.box.n === board.box.number")
     tab.rested()
     assert tab.board("board.run.id") == begun
+    assert tab.page.evaluate("window.shown.length") == 4  # each of the four once
     assert tab.board("board.data.status") == ""
     # with nothing new in the box the same key is that of the Run button: a new attempt
     box(tab).press("Control+Enter")
