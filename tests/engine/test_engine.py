@@ -16,7 +16,7 @@ import pytest
 
 from engine.backends.base import Backend
 from engine.backends.inline import InlineBackend
-from engine.backends.process import Piped, ProcessBackend
+from engine.backends.process import ProcessBackend
 from engine.backends.ray import RayBackend, Request
 from engine.engine import Engine, Run
 from engine.limits import Limits
@@ -168,8 +168,7 @@ def test_pace_holds_a_run_back_and_is_itself_live(engine: Engine) -> None:
     first, began = run.step, time.monotonic()
     time.sleep(1.0)
     rate = (run.step - first) / (time.monotonic() - began)
-    assert rate < 60  # no more than is said; on a busy machine it may be less
-    wait_until(lambda: run.step > first + 20, what="the pace it has")
+    assert 20 < rate < 60
     engine.tell(run.id, "ann", "set", {"pace": 1000.0})
     wait_until(lambda: run.step > first + 300, what="the new pace")
     engine.tell(run.id, "ann", "stop")
@@ -278,13 +277,16 @@ def test_learners_get_equal_shares_however_many_runs_they_have(engine: Engine) -
     one = engine.submit(job(40, steps=1_000_000, cost_s=0.002), "one")
     wait_until(lambda: all(run.step > 0 for run in [*many, one]), what="all going")
     start = [run.step for run in [*many, one]]
-    wait_until(lambda: sum(run.step for run in [*many, one]) - sum(start) > 800, what="enough steps to compare")
-    *others, own = [run.step - at for run, at in zip([*many, one], start, strict=True)]
+
+    def fair() -> bool:
+        *others, own = [run.step - at for run, at in zip([*many, one], start, strict=True)]
+        enough = own + sum(others) > 400
+        return enough and 0.7 < own / sum(others) < 1.4 and max(others) < 1.7 * min(others)
+
+    wait_until(fair, what="equal shares")  # by time: one step that the machine held up is made good by and by
     for run in [*many, one]:
         engine.tell(run.id, run.learner, "stop")
         finished(run)
-    assert 0.5 < own / sum(others) < 2  # a quarter, if every run had the same; a step that the machine held up counts
-    assert max(others) < 2 * min(others)
 
 
 def test_the_queue_has_places_and_a_limit_a_learner_can_act_on(tmp_path: Path) -> None:
@@ -444,8 +446,7 @@ def test_a_run_that_hangs_is_noticed_and_given_up(workers: Engine) -> None:
     assert run.status == "failed"
 
 
-def test_a_worker_ends_itself_on_closing_and_leaves_no_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Piped, "patience_s", 60.0)
+def test_closing_leaves_no_process_behind(tmp_path: Path) -> None:
     engine = made("process", tmp_path / "runs")
     wait_until(lambda: engine.devices()[0]["state"] == "ready", what="the worker")
     pid = engine.devices()[0]["pid"]
@@ -453,7 +454,7 @@ def test_a_worker_ends_itself_on_closing_and_leaves_no_process(tmp_path: Path, m
     wait_until(lambda: run.step > 0, what="a run")
     began = time.monotonic()
     engine.close()
-    assert time.monotonic() - began < 60.0  # or it was ended by force
+    assert time.monotonic() - began < 2.0
     assert not Path(f"/proc/{pid}").exists()
     assert [path.name for path in (tmp_path / "runs").iterdir()] == [f"{run.id}.run"]
 

@@ -97,7 +97,7 @@ def test_pace_holds_a_lane_back_and_is_live(engine: Engine) -> None:
     began, at = time.monotonic(), one.step
     time.sleep(1.0)
     rate = (one.step - at) / (time.monotonic() - began)
-    assert rate < 140  # no more than is said; on a busy machine it may be less
+    assert 60 < rate < 140
     engine.tell(one.id, "a", "set", {"pace": 0.0})
     wait_until(lambda: one.step > at + 5000)
     engine.tell(one.id, "a", "stop")

@@ -473,9 +473,10 @@ def test_files_are_compressed_once_and_served_under_hashed_names(site: Site) -> 
     began = time.process_time()  # the server's threads are this process's
     gzip.compress(plotly, 6)
     once = time.process_time() - began
+    began = time.process_time()
     for _ in range(20):
         site.get(site.room.assets.url("plotly.min.js"), **{"Accept-Encoding": "gzip"})
-    assert time.process_time() - began < 10 * once
+    assert time.process_time() - began < 2 * once
     assert site.get("/live/assets/plotly.min.js")[0] == 404
     assert site.get("/live/assets/..%2f..%2fapp.py")[0] == 404
 

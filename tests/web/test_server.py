@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qsl
@@ -139,11 +140,11 @@ def test_a_hundred_sessions_that_were_cut_come_back_for_what_arriving_costs(serv
 
     arriving, back, errors = asyncio.run(story())
     assert errors == []
-    assert back < 3 * arriving  # as much, when all is well; ten times where each return scans all modules
+    assert back < 2 * arriving  # as much, when all is well; ten times where each return scans all modules
 
 
 @pytest.mark.slow
-def test_it_shuts_down_with_streams_open_and_leaves_nothing(tmp_path: Path) -> None:
+def test_it_shuts_down_within_a_second_with_streams_open_and_leaves_nothing(tmp_path: Path) -> None:
     import psutil
 
     async def ticket(port: int) -> str:
@@ -163,9 +164,12 @@ def test_it_shuts_down_with_streams_open_and_leaves_nothing(tmp_path: Path) -> N
                 one = stack.enter_context(connect(f"ws://127.0.0.1:{server.port}/live?t={signed}", max_size=None))
                 one.send(json.dumps({"op": "watch", "run": run, "from": -1}))
                 one.recv(10)
+            began = time.monotonic()
             server.process.send_signal(signal.SIGTERM)
-            server.process.wait(5)  # half a second, alone; for ever, if it waited for the browsers
+            server.process.wait(10)
+            took = time.monotonic() - began
         wait_until(
             lambda: not any(worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE for worker in workers)
         )
+    assert took < 1.0, (tmp_path / "log").read_text()
     assert "Traceback" not in (tmp_path / "log").read_text()
