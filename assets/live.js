@@ -3714,6 +3714,11 @@ class Box {
     });
   }
 
+  /** Whether the page has heard of the last text. */
+  heard(given) {
+    return !given || given.n >= this.number;
+  }
+
   /** What the page says. A text it got from elsewhere replaces what is here; a text still on its way to it stays. */
   update(given) {
     this.given = given;
@@ -3722,7 +3727,7 @@ class Box {
     write(this.label, given.label);
     write(this.help, given.help || "");
     attribute(this.area, "rows", given.lines);
-    if (given.n >= this.number) {
+    if (this.heard(given)) {
       if (given.value !== this.base) this.area.value = this.base = given.value;
       this.wrong(given.error);
     }
@@ -3905,8 +3910,8 @@ class Board {
     if (wanted !== this.pageRun) {
       // a rerun that was on its way while this page moved to a copy still names the old run: that is no change
       this.pageRun = wanted;
-      const behind = this.data.box?.n < this.box.number; // nor is what a page says that has yet to hear of the last text
-      if (!behind && wanted !== (this.run?.id ?? null)) this.show(wanted);
+      // nor is what a page says that has yet to hear of the last text
+      if (this.box.heard(this.data.box) && wanted !== (this.run?.id ?? null)) this.show(wanted);
     }
     this.asks.page(this.data.asks);
     this.box.update(this.data.box);

@@ -43,7 +43,7 @@ def in_a_row(labels: Iterable[str], most: int) -> bool:
 
 def draw(visit: state.Visit, words: Words, changed: Changed) -> None:
     """The settings that matter now: the first FEW in sight, the rest folded, the seed last."""
-    shown = [(name, control) for name, control in type(visit.params).controls() if applies(control, visit.params)]
+    shown = applying(visit.params)
     drawn = [(name, control) for name, control in shown if has_widget(control)]
     for name, control in drawn[:FEW]:
         one(visit, name, control, words, changed, ROW)
@@ -96,6 +96,11 @@ def in_box(visit: state.Visit) -> bool:
     """Whether what is wrong is what was typed into the board's box, and is said there."""
     known = dict(type(visit.params).controls())
     return bool(visit.drafts) and all(isinstance(one := known[name], Text) and one.board for name in visit.drafts)
+
+
+def applying(params: Params) -> list[tuple[str, Control]]:
+    """The settings that matter with the others as they are."""
+    return [(name, control) for name, control in type(params).controls() if applies(control, params)]
 
 
 def applies(control: Control, params: Params) -> bool:

@@ -59,9 +59,7 @@ def choices() -> Iterator[tuple[bool, str]]:
     for lesson, language in itertools.product(catalog.lessons(), catalog.LANGUAGES):
         words, params = text.read(lesson.name, language), catalog.params(lesson.name)()
         yield from ((False, label) for label in words.presets.values())
-        drawn = [
-            (name, one) for name, one in params.controls() if controls.applies(one, params) and controls.has_widget(one)
-        ]
+        drawn = [(name, one) for name, one in controls.applying(params) if controls.has_widget(one)]
         for place, (name, one) in enumerate(drawn):
             if isinstance(one, Choice):
                 yield from ((place >= controls.FEW, words.controls[name].options.get(key, key)) for key in one.options)
