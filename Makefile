@@ -24,8 +24,8 @@ $(VENV)/.dev: requirements-dev.txt requirements-ray.txt $(VENV)/.runtime
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	touch $@
 
-$(VENV)/.native: engine/native.py $(wildcard engine/*/*.cpp) $(VENV)/.runtime
-	$(BIN)/python -m engine.native
+$(VENV)/.native: engine/models/kernels/build.py $(wildcard engine/models/kernels/*.cpp) $(VENV)/.runtime
+	$(BIN)/python -m engine.models.kernels.build
 	touch $@
 
 run: env
@@ -52,14 +52,14 @@ bench: dev
 	$(BIN)/python -m tests.bench $(NAME)
 
 firsts: env
-	$(BIN)/python -m lessons.first
+	$(BIN)/python -m lessons.recordings
 
 shots: dev browser
 	$(BIN)/python -m tests.browser.shots
 
 # fetches CIFAR-10 into ./data, as the page does
 data: env
-	$(BIN)/python -m engine.data.cifar10
+	$(BIN)/python -m engine.datasets.cifar10
 
 new: env
 	$(BIN)/python -m lessons.new $(NAME)

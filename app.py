@@ -20,12 +20,12 @@ import streamlit as st
 from streamlit import config
 from streamlit.runtime.app_session import AppSession
 
-from engine.backends.chosen import chosen
-from engine.data import cifar10
-from engine.engine import Engine
+from engine.backends.choose import chosen
+from engine.datasets import cifar10
+from engine.runs.engine import Engine
+from pages.live.app_state import AppState, close_app_state, open_app_state
+from pages.live.hub import ROUTES, Hub
 from pages.ui.fault import explain
-from pages.ui.live import ROUTES, Hub
-from pages.ui.room import Room, close_room, open_room
 
 HERE = Path(__file__).resolve().parent
 LOG = logging.getLogger("torchroom")
@@ -59,8 +59,8 @@ async def lifespan(app: Any) -> AsyncIterator[None]:
         engine.start()
         hub = Hub(engine)
         hub.start()
-        room = Room(engine, hub)
-        open_room(room)
+        room = AppState(engine, hub)
+        open_app_state(room)
         threading.Thread(target=room.assets.warm, name="compression", daemon=True).start()
         gc.collect()
         gc.freeze()
@@ -69,7 +69,7 @@ async def lifespan(app: Any) -> AsyncIterator[None]:
         finally:
             await hub.close()
             engine.close()
-            close_room()
+            close_app_state()
 
 
 app = st.App(HERE / "pages" / "main.py", lifespan=lifespan, routes=ROUTES, on_script_error=explain)

@@ -76,7 +76,7 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Several:
+class MultiChoice:
     """Some of `options`, at least `least`; "sgd,adam" in a URL.
 
     `many`: a list to search in, of options that need no other words than their own.
@@ -179,7 +179,7 @@ class Number:
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class NamedNumbers:
     """Numbers by name, at most `most`, each from `low` to `high`: "a=2, b=-1.5", drawn as a box.
 
     A figure sets one of them at a time: "b=3" goes to the others, "b=" takes b away.
@@ -287,7 +287,7 @@ def listed(options: tuple[str, ...]) -> str:
     return ", ".join(options) if len(options) <= 20 else f"{', '.join(options[:3])}, …, {options[-1]}"
 
 
-Control: TypeAlias = Slider | Choice | Several | Toggle | Text | Number | Named | Picture | File
+Control: TypeAlias = Slider | Choice | MultiChoice | Toggle | Text | Number | NamedNumbers | Picture | File
 
 
 class Params(BaseModel):
@@ -339,7 +339,7 @@ def checked(kind: type[P], values: Mapping[str, Any]) -> P:
         raise problem(kind, errors.errors()[0]) from errors
 
 
-def salvaged(kind: type[P], values: Mapping[str, Any]) -> tuple[P, list[Problem]]:
+def parse_lenient(kind: type[P], values: Mapping[str, Any]) -> tuple[P, list[Problem]]:
     """As `checked`, for a link: what is wrong goes back to its default, and every wrong value has its Problem."""
     good = dict(values)
     problems: list[Problem] = []

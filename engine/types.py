@@ -14,7 +14,7 @@ import numpy.typing as npt
 Array: TypeAlias = npt.NDArray[Any]
 Arrays: TypeAlias = dict[str, Array]
 Scalars: TypeAlias = dict[str, float]
-Snapshot: TypeAlias = dict[str, Array]
+Checkpoint: TypeAlias = dict[str, Array]
 Values: TypeAlias = dict[str, Any]
 
 
@@ -77,7 +77,7 @@ class Step:
     scalars: Scalars
     total: int
     frame: Callable[[], Arrays] = dict
-    state: Callable[[], Snapshot] = dict
+    state: Callable[[], Checkpoint] = dict
     whole: bool = False
 
 
@@ -92,7 +92,7 @@ class Tick:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class ScalarBlock:
     """Scalars of consecutive messages that share their names: `values[i, j]` is `names[j]` at `steps[i]`.
 
     steps: int32 (n,); values: float64 (n, len(names)).

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from engine.records import EXPORT_BYTES
+from engine.records.record import EXPORT_BYTES
 from engine.types import ENDED, Problem
 from lessons import catalog, text
-from lessons.visitor import judge
+from lessons.import_check import judge
+from pages.live.app_state import app_state
 from pages.ui import state
-from pages.ui.room import the_room
 from pages.ui.words import as_text, say
 
 NEWEST = 30
@@ -19,7 +19,7 @@ language = state.language()
 def stop(run: str) -> None:
     """Callback: a run of one's own ends; others who watch it keep it."""
     try:
-        the_room().engine.tell(run, state.learner(), "stop")
+        app_state().engine.tell(run, state.learner(), "stop")
     except Problem as problem:
         state.put("lab problem", problem)
 
@@ -37,7 +37,7 @@ def table(head: list[str], rows: list[list[object]]) -> str:
 @st.fragment(run_every=2.0)
 def workers_and_runs() -> None:
     """Redrawn every two seconds: few look at this page, and it is text."""
-    engine = the_room().engine
+    engine = app_state().engine
     words = [say(key, language) for key in ("col_device", "col_state", "col_runs")]
     runs = engine.runs()
     rows: list[list[object]] = [
@@ -93,7 +93,7 @@ def bring() -> None:
     if file is None:
         return
     try:
-        run = the_room().engine.bring(file.getvalue(), judge)
+        run = app_state().engine.bring(file.getvalue(), judge)
     except Problem as problem:
         st.warning(as_text(problem.say(language)), icon=":material/error:")
         return

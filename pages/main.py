@@ -8,8 +8,8 @@ from pathlib import Path
 import streamlit as st
 
 from lessons import catalog, text
+from pages.live.app_state import app_state
 from pages.ui import state
-from pages.ui.room import the_room
 from pages.ui.words import NAMES, as_text, say
 
 # a loss curve that falls; a named icon would be fetched from another site
@@ -44,7 +44,7 @@ page = st.navigation(sections)
 
 def ready() -> list[str]:
     """The devices that compute, each once."""
-    found = Counter(one["device"] for one in the_room().engine.devices() if one["state"] == "ready")
+    found = Counter(one["device"] for one in app_state().engine.devices() if one["state"] == "ready")
     return [device if count == 1 else f"{device} × {count}" for device, count in found.items()]
 
 
@@ -53,7 +53,7 @@ def starting() -> None:
     """Says that the engine starts, as long as it does, or why it cannot; then the page is drawn again."""
     if ready():
         state.again()
-    problems = the_room().engine.problems()
+    problems = app_state().engine.problems()
     for problem in problems:
         st.warning(as_text(problem.say(language)), icon=":material/error:")
     if not problems:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol, TypeAlias
 
-from engine.records import plain
-from engine.types import Arrays, Job, Snapshot, Values
+from engine.records.record import plain
+from engine.types import Arrays, Checkpoint, Job, Values
 from engine.wire import pack
 
-Event: TypeAlias = tuple[Values, Arrays, bytes]  # a message of engine/loop.py: header, arrays, and as it was packed
+Event: TypeAlias = tuple[
+    Values, Arrays, bytes
+]  # a message of engine/worker/scheduler.py: header, arrays, and as it was packed
 
 
 class Backend(Protocol):
@@ -29,7 +31,7 @@ class Backend(Protocol):
         """Starts the workers; returns at once."""
 
     def start(
-        self, run: str, job: Job, learner: str, state: Snapshot | None = None, live: Values | None = None,
+        self, run: str, job: Job, learner: str, state: Checkpoint | None = None, live: Values | None = None,
         status: str = "running",
     ) -> None:  # fmt: skip
         """Begins a run, from `state` if given, with the `live` changes in force; `status` "paused" takes one step."""
@@ -44,7 +46,9 @@ class Backend(Protocol):
         """Ends the workers and the stream of events. Leaves nothing behind."""
 
 
-def start_message(run: str, job: Job, learner: str, state: Snapshot | None, live: Values | None, status: str) -> bytes:
+def start_message(
+    run: str, job: Job, learner: str, state: Checkpoint | None, live: Values | None, status: str
+) -> bytes:
     """The command that begins a run."""
     header = {"op": "start", "run": run, "job": plain(job), "learner": learner, "live": live or {}, "status": status}
     return pack(header, state)

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from engine.backends.base import Event
-from engine.records import Record, packed_groups
-from engine.types import Arrays, Job, Problem, Snapshot, Values
+from engine.records.record import Record, encode_blocks
+from engine.types import Arrays, Checkpoint, Job, Problem, Values
 from engine.wire import pack, unpack
 
 
@@ -31,7 +31,7 @@ class FakeBackend:
         self._outbox.put(pack({"type": "ready", "run": "", **device}))
 
     def start(
-        self, run: str, job: Job, learner: str, state: Snapshot | None = None, live: Values | None = None,
+        self, run: str, job: Job, learner: str, state: Checkpoint | None = None, live: Values | None = None,
         status: str = "running",
     ) -> None:  # fmt: skip
         self._status[run] = status
@@ -58,7 +58,7 @@ class FakeBackend:
                     return
                 self._single[run] = max(0, self._single[run] - 1)
                 one = type(group)(group.names, group.steps[i : i + 1], group.values[i : i + 1])
-                header, arrays = packed_groups([one])
+                header, arrays = encode_blocks([one])
                 header |= {"type": "scalars", "run": run, "total": record.total, "rate": 0.0}
                 self._outbox.put(pack(header, arrays))
                 step = int(group.steps[i])

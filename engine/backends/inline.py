@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from engine.backends.base import Event, start_message, tell_message
-from engine.types import Arrays, Job, Snapshot, Values
+from engine.types import Arrays, Checkpoint, Job, Values
 from engine.wire import pack, unpack
 
 
@@ -27,8 +27,8 @@ class InlineBackend:
     def _work(self) -> None:
         import torch
 
-        from engine import devices
-        from engine.loop import Loop
+        from engine.worker import devices
+        from engine.worker.scheduler import Loop
 
         loop = Loop(str(devices.choose(self.device)), self._outbox.put)
         self._outbox.put(pack({"type": "ready", "run": "", **devices.describe(torch.device(self.device))}))
@@ -45,7 +45,7 @@ class InlineBackend:
         self._outbox.put(None)
 
     def start(
-        self, run: str, job: Job, learner: str, state: Snapshot | None = None, live: Values | None = None,
+        self, run: str, job: Job, learner: str, state: Checkpoint | None = None, live: Values | None = None,
         status: str = "running",
     ) -> None:  # fmt: skip
         self._inbox.put(start_message(run, job, learner, state, live, status))

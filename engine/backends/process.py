@@ -13,10 +13,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from engine.backends.base import Event
-from engine.backends.crew import Crew, Letters, Member, Outbox
-from engine.pipe import LENGTH, read_exactly
+from engine.backends.pool import Letters, Outbox, WorkerHandle, WorkerPool
 from engine.types import Values
-from engine.worker import PULSE
+from engine.worker.pipe import LENGTH, read_exactly
+from engine.worker.process import PULSE
 
 ROOT = Path(__file__).resolve().parents[2]
 STEP_LIMIT_S = float(os.environ.get("TORCHROOM_STEP_LIMIT_S", "60"))
@@ -25,8 +25,8 @@ QUICK_S = 5.0  # after two in a row that die younger than this, the next one wai
 EARLY = 3  # deaths in a row before it was ready, and without a word, that are no accident
 
 
-class Piped(Member):
-    """A process that speaks by engine/pipe.py, and the threads that write to it and read from it."""
+class Piped(WorkerHandle):
+    """A process that speaks by engine/worker/pipe.py, and the threads that write to it and read from it."""
 
     patience_s = 2.0  # that it has to end itself
 
@@ -111,7 +111,7 @@ def untold(code: int) -> Values:
 
 
 class Worker(Piped):
-    """One engine/worker.py, and the watchdog that kills it when it sits in one call for too long."""
+    """One engine/worker/process.py, and the watchdog that kills it when it sits in one call for too long."""
 
     def __init__(
         self, name: str, device: str, threads: int, outbox: Outbox, step_limit_s: float = STEP_LIMIT_S
@@ -126,7 +126,7 @@ class Worker(Piped):
         os.write(handle, b"\0" * PULSE.size)
         self._pulse = mmap.mmap(handle, PULSE.size)
         os.close(handle)
-        return "engine.worker", "--device", self.device, "--threads", str(self.threads), "--pulse", path
+        return "engine.worker.process", "--device", self.device, "--threads", str(self.threads), "--pulse", path
 
     def inside(self) -> str:
         entered, run = PULSE.unpack(self._pulse[:])
@@ -140,7 +140,7 @@ class Worker(Piped):
                 self.process.kill()
 
 
-class ProcessBackend(Crew):
+class ProcessBackend(WorkerPool):
     """A Backend of one Worker for each device: every CUDA device there is, else MPS, else the processor."""
 
     def __init__(self, device: str = "auto", threads: int = 0, step_limit_s: float = STEP_LIMIT_S) -> None:

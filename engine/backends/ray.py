@@ -1,7 +1,7 @@
 """Workers on Ray: one that is started here and ends with the server, or a cluster that is reached by Ray Client.
 
-Ray itself is held by a process of its own, engine/bridge.py. The server stays free of it, and of what a lost cluster
-does to those who were connected; the bridge is started again like any worker.
+Ray itself is held by a process of its own, engine/backends/ray_bridge.py. The server stays free of it, and of what a
+lost cluster does to those who were connected; the bridge is started again like any worker.
 
     TORCHROOM_ENGINE        ray, or ray://HOST:10001
     TORCHROOM_RAY_GPUS      GPUs of one worker; 0.25 lets four share one. 1 where Ray has any, else 0
@@ -19,7 +19,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from engine.backends.crew import Crew, Outbox
+from engine.backends.pool import Outbox, WorkerPool
 from engine.backends.process import STEP_LIMIT_S, Piped
 from engine.types import Problem, Values
 
@@ -135,7 +135,7 @@ def no_room(gpus: float, cpus: float, nodes: list[Values]) -> Values:
 
 
 class Bridge(Piped):
-    """engine/bridge.py, which has the workers behind it."""
+    """engine/backends/ray_bridge.py, which has the workers behind it."""
 
     patience_s = 20.0  # a Ray of our own takes some seconds to end
 
@@ -145,10 +145,10 @@ class Bridge(Piped):
         super().__init__("ray", request.device, outbox)
 
     def command(self) -> Sequence[str]:
-        return "engine.bridge", json.dumps(asdict(self.request)), self.scratch
+        return "engine.backends.ray_bridge", json.dumps(asdict(self.request)), self.scratch
 
 
-class RayBackend(Crew):
+class RayBackend(WorkerPool):
     """A Backend of workers that Ray places. Raises Problem where Ray is not installed."""
 
     def __init__(self, request: Request) -> None:

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from engine.nn.shapes import SLOPE, VALUE, Floats
+from engine.models.shapes import SLOPE, VALUE, Floats
 from engine.types import Arrays, Problem, Tick, Values
 from lessons.activations import points
 from lessons.activations.depth import variances
 from lessons.activations.params import FUNCTIONS, GRAIN, REACH, SHAPES, Params
-from lessons.board import CATEGORIES, Choose, Figure, Map, Patch, Plot, band
+from lessons.board.figures import CATEGORIES, Choose, Figure, Map, Patch, Plot, band
 from lessons.text import Words
 
 COLOUR = dict(zip(SHAPES, CATEGORIES, strict=True))

@@ -13,8 +13,8 @@ import numpy as np
 from engine.types import Arrays, Problem, Tick, Values
 from lessons.backprop.params import ACTIVATIONS, Params
 from lessons.backprop.tape import DIRECT, Operation, Tape, pretty
-from lessons.board import CATEGORIES, TRAIN, VALIDATION, Ask, Figure, Graph, Patch, Plot, Table
-from lessons.reading import number
+from lessons.board.figures import CATEGORIES, TRAIN, VALIDATION, Ask, Figure, Graph, Patch, Plot, Table
+from lessons.board.readings import number
 from lessons.text import Words
 
 COLOUR = dict(zip(ACTIVATIONS, CATEGORIES, strict=False))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from engine.data.cut import cut
-from engine.data.images import Part
+from engine.datasets.cut import cut
+from engine.datasets.images import Part
 
 
 def augment(

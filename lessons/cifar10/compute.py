@@ -14,12 +14,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from engine.data.images import Images, Part, held
-from engine.nn import normed as norms
-from engine.nn import quantised
-from engine.nn.muon import Muon
+from engine.datasets.images import Images, Part, held
+from engine.models.kernels import normed as norms
+from engine.models.kernels import quantised
+from engine.models.muon import Muon
 from engine.params import checked, whole
-from engine.types import Arrays, Job, Problem, Scalars, Snapshot, Step, Values
+from engine.types import Arrays, Checkpoint, Job, Problem, Scalars, Step, Values
 from lessons.cifar10.architecture import known, shown
 from lessons.cifar10.augment import augment
 from lessons.cifar10.networks import build, first_filters, load, marks, weights, whiten
@@ -37,7 +37,7 @@ RESTS = 0.5  # of the training, after which the fast network's first learnt laye
 Bytes: TypeAlias = npt.NDArray[np.uint8]
 
 
-def run(job: Job, state: Snapshot | None = None) -> Generator[Step, Values | None, None]:
+def run(job: Job, state: Checkpoint | None = None) -> Generator[Step, Values | None, None]:
     """Trains `params.network` and yields after each minibatch.
 
     Scalars: loss and accuracy of the minibatch (as it was before its step), lr, images_per_s (measured, so it differs
@@ -67,7 +67,7 @@ def run(job: Job, state: Snapshot | None = None) -> Generator[Step, Values | Non
         live.update({name: float(state[f"live.{name}"]) for name in LIVE if f"live.{name}" in state})
     moved = {name for name in LIVE if state is not None and f"live.{name}" in state}
 
-    def snapshot() -> Snapshot:
+    def snapshot() -> Checkpoint:
         kept = marks(p.network, p.data) | to_arrays("model", model.state_dict()) | optimiser_state(optimiser)
         kept |= {f"live.{name}": np.array(live[name]) for name in moved}
         kept |= {name: np.array(value) for name, value in (("at.step", step), ("at.epoch", epoch), ("at.image", at))}
@@ -266,12 +266,12 @@ def diverged(step: int, lr: float, p: Params) -> Problem:
     )
 
 
-def to_arrays(start: str, tensors: dict[str, torch.Tensor]) -> Snapshot:
+def to_arrays(start: str, tensors: dict[str, torch.Tensor]) -> Checkpoint:
     """Copies on the host, so that training on does not change a snapshot."""
     return {f"{start}.{name}": np.array(tensor.detach().cpu().contiguous().numpy()) for name, tensor in tensors.items()}
 
 
-def optimiser_state(optimiser: torch.optim.Optimizer) -> Snapshot:
+def optimiser_state(optimiser: torch.optim.Optimizer) -> Checkpoint:
     """The buffers of the weight numbered 3 as "optim.3.momentum_buffer", and so on."""
     buffers = optimiser.state_dict()["state"]
     return to_arrays(
@@ -281,7 +281,7 @@ def optimiser_state(optimiser: torch.optim.Optimizer) -> Snapshot:
 
 
 def restore(
-    state: Snapshot,
+    state: Checkpoint,
     p: Params,
     validation: Part,
     model: nn.Module,
@@ -385,7 +385,7 @@ def maps_of(model: nn.Sequential, image: torch.Tensor, layer: str) -> npt.NDArra
 
 
 @torch.no_grad()
-def look(job: Job, state: Snapshot | None, name: str, args: Values) -> Arrays:
+def look(job: Job, state: Checkpoint | None, name: str, args: Values) -> Arrays:
     """Answers about one moment of a run.
 
     "cell"      true, guess           the validation images in that cell of the confusion matrix, surest first

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from engine.data import cifar10, digits
+from engine.datasets import cifar10, digits
 from engine.types import Array, Arrays, Problem, Tick, Values
-from lessons.board import TRAIN, VALIDATION, Ask, Figure, Graph, Map, Patch, Plot, Strip
+from lessons.board.figures import TRAIN, VALIDATION, Ask, Figure, Graph, Map, Patch, Plot, Strip
 from lessons.cifar10.architecture import SIZES, Shape, shown, table
 from lessons.cifar10.params import Params
 from lessons.text import Words

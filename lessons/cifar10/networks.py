@@ -14,11 +14,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from engine.nn import normed as norms
-from engine.nn import pooled as pools
-from engine.nn import quantised
-from engine.nn.convolution import Convolution
-from engine.types import Problem, Snapshot
+from engine.models.convolution import Convolution
+from engine.models.kernels import normed as norms
+from engine.models.kernels import pooled as pools
+from engine.models.kernels import quantised
+from engine.types import Checkpoint, Problem
 from lessons.cifar10.architecture import ARCHITECTURES, SIZES, Layer, Shape, flat, out
 
 NAMES = tuple(ARCHITECTURES)
@@ -151,12 +151,12 @@ def whiten(model: nn.Sequential, images: torch.Tensor) -> None:
     filters.requires_grad_(False)
 
 
-def marks(network: str, data: str) -> Snapshot:
+def marks(network: str, data: str) -> Checkpoint:
     """What a snapshot says about the network it holds, so that `load` can build it again."""
     return {"made.network": np.array(NAMES.index(network)), "made.data": np.array(SETS.index(data))}
 
 
-def load(snapshot: Snapshot) -> nn.Sequential:
+def load(snapshot: Checkpoint) -> nn.Sequential:
     """The network kept in `snapshot` (a step of this lesson's runs), ready to be asked: `load(s)(images uint8)`.
 
     Raises Problem if the snapshot is not of this lesson.
@@ -175,7 +175,7 @@ def load(snapshot: Snapshot) -> nn.Sequential:
     return model.eval()
 
 
-def weights(snapshot: Snapshot) -> dict[str, torch.Tensor]:
+def weights(snapshot: Checkpoint) -> dict[str, torch.Tensor]:
     """The tensors of a snapshot's network by their names in torch."""
     start = "model."
     return {

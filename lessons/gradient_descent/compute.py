@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from engine.params import checked
-from engine.types import Arrays, Job, Problem, Scalars, Snapshot, Step, Values
+from engine.types import Arrays, Checkpoint, Job, Problem, Scalars, Step, Values
 from lessons.gradient_descent.params import ADAPTIVE, LIVE, Params
 from lessons.gradient_descent.race import Race
 from lessons.gradient_descent.stability import bounds
@@ -38,7 +38,7 @@ SQUARES = {"adagrad": "sum", "rmsprop": "square_avg", "adam": "exp_avg_sq", "ada
 lane = Race
 
 
-def run(job: Job, state: Snapshot | None = None) -> Generator[Step, Values | None, None]:
+def run(job: Job, state: Checkpoint | None = None) -> Generator[Step, Values | None, None]:
     """Step 0 is the start; each further step moves every racer once. With `state` it goes on after that snapshot.
 
     Scalars: those of `Racer.scalars` as "quantity.optimiser"; "loss", the lowest height now; "diverged", how many
@@ -63,8 +63,8 @@ def run(job: Job, state: Snapshot | None = None) -> Generator[Step, Values | Non
         for racer in racers:
             racer.restore(state)
 
-    def snapshot(step: int) -> Snapshot:
-        out: Snapshot = {"step": np.array(step, np.int64), "rng.noise": generator.get_state().numpy().copy()}
+    def snapshot(step: int) -> Checkpoint:
+        out: Checkpoint = {"step": np.array(step, np.int64), "rng.noise": generator.get_state().numpy().copy()}
         out |= {f"live.{name}": np.array(settings[name]) for name in sorted(moved)}
         for racer in racers:
             out |= racer.state()
@@ -227,17 +227,17 @@ class Racer:
             out |= {"lost": above, "lost_x": edge_x, "lost_y": edge_y}
         return out | self.update
 
-    def state(self) -> Snapshot:
+    def state(self) -> Checkpoint:
         """Everything that the next step depends on."""
         held = self.optimiser.state[self.point].items()
-        out: Snapshot = {
+        out: Checkpoint = {
             f"optim.{self.name}.{key}": value.numpy().copy() for key, value in held if isinstance(value, Tensor)
         }
         out[f"model.{self.name}"] = self.point.detach().numpy().copy()
         out[f"diverged.{self.name}"] = np.array(self.diverged)
         return out
 
-    def restore(self, state: Snapshot) -> None:
+    def restore(self, state: Checkpoint) -> None:
         """Back to a snapshot; a racer that was not in it stays at the start."""
         if f"model.{self.name}" not in state:
             return
@@ -251,7 +251,7 @@ class Racer:
         self.diverged = bool(state[f"diverged.{self.name}"])
 
 
-def look(job: Job, state: Snapshot, name: str, args: Mapping[str, Any]) -> Arrays:
+def look(job: Job, state: Checkpoint, name: str, args: Mapping[str, Any]) -> Arrays:
     """This lesson's scalars say everything; it answers no questions."""
     raise Problem(
         f"Gradient descent has no question named {name!r:.40}; its charts show all it knows.",

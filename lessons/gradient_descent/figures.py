@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from engine.types import Arrays, Problem, Tick
-from lessons.board import CATEGORIES, Choose, Figure, Patch, Plot, band
+from lessons.board.figures import CATEGORIES, Choose, Figure, Patch, Plot, band
 from lessons.gradient_descent.params import OPTIMISERS, Params
 from lessons.gradient_descent.stability import KINDS, bounds, fastest, radius
 from lessons.gradient_descent.surfaces import Floats, Surface, surface

@@ -21,7 +21,7 @@ import numpy.typing as npt
 import torch
 
 from engine.params import checked
-from engine.types import Arrays, Group, Job, Snapshot, Values
+from engine.types import Arrays, Checkpoint, Job, ScalarBlock, Values
 from lessons.dual import slope
 from lessons.gradient_descent.params import ADAPTIVE, LIVE, OPTIMISERS, Params
 from lessons.gradient_descent.stability import KINDS, bounds, rest
@@ -76,7 +76,7 @@ class Race:
     settle.
     """
 
-    def __init__(self, job: Job, state: Snapshot | None = None) -> None:
+    def __init__(self, job: Job, state: Checkpoint | None = None) -> None:
         self.p = p = checked(Params, job.params)
         self.names = p.optimisers
         self.step, self.total = -1, p.steps
@@ -118,7 +118,7 @@ class Race:
         decays = [self.now["weight_decay"] if name == "adamw" else 0.0 for name in names]
         self.shrink = 1 - self.lr * np.array(decays)[:, None]
 
-    def advance(self, count: int) -> list[Group]:
+    def advance(self, count: int) -> list[ScalarBlock]:
         groups = []
         if self.step < 0:
             self.step, count = 0, count - 1
@@ -188,7 +188,7 @@ class Race:
 
     def said(
         self, points: Floats, heights: Floats, moves: Flags, losses: Flags, gone: Flags, log: Log | None
-    ) -> list[Group]:
+    ) -> list[ScalarBlock]:
         """The scalars of the last steps: a group for each stretch in which the same racers move and are lost."""
         land = self.land
         aboves = heights - land.floor
@@ -234,7 +234,7 @@ class Race:
                         if name in ALWAYS or racer in ONLY[name]:
                             columns |= {f"{name}{axis}.{racer}": pair[some, k, i] for i, axis in enumerate("xy")}
             steps = np.arange(self.step - count + 1 + start, self.step - count + 1 + end, dtype=np.int32)
-            groups.append(Group(tuple(columns), steps, np.stack(list(columns.values()), 1).astype(np.float64)))
+            groups.append(ScalarBlock(tuple(columns), steps, np.stack(list(columns.values()), 1).astype(np.float64)))
         return groups
 
     def spread(self, points: Floats, aboves: Floats, gone: Flags) -> dict[str, Any]:
@@ -295,13 +295,13 @@ class Race:
         """The racers by their places in OPTIMISERS."""
         return [OPTIMISERS.index(name) for name in self.names]
 
-    def state(self) -> Snapshot:
+    def state(self) -> Checkpoint:
         kept = {name: np.array(getattr(self, name)) for name in MEMORY}
         kept |= {"step": np.array(self.step), "racers": np.array(self.indices())}
         kept["rng"] = np.concatenate([chance.get_state().numpy() for chance in self.chances])
         return kept | {f"live.{name}": np.array(self.now[name]) for name in sorted(self.moved)}
 
-    def restore(self, state: Snapshot) -> None:
+    def restore(self, state: Checkpoint) -> None:
         """Back to a snapshot. A racer that was not in it stays at the start.
 
         Races that were not in it go on from where the first one is, each with gusts of its own.

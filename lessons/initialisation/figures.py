@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from engine.nn.variance import spread, through
+from engine.models.variance import spread, through
 from engine.types import Arrays, Problem, Tick, Values
-from lessons.board import CATEGORIES, Figure, Map, Patch, Plot, Table
+from lessons.board.figures import CATEGORIES, Figure, Map, Patch, Plot, Table
 from lessons.initialisation import bins
 from lessons.initialisation.params import CLASSES, FUNCTIONS, INITS, PIXELS, Params
 from lessons.text import Words

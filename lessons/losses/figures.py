@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from engine.types import Arrays, Problem, Tick, Values
-from lessons.board import CATEGORIES, NEGATIVE, POSITIVE, Choose, Figure, Patch, Plot, Table
+from lessons.board.figures import CATEGORIES, NEGATIVE, POSITIVE, Choose, Figure, Patch, Plot, Table
 from lessons.losses.curves import in_float32, of_logit, of_residual
 from lessons.losses.params import CLASSES, FIELD, HIGH, LARGEST, LOSSES, REACH, STEEP, Params
 from lessons.losses.points import HEIGHT, SLOPE, Floats, near_line, two_classes

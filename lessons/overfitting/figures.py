@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from engine.types import Arrays, Problem, Tick, Values
-from lessons.board import CATEGORIES, TRAIN, VALIDATION, Figure, Patch, Plot, band
+from lessons.board.figures import CATEGORIES, TRAIN, VALIDATION, Figure, Patch, Plot, band
 from lessons.overfitting.params import BINS, COLUMNS, Params, drawn
 from lessons.overfitting.points import GRID, PLACES, Floats, sample, truth
 from lessons.text import Words

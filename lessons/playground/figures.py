@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from engine.nn.names import ACTIVATIONS
+from engine.models.names import ACTIVATIONS
 from engine.types import Arrays, Problem, Tick, Values
-from lessons.board import (
+from lessons.board.figures import (
     CATEGORIES,
     NEGATIVE,
     POSITIVE,

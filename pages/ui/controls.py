@@ -9,7 +9,19 @@ from typing import Any, TypeAlias
 
 import streamlit as st
 
-from engine.params import Choice, Control, File, Named, Number, Params, Picture, Several, Slider, Text, Toggle
+from engine.params import (
+    Choice,
+    Control,
+    File,
+    MultiChoice,
+    NamedNumbers,
+    Number,
+    Params,
+    Picture,
+    Slider,
+    Text,
+    Toggle,
+)
 from engine.types import Values
 from lessons.text import ControlWords, Words
 from pages.ui import state
@@ -41,7 +53,7 @@ def in_a_row(labels: Iterable[str], most: int) -> bool:
     return sum(3 + sum(2 if ord(char) > 0x2E80 else 1 for char in label) for label in labels) <= most
 
 
-def draw(visit: state.Visit, words: Words, changed: Changed) -> None:
+def draw(visit: state.LessonSession, words: Words, changed: Changed) -> None:
     """The settings that matter now: the first FEW in sight, the rest folded, the seed last."""
     shown = applying(visit.params)
     drawn = [(name, control) for name, control in shown if has_widget(control)]
@@ -68,7 +80,7 @@ def has_widget(control: Control) -> bool:
     return not isinstance(control, Number) and not (isinstance(control, Text) and (control.board or not control.drawn))
 
 
-def box(visit: state.Visit, words: Words) -> Values | None:
+def box(visit: state.LessonSession, words: Words) -> Values | None:
     """The setting whose box stands on the board, as the board draws it; None where the lesson has none.
 
     `settings` are those that a run of another text would have besides it; None while something else that was typed
@@ -92,7 +104,7 @@ def box(visit: state.Visit, words: Words) -> Values | None:
     return None
 
 
-def in_box(visit: state.Visit) -> bool:
+def in_box(visit: state.LessonSession) -> bool:
     """Whether what is wrong is what was typed into the board's box, and is said there."""
     known = dict(type(visit.params).controls())
     return bool(visit.drafts) and all(isinstance(one := known[name], Text) and one.board for name in visit.drafts)
@@ -112,7 +124,7 @@ def label(words: Words, name: str) -> ControlWords:
     return words.controls.get(name) or ControlWords(say("seed", words.language) if name == "seed" else name)
 
 
-def one(visit: state.Visit, name: str, control: Control, words: Words, changed: Changed, row: int) -> None:
+def one(visit: state.LessonSession, name: str, control: Control, words: Words, changed: Changed, row: int) -> None:
     """Draws one setting; a choice as buttons where their labels fit into a `row` of so many letters.
 
     The value it begins with is the widget's default too: what the session's state says is sent to the browser by the
@@ -164,12 +176,12 @@ def one(visit: state.Visit, name: str, control: Control, words: Words, changed: 
             st.selectbox(
                 said.label, control.options, index, format_func=lambda option: options.get(option, option), **common
             )
-        case Several(many=True):
+        case MultiChoice(many=True):
             state.seed(key, list(value))
             st.multiselect(
                 said.label, control.options, list(default), placeholder=say("search", words.language), **common
             )
-        case Several():
+        case MultiChoice():
             state.seed(key, list(value))
             st.pills(
                 said.label,
@@ -186,7 +198,7 @@ def one(visit: state.Visit, name: str, control: Control, words: Words, changed: 
         case Text() if control.lines > 1:
             state.seed(key, value)
             st.text_area(said.label, default, height=24 * control.lines + 20, **common)
-        case Text() | Named():
+        case Text() | NamedNumbers():
             state.seed(key, value)
             st.text_input(said.label, default, **common)
         case File():
@@ -200,7 +212,7 @@ def one(visit: state.Visit, name: str, control: Control, words: Words, changed: 
             )
 
 
-def seed_row(visit: state.Visit, words: Words, changed: Changed) -> None:
+def seed_row(visit: state.LessonSession, words: Words, changed: Changed) -> None:
     """The seed as a number and a die."""
     if "seed" not in type(visit.params).model_fields:
         return

@@ -38,7 +38,7 @@ class Fetch:
         threading.Thread(target=self.work, name="download of CIFAR-10", daemon=True).start()
 
     def work(self) -> None:
-        from engine.data import cifar10
+        from engine.datasets import cifar10
 
         try:
             cifar10.download(self.step)
@@ -67,7 +67,7 @@ def fetch() -> Fetch:
 
 def offer(language: str) -> None:
     """Says that CIFAR-10 is missing and offers to fetch it; nothing where it is there."""
-    from engine.data import cifar10
+    from engine.datasets import cifar10
 
     if cifar10.available():
         if state.get("waited for data"):

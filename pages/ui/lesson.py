@@ -12,12 +12,13 @@ from typing import Any
 import orjson
 import streamlit as st
 
-from engine.engine import Run
-from engine.params import File, Named, Params, Picture, Several, checked
+from engine.params import File, MultiChoice, NamedNumbers, Params, Picture, checked
+from engine.runs.engine import Run
 from engine.types import ENDED, Problem, Values
-from lessons import board, catalog, text
+from lessons import catalog, text
+from lessons.board import figures as board
+from pages.live.app_state import AppState, app_state
 from pages.ui import controls, data, quiz, state
-from pages.ui.room import Room, the_room
 from pages.ui.words import as_text, listed, player, say
 
 LOADER = """
@@ -104,7 +105,7 @@ def submit(name: str) -> None:
     visit = state.acting(name)
     if visit.drafts:  # something typed cannot be used: the message about it stays
         return
-    room = the_room()
+    room = app_state()
     job = catalog.job(name, visit.params)
     values = dict(job.params)
     try:
@@ -122,7 +123,7 @@ def submit(name: str) -> None:
     shown(visit, visit.run)
 
 
-def shown(visit: state.Visit, run: str) -> None:
+def shown(visit: state.LessonSession, run: str) -> None:
     """The board has a run of the visit's own settings."""
     visit.run = run
     visit.applied = visit.job_values()
@@ -146,7 +147,7 @@ def typed(name: str) -> bool:
     if visit.take({field: text}):
         job = catalog.job(name, visit.params)
         try:
-            begun = the_room().engine.get(str(run)).job == job if run else False
+            begun = app_state().engine.get(str(run)).job == job if run else False
         except Problem:
             begun = False
         if begun:
@@ -156,17 +157,17 @@ def typed(name: str) -> bool:
     return True
 
 
-def take_up(visit: state.Visit) -> None:
+def take_up(visit: state.LessonSession) -> None:
     """Puts the run that the address names on the board, if it is one of this lesson that can still be shown."""
     asked, visit.asked = visit.asked, ""
     if asked == visit.run:
         return
     try:
-        run = the_room().engine.get(asked)
+        run = app_state().engine.get(asked)
         checked(type(visit.params), run.params)
     except Problem as problem:
         visit.gone = True
-        if the_room().engine.has(asked):  # it is there, but not to be had: why is worth saying
+        if app_state().engine.has(asked):  # it is there, but not to be had: why is worth saying
             visit.problems = [*visit.problems, problem]
         return
     if run.job.lesson != visit.lesson or run.shipped:
@@ -182,7 +183,7 @@ def forked(name: str) -> None:
     source, step = asked.get("run"), asked.get("step")
     if visit.drafts or not isinstance(source, str) or not isinstance(step, int):
         return
-    room = the_room()
+    room = app_state()
     try:
         if room.engine.get(source).job.lesson == name:
             run = room.engine.fork(source, step, catalog.job(name, visit.params), state.learner()).id
@@ -215,39 +216,39 @@ def changed(name: str, setting: str) -> None:
         submit(name)
 
 
-def upload(visit: state.Visit, file: Any) -> str | None:
+def upload(visit: state.LessonSession, file: Any) -> str | None:
     """Keeps an uploaded picture and returns its digest, "" for none; None if it cannot be used, which is said."""
     if file is None:
         return ""
-    from engine.data.picture import decode  # Pillow is loaded only where a picture comes
+    from engine.datasets.picture import decode  # Pillow is loaded only where a picture comes
 
     content = file.getvalue()
     try:
         decode(content)
-        return the_room().engine.put(content, state.learner())
+        return app_state().engine.put(content, state.learner())
     except Problem as problem:
         visit.problems = [problem]
         return None
 
 
-def brought(visit: state.Visit, setting: str, file: Any) -> Values | None:
+def brought(visit: state.LessonSession, setting: str, file: Any) -> Values | None:
     """Keeps an uploaded file: the settings that come of it, None if it cannot be used, which is said."""
     if file is None:
         return None
     content = file.getvalue()
     try:
         further: Values = catalog.part(visit.lesson, "figures").brought(visit.params, setting, content)
-        return {**further, setting: the_room().engine.put(content, state.learner())}
+        return {**further, setting: app_state().engine.put(content, state.learner())}
     except Problem as problem:
         visit.problems = [problem]
         return None
 
 
-def tell(visit: state.Visit, setting: str) -> None:
+def tell(visit: state.LessonSession, setting: str) -> None:
     """Passes a live setting on to the run on the board, which may move to a private copy for it."""
     if visit.run is None or visit.applied is None:
         return
-    engine = the_room().engine
+    engine = app_state().engine
     value = visit.job_values()[setting]
     try:
         if engine.get(visit.run).status in ENDED or visit.applied.get(setting) == value:
@@ -259,12 +260,12 @@ def tell(visit: state.Visit, setting: str) -> None:
     visit.applied = {**visit.applied, setting: value}
 
 
-def carry(visit: state.Visit) -> bool:
+def carry(visit: state.LessonSession) -> bool:
     """The run on the board goes on with the settings as they stand, as a fork from where it is.
 
     Returns whether there is one that could: of the learner's own, and not at the end of its steps.
     """
-    room = the_room()
+    room = app_state()
     before = visit.run
     job = catalog.job(visit.lesson, visit.params)
     if before is None or visit.applied == dict(job.params):
@@ -330,9 +331,9 @@ def chosen(name: str) -> None:
             return
     for field, value in picked.items():
         control = known[field]
-        if isinstance(control, Several) and isinstance(value, str):
+        if isinstance(control, MultiChoice) and isinstance(value, str):
             picked[field] = control.toggled(getattr(now, field), value)
-        elif isinstance(control, Named) and isinstance(value, str):
+        elif isinstance(control, NamedNumbers) and isinstance(value, str):
             picked[field] = control.put(getattr(now, field), value)
     if picked:
         runs = any(not known[field].view for field in picked)
@@ -349,7 +350,7 @@ def moved(name: str) -> None:
     if isinstance(run, str) and run:
         visit = state.acting(name)
         try:
-            found = the_room().engine.get(run)
+            found = app_state().engine.get(run)
         except Problem:
             return
         if found.job.lesson == name:
@@ -360,7 +361,7 @@ def moved(name: str) -> None:
 # parts of the page
 
 
-def start(visit: state.Visit, words: text.Words) -> None:
+def start(visit: state.LessonSession, words: text.Words) -> None:
     """Preset, Run, Reset."""
     name, language = visit.lesson, words.language
     presets: dict[str, Values] = catalog.part(name, "params").PRESETS
@@ -411,10 +412,10 @@ def preset_of(kind: type[Params], preset: str) -> Values:
     return kind(**presets[preset]).changed()
 
 
-def draw_board(visit: state.Visit, words: text.Words) -> None:
+def draw_board(visit: state.LessonSession, words: text.Words) -> None:
     """The board with the run it shows: the learner's own, or the lesson's recording."""
     name, language = visit.lesson, words.language
-    room = the_room()
+    room = app_state()
     run = None
     if visit.run is not None:
         try:
@@ -460,7 +461,7 @@ def draw_board(visit: state.Visit, words: text.Words) -> None:
     )
 
 
-def lineage(room: Room, run: Run, words: text.Words) -> str:
+def lineage(room: AppState, run: Run, words: text.Words) -> str:
     """What a fork has changed, and since when."""
     assert run.origin
     source, step = run.origin
@@ -477,7 +478,7 @@ def lineage(room: Room, run: Run, words: text.Words) -> str:
     return say(key, words.language, step=step, changed=", ".join(changed))
 
 
-def component(room: Room) -> Any:
+def component(room: AppState) -> Any:
     """The board as a Streamlit component. Inline code is sent with every rerun, so it only loads the hashed file."""
     js = room.assets.url("live.js")
     if room.board is None or room.board[0] != js:
@@ -486,7 +487,7 @@ def component(room: Room) -> Any:
     return room.board[1]
 
 
-def board_spec(room: Room, name: str, language: str, values: Values) -> str:
+def board_spec(room: AppState, name: str, language: str, values: Values) -> str:
     """Where the browser finds the board's figures as drawn for `values`."""
     key = (name, language, json.dumps(values, sort_keys=True), text.changed(name, language))
     url = room.drawn.get(key)
@@ -516,10 +517,10 @@ def make_spec(name: str, language: str, params: Params) -> bytes:
     return orjson.dumps(spec, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
-def reading(visit: state.Visit, words: text.Words) -> None:
+def reading(visit: state.LessonSession, words: text.Words) -> None:
     """What stands under the board, in tabs."""
     name, language = visit.lesson, words.language
-    drawers: dict[str, Callable[[state.Visit, text.Words], object]] = {
+    drawers: dict[str, Callable[[state.LessonSession, text.Words], object]] = {
         "try": tries,
         "predict": lambda visit, words: quiz.predict(name, words, answer_by_run),
         "why": lambda visit, words: blocks(words.why),
@@ -537,7 +538,7 @@ def reading(visit: state.Visit, words: text.Words) -> None:
                 draw(visit, words)
 
 
-def tries(visit: state.Visit, words: text.Words) -> None:
+def tries(visit: state.LessonSession, words: text.Words) -> None:
     """Things to try; a click on one sets its settings and runs them."""
     for number, one in enumerate(words.tries):
         st.button(
@@ -551,11 +552,11 @@ def tries(visit: state.Visit, words: text.Words) -> None:
         )
 
 
-def terms(visit: state.Visit, words: text.Words) -> None:
+def terms(visit: state.LessonSession, words: text.Words) -> None:
     st.markdown("\n".join(f"- **{term}**: {meaning}" for term, meaning in words.terms.items()))
 
 
-def code(visit: state.Visit, words: text.Words) -> None:
+def code(visit: state.LessonSession, words: text.Words) -> None:
     """The program of the lesson with the settings as they stand, to read and to take away."""
     visit.listed = visit.params
     program = catalog.script(visit.lesson, visit.params)

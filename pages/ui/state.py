@@ -1,7 +1,7 @@
 """What one browser session remembers. The only file that touches st.session_state; the URL is read and written here.
 
-A lesson's settings live in its Visit, not in the widgets: a widget is drawn from the visit and writes back to it, so
-that presets, links, figures and the other language can change settings as well as sliders can.
+A lesson's settings live in its LessonSession, not in the widgets: a widget is drawn from the visit and writes back to
+it, so that presets, links, figures and the other language can change settings as well as sliders can.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from engine.params import Params, checked, salvaged
+from engine.params import Params, checked, parse_lenient
 from engine.types import Problem, Values
 from lessons import catalog
 from pages.ui.words import NAMES, say
@@ -24,7 +24,7 @@ MARKS = ("seen", "ran", "quiz")
 
 
 @dataclass
-class Visit:
+class LessonSession:
     """One learner in one lesson.
 
     `drafts` are values that were typed but cannot be used (yet); `applied` the settings of the run on the board;
@@ -64,7 +64,7 @@ class Visit:
 
     def take_link(self, query: Mapping[str, str]) -> None:
         """Adopts the settings of a link; what is wrong in it is named and the rest kept."""
-        self.params, self.problems = salvaged(type(self.params), query)
+        self.params, self.problems = parse_lenient(type(self.params), query)
         self.drafts = {}
 
     def job_values(self) -> Values:
@@ -116,18 +116,18 @@ def choose_language() -> None:
     st.session_state["language"] = st.session_state.get("language_switch") or language()
 
 
-def visit(lesson: str) -> Visit:
+def visit(lesson: str) -> LessonSession:
     """This session's visit to a lesson; settings that came by the address since the last run are adopted.
 
     Not so where the page itself asked for the run, by a widget (`act`), a fragment or `again`: that is no link that
     was followed, and the address that came with it may be one from before the last change.
     """
     key = f"visit {lesson}"
-    found: Visit | None = st.session_state.get(key)
+    found: LessonSession | None = st.session_state.get(key)
     query = {name: value for name, value in st.query_params.items() if name not in ASIDE}
     run = st.query_params.get("run", "")
     if found is None:
-        found = st.session_state[key] = Visit(lesson, catalog.params(lesson)())
+        found = st.session_state[key] = LessonSession(lesson, catalog.params(lesson)())
         if query:
             found.take_link(query)
         found.asked = run
@@ -144,7 +144,7 @@ def act() -> None:
     st.session_state["acting"] = True
 
 
-def acting(lesson: str) -> Visit:
+def acting(lesson: str) -> LessonSession:
     """The visit, for a callback."""
     act()
     return visit(lesson)
@@ -173,7 +173,7 @@ def written(value: Any) -> str:
     return str(value)
 
 
-def write_link(found: Visit | None) -> None:
+def write_link(found: LessonSession | None) -> None:
     """Puts the settings that differ from the lesson's own into the address, with the run on the board, if it is not
     the lesson's recording, and the language if it was chosen."""
     st.session_state["acting"] = False

@@ -37,9 +37,9 @@ import torch
 import torch.nn.functional as F
 from websockets.exceptions import ConnectionClosed
 
-from engine.data import cifar10
+from engine.datasets import cifar10
 from engine.params import checked
-from engine.records import groups_of
+from engine.records.record import decode_blocks
 from engine.types import Values
 from engine.wire import unpack
 from lessons.cifar10.architecture import ARCHITECTURES, SIZES, Layer, Shape, flat, out
@@ -88,7 +88,7 @@ async def trained(port: int, settings: Values) -> dict[str, float]:
             assert isinstance(message, bytes)
             header, arrays = unpack(message)
             if header["type"] == "scalars":
-                for group in groups_of(header, arrays):
+                for group in decode_blocks(header, arrays):
                     scalars.update(zip(group.names, group.values[-1].tolist(), strict=True))
                     scalars["step"] = float(group.steps[-1])
                     if "images_per_s" in group.names:

@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 
 from engine.backends.process import ProcessBackend
-from engine.engine import Engine
 from engine.params import checked
+from engine.runs.engine import Engine
 from engine.types import Arrays, Job, Values
 from lessons import catalog
 

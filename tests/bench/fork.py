@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from engine.backends.process import ProcessBackend
-from engine.engine import Engine, Run
+from engine.runs.engine import Engine, Run
 from engine.types import Arrays, Job, Problem, Values
 from lessons import catalog
-from lessons.first import job
+from lessons.recordings import job
 
 FORKS = 5
 NEXT = 200

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from engine.backends.process import ProcessBackend
-from engine.engine import Engine, Run
 from engine.limits import Limits
-from engine.nn.names import OPTIMISERS
+from engine.models.names import OPTIMISERS
+from engine.runs.engine import Engine, Run
 from engine.types import Job
 
 ENTRY = "tests.engine.classifier.compute:run"

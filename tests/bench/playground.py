@@ -21,7 +21,7 @@ from lessons import catalog
 from lessons.playground import figures
 from lessons.playground.compute import Playground
 from lessons.playground.params import FEATURES, Params
-from pages.ui.live import patches
+from pages.live.hub import patches
 from tests.bench.server import Server
 from tests.browser.conftest import FLAGS, browser_path
 

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from engine.backends.process import ProcessBackend
-from engine.engine import Engine
+from engine.runs.engine import Engine
 from engine.types import Arrays, Job, Values
-from lessons.first import job
+from lessons.recordings import job
 from tests.conftest import wait_until
 
 KILLS = 5

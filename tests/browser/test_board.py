@@ -21,8 +21,8 @@ from playwright.sync_api import Browser, Locator, Page, Position, expect
 
 from engine import wire
 from engine.types import Array, Scalars
-from lessons.board import spread
-from lessons.reading import number, reading
+from lessons.board.figures import spread
+from lessons.board.readings import number, reading
 from tests.browser.board import figures, server
 from tests.browser.conftest import WAIT_S
 

@@ -18,14 +18,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine import records
 from engine.backends.fake import FakeBackend
-from engine.engine import Engine
-from engine.records import HEAD, MAGIC, Record, chunk_of, inflate
+from engine.records import record as records
+from engine.records.record import HEAD, MAGIC, Record, chunk_of, inflate
+from engine.runs.engine import Engine
 from engine.types import Problem
 from engine.wire import pack, unpack
-from lessons import board, catalog, text
-from lessons.visitor import judge
+from lessons import catalog, text
+from lessons.board import figures as board
+from lessons.import_check import judge
 
 NAMES = [lesson.name for lesson in catalog.lessons()]
 ROOT = catalog.FOLDER.parent
@@ -41,7 +42,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 def exported(name: str, folder: Path) -> bytes:
     """A lesson's recorded run as a player saves it."""
-    record = Record.open(catalog.lesson(name).folder / "first.run")
+    record = Record.open(catalog.lesson(name).folder / "demo.run")
     record.status = "done"
     path = folder / f"{name}.run"
     record.export(path)
@@ -65,7 +66,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 def test_an_exported_run_comes_back_with_every_number(engine: Engine, tmp_path: Path, name: str) -> None:
     data = exported(name, tmp_path)
     run = engine.bring(data, judge)
-    first = Record.open(catalog.lesson(name).folder / "first.run")
+    first = Record.open(catalog.lesson(name).folder / "demo.run")
     assert run.job == first.job
     assert run.status == "done"
     assert repr(run.record.history()) == repr(first.history())
@@ -91,11 +92,12 @@ class NoTorch:
 sys.meta_path.insert(0, NoTorch())
 import asyncio, pathlib, json
 from engine.backends.fake import FakeBackend
-from engine.engine import Engine
+from engine.runs.engine import Engine
 from engine.types import Problem
-from lessons import board, catalog, text
-from lessons.visitor import judge
-from pages.ui.live import Hub
+from lessons import catalog, text
+from lessons.board import figures as board
+from lessons.import_check import judge
+from pages.live.hub import Hub
 engine = Engine(FakeBackend(lambda job: None, 0.0), pathlib.Path(sys.argv[1]) / "runs")
 engine.start()
 hub = Hub(engine)
@@ -134,7 +136,7 @@ def test_runs_play_scrub_and_draw_where_importing_torch_fails(tmp_path: Path) ->
     found = [orjson.loads(line) for line in done.stdout.splitlines()]
     assert [name for name, _, _ in found] == sorted(NAMES)
     for name, steps, frames in found:
-        first = Record.open(catalog.lesson(name).folder / "first.run")
+        first = Record.open(catalog.lesson(name).folder / "demo.run")
         assert (steps, frames) == (first.last, len(first.frames))
         first.close()
 
@@ -162,11 +164,11 @@ def said_twice(problem: Problem) -> None:
 
 
 def refused(engine: Engine, data: bytes, words: str | None = None) -> None:
-    before = sorted(engine.shelf.folder.iterdir())
+    before = sorted(engine.library.folder.iterdir())
     with pytest.raises(Problem, match=words) as found:
         engine.bring(data, judge)
     said_twice(found.value)
-    assert sorted(engine.shelf.folder.iterdir()) == before  # nothing of it was kept
+    assert sorted(engine.library.folder.iterdir()) == before  # nothing of it was kept
 
 
 def test_foreign_truncated_and_oversized_files_are_refused_with_a_reason(
@@ -182,7 +184,7 @@ def test_foreign_truncated_and_oversized_files_are_refused_with_a_reason(
         refused(engine, sound[:-cut], "its end is missing|cannot be read")
     refused(engine, sound + b"more", "its end is missing")
     refused(engine, sound[:-40] + bytes(40))
-    monkeypatch.setattr("engine.engine.EXPORT_BYTES", 1000)
+    monkeypatch.setattr("engine.runs.engine.EXPORT_BYTES", 1000)
     refused(engine, sound, "at most 0 MB")
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from engine.backends.process import ProcessBackend
-from engine.engine import Engine
+from engine.runs.engine import Engine
 from engine.types import Arrays, Job, Values
 from tests.conftest import wait_until
 from tests.engine.test_engine import ENTRY, finished

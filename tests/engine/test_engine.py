@@ -18,8 +18,8 @@ from engine.backends.base import Backend
 from engine.backends.inline import InlineBackend
 from engine.backends.process import ProcessBackend
 from engine.backends.ray import RayBackend, Request
-from engine.engine import Engine, Run
 from engine.limits import Limits
+from engine.runs.engine import Engine, Run
 from engine.types import Job, Problem
 from tests.conftest import need_ray, wait_until
 
@@ -350,7 +350,7 @@ def test_a_run_that_holds_too_much_memory_fails_alone_and_names_the_bound(
 def test_a_run_nobody_watches_pauses_and_wakes_when_someone_comes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.engine.UNWATCHED_PAUSE_S", 0.3)
+    monkeypatch.setattr("engine.runs.engine.UNWATCHED_PAUSE_S", 0.3)
     engine = made("inline", tmp_path / "runs")
     run = engine.submit(job(1, steps=1_000_000, pace=50), "ann")
     wait_until(lambda: run.status == "paused", what="the pause")
@@ -359,7 +359,7 @@ def test_a_run_nobody_watches_pauses_and_wakes_when_someone_comes(
     engine.watch(run.id, "socket", "ann")
     at = run.step
     wait_until(lambda: run.step > at, what="waking up")
-    monkeypatch.setattr("engine.engine.UNWATCHED_STOP_S", 0.3)
+    monkeypatch.setattr("engine.runs.engine.UNWATCHED_STOP_S", 0.3)
     engine.leave(run.id, "socket")
     wait_until(lambda: run.status == "stopped", what="the stop")
     engine.close()
@@ -465,7 +465,7 @@ def test_a_worker_ends_itself_when_its_server_is_killed(tmp_path: Path) -> None:
     import sys
 
     program = (
-        "import sys, time; from pathlib import Path; from engine.engine import Engine;"
+        "import sys, time; from pathlib import Path; from engine.runs.engine import Engine;"
         "from engine.backends.process import ProcessBackend;"
         f"engine = Engine(ProcessBackend('cpu', threads=1), Path({str(tmp_path / 'runs')!r})); engine.start();\n"
         "while engine.devices()[0]['state'] != 'ready': time.sleep(0.05)\n"
@@ -485,6 +485,8 @@ def test_nothing_above_the_worker_imports_torch() -> None:
     import subprocess
     import sys
 
-    light = "engine.engine, engine.backends.chosen, engine.backends.fake, engine.records, lessons.board"
+    light = (
+        "engine.runs.engine, engine.backends.choose, engine.backends.fake, engine.records.record, lessons.board.figures"
+    )
     program = f"import {light}, sys; assert not {{'torch', 'ray', 'streamlit'}} & sys.modules.keys()"
     subprocess.run([sys.executable, "-c", program], check=True)

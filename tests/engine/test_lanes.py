@@ -13,8 +13,8 @@ import pytest
 from engine.backends.base import Backend
 from engine.backends.inline import InlineBackend
 from engine.backends.process import ProcessBackend
-from engine.engine import Engine, Run
 from engine.limits import Limits
+from engine.runs.engine import Engine, Run
 from engine.types import Job, Step
 from tests.conftest import wait_until
 from tests.engine.classifier.compute import Classifier, run

@@ -21,7 +21,7 @@ import pytest
 
 from engine.backends.inline import InlineBackend
 from engine.backends.ray import SENT, RayBackend, Request, fits, no_room, settled
-from engine.engine import Engine
+from engine.runs.engine import Engine
 from engine.types import Arrays, Values
 from tests.bench.server import free_port
 from tests.conftest import need_ray, wait_until
@@ -63,7 +63,7 @@ def test_a_ray_of_our_own_gives_its_processors_to_the_workers() -> None:
 def test_a_fraction_of_a_gpu_is_what_the_actor_asks_for() -> None:
     need_ray()
     program = (
-        "import ray; from engine.bridge import asks; from engine.host import Host;"
+        "import ray; from engine.backends.ray_bridge import asks; from engine.backends.ray_host import Host;"
         "actor = ray.remote(Host).options(**asks(0.25, 2));"
         "options = asks(0.25, 2); print(options['num_gpus'], options['num_cpus'], options['max_restarts'])"
     )
@@ -120,7 +120,7 @@ def actors(head: psutil.Process) -> list[psutil.Process]:
 
 
 def workers(head: psutil.Process) -> list[psutil.Process]:
-    return [child for child in head.children(recursive=True) if "-m engine.worker" in command(child)]
+    return [child for child in head.children(recursive=True) if "-m engine.worker.process" in command(child)]
 
 
 def command(process: psutil.Process) -> str:
@@ -269,7 +269,7 @@ def test_a_ray_of_our_own_ends_when_its_server_is_killed(tmp_path: Path) -> None
     """The server is a process of its own here; SIGKILL gives it no chance to tidy up."""
     need_ray()
     program = (
-        "import time; from pathlib import Path; from engine.engine import Engine;"
+        "import time; from pathlib import Path; from engine.runs.engine import Engine;"
         "from engine.backends.ray import RayBackend, Request;"
         f"engine = Engine(RayBackend(Request()), Path({str(tmp_path / 'runs')!r})); engine.start();\n"
         "while engine.devices()[0]['state'] != 'ready': time.sleep(0.05)\n"

@@ -7,11 +7,11 @@ from typing import cast
 
 import pytest
 
-from engine.backends.chosen import chosen
-from engine.backends.crew import AGAIN_S, Member
+from engine.backends.choose import chosen
+from engine.backends.pool import AGAIN_S, WorkerHandle
 from engine.backends.process import ProcessBackend
 from engine.backends.ray import RayBackend, Request
-from engine.engine import Engine
+from engine.runs.engine import Engine
 from engine.types import Job, Problem
 from engine.wire import pack
 from tests.conftest import need_ray, wait_until
@@ -44,7 +44,7 @@ def test_without_torch_the_learner_reads_so_and_the_run_goes_on_once_it_is_there
 
 
 def test_tries_become_rare_and_a_start_makes_them_quick_again() -> None:
-    member = Member("1", "cpu", ProcessBackend().outbox)
+    member = WorkerHandle("1", "cpu", ProcessBackend().outbox)
     words = {"en": "no", "zh": "不"}
     assert [member.gone(1, error=words) for _ in range(8)] == [1, 2, 4, 8, 16, 32, AGAIN_S, AGAIN_S]
     member.heard(pack({"type": "ready", "run": "", "device": "cpu"}))

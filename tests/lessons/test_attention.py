@@ -19,10 +19,11 @@ from hypothesis import strategies as st
 
 from engine.params import checked
 from engine.types import Job, Problem, Step, Tick
-from lessons import board, catalog, text
+from lessons import catalog, text
 from lessons.attention import compute, encoder, figures
 from lessons.attention.params import NAMES, PRESETS, TEXT, TINY, Params
 from lessons.attention.tokens import LONGEST, PACKAGE, tokens
+from lessons.board import figures as board
 
 MODEL = str(files(PACKAGE) / "model")
 NEAR: dict[str, Any] = {"rtol": 1e-5, "atol": 1e-5}

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from engine.params import checked
-from engine.types import Job, Problem, Snapshot, Step, Tick
+from engine.types import Checkpoint, Job, Problem, Step, Tick
 from lessons import catalog, text
 from lessons.backprop import figures
 from lessons.backprop.compute import (
@@ -33,8 +33,8 @@ from lessons.backprop.compute import (
 )
 from lessons.backprop.params import ACTIVATIONS, LOSSES, PRESETS, STEPS, Params
 from lessons.backprop.tape import expression, network, pretty
-from lessons.board import Graph, Patch, Plot, Table
-from lessons.reading import reading
+from lessons.board.figures import Graph, Patch, Plot, Table
+from lessons.board.readings import reading
 from tests.lessons.modules import MODULE
 
 ENTRY = "lessons.backprop.compute:run"
@@ -500,7 +500,7 @@ def test_a_picture_is_small_and_a_whole_run_fits_a_record() -> None:
 
 def test_a_fork_may_change_numbers_and_grain_but_not_the_network() -> None:
     made = steps(steps=60)
-    state: Snapshot = made[30].state()
+    state: Checkpoint = made[30].state()
     again = list(run(job(steps=60), state))
     for ours, theirs in zip(again, made[31:], strict=True):
         assert ours.scalars == theirs.scalars

@@ -17,12 +17,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from engine import native
-from engine.data import cifar10
-from engine.data.images import Part, framed, held
+from engine.datasets import cifar10
+from engine.datasets.images import Part, framed, held
+from engine.models.kernels import build as native
 from engine.params import checked
-from engine.types import Job, Problem, Scalars, Snapshot, Step, Tick
-from lessons import board, catalog, text
+from engine.types import Checkpoint, Job, Problem, Scalars, Step, Tick
+from lessons import catalog, text
+from lessons.board import figures as board
 from lessons.cifar10 import compute, figures
 from lessons.cifar10.architecture import ARCHITECTURES, SIZES, shown, table
 from lessons.cifar10.augment import augment
@@ -41,7 +42,7 @@ def job(**changes: Any) -> Job:
     return Job(catalog.lesson("cifar10").entry, settings.model_dump(mode="json"), settings.seed, "cpu")
 
 
-def steps(state: Snapshot | None = None, **changes: Any) -> list[Step]:
+def steps(state: Checkpoint | None = None, **changes: Any) -> list[Step]:
     return list(compute.run(job(**changes), state))
 
 
@@ -427,7 +428,7 @@ def test_the_strip_of_held_out_images_is_what_the_network_says() -> None:
 
 
 def test_frames_are_small() -> None:
-    """A default run is shown and shipped as first.run: what a frame weighs is what a page weighs."""
+    """A default run is shown and shipped as demo.run: what a frame weighs is what a page weighs."""
     assert sum(array.nbytes for array in at(1).frame().values()) < 16_000
 
 

@@ -12,14 +12,17 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from engine.params import Choice, Number, Params, Picture, Several, checked
-from engine.records import FRAMES, SNAPSHOTS, Record
+from engine.params import Choice, MultiChoice, Number, Params, Picture, checked
+from engine.records.record import FRAMES, SNAPSHOTS, Record
 from engine.types import Job, Scalars, Tick
 from engine.wire import pack
-from lessons import board, catalog, first, reading, text
+from lessons import catalog, text
+from lessons import recordings as first
+from lessons.board import figures as board
+from lessons.board import readings as reading
 
 NAMES = [lesson.name for lesson in catalog.lessons()]
-FILES = ("params.py", "compute.py", "figures.py", "script.py", "first.run", "en.md", "zh.md")
+FILES = ("params.py", "compute.py", "figures.py", "script.py", "demo.run", "en.md", "zh.md")
 FIRST_BYTES = 200_000
 RUN_BYTES = 8_000_000
 
@@ -39,7 +42,7 @@ def settings_of(name: str) -> list[Params]:
 def test_its_files_are_there(name: str) -> None:
     folder = catalog.lesson(name).folder
     assert [file for file in FILES if not (folder / file).exists()] == []
-    assert (folder / "first.run").stat().st_size <= FIRST_BYTES
+    assert (folder / "demo.run").stat().st_size <= FIRST_BYTES
     assert (catalog.FOLDER.parent / "pages" / f"{name}.py").exists()
 
 
@@ -128,7 +131,7 @@ def test_its_settings_are_documented(name: str) -> None:
                 continue  # the interface has words for it
             said = words.controls[field]
             assert said.label
-            if isinstance(control, Choice | Several) and not getattr(control, "many", False):
+            if isinstance(control, Choice | MultiChoice) and not getattr(control, "many", False):
                 assert list(said.options) == list(control.options), field
         assert set(words.controls) <= set(module.Params.model_fields)
         assert list(words.presets) == list(module.PRESETS)
@@ -168,7 +171,7 @@ def test_it_draws_valid_figures_in_both_languages(name: str) -> None:
 
 
 SAID = ("say", "low", "lower", "upper", "high")  # what patches and bands put into one
-OURS = ("bind", "hold", "band", "first", "draw", "key")  # what lessons/board.py adds to a plotly trace
+OURS = ("bind", "hold", "band", "first", "draw", "key")  # what lessons/board/figures.py adds to a plotly trace
 
 
 def valid(figure: board.Plot) -> None:
@@ -192,7 +195,7 @@ def test_every_figure_it_draws_has_words_and_the_other_way_round(name: str) -> N
         drawn |= set(figures(name, settings))
         for field, control in module.Params.controls():
             for value in getattr(control, "options", ()):
-                changed = (value,) if isinstance(control, Several) else value
+                changed = (value,) if isinstance(control, MultiChoice) else value
                 drawn |= set(figures(name, settings.model_copy(update={field: changed})))
             if isinstance(control, Picture):
                 drawn |= set(figures(name, settings.model_copy(update={field: "0" * 64})))
@@ -334,7 +337,7 @@ def test_the_script_takes_every_setting(name: str) -> None:
 
 
 def test_its_first_run_is_of_its_own_settings(name: str) -> None:
-    record = Record.open(catalog.lesson(name).folder / "first.run")
+    record = Record.open(catalog.lesson(name).folder / "demo.run")
     try:
         kind = params(name).Params
         assert checked(kind, record.job.params) == kind()

@@ -21,16 +21,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.params import checked
-from engine.types import Job, Problem, Scalars, Snapshot, Step, Tick
+from engine.types import Checkpoint, Job, Problem, Scalars, Step, Tick
 from lessons import text
-from lessons.board import Plot, fold, spec
+from lessons.board.figures import Plot, fold, spec
+from lessons.board.readings import reading
 from lessons.gradient_descent import figures
 from lessons.gradient_descent.compute import look, run
 from lessons.gradient_descent.params import OPTIMISERS, PRESETS, SURFACES, TINY, Params
 from lessons.gradient_descent.race import Race
 from lessons.gradient_descent.stability import KINDS, bounds, fastest, radius, rest
 from lessons.gradient_descent.surfaces import FAR, MINIMA, surface
-from lessons.reading import reading
 
 ENTRY = "lessons.gradient_descent.compute:run"
 STARTS = {"himmelblau": (0.5, 0.5), "rosenbrock": (-1.0, 1.5), "beale": (1.0, 1.2)}
@@ -285,7 +285,7 @@ def equal(first: Scalars, second: Scalars) -> bool:
 def test_resume_is_bit_identical(at: int) -> None:
     asked = job(3, lr=0.06, noise=0.5, steps=30, optimisers=OPTIMISERS)
     whole: list[Scalars] = []
-    kept: Snapshot = {}
+    kept: Checkpoint = {}
     generator = run(asked)
     step = next(generator)
     while True:

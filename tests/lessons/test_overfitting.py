@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 import torch
 
-from engine.nn.perceptron import Optimiser, Perceptron
+from engine.models.perceptron import Optimiser, Perceptron
 from engine.params import checked
 from engine.types import Job, Problem, Scalars
 from lessons import catalog, text
-from lessons.board import Plot
+from lessons.board.figures import Plot
 from lessons.overfitting import figures
 from lessons.overfitting.compute import CHECK, Ensemble, apart, look, points, run
 from lessons.overfitting.features import DRAWS, FEW, solved, sweep

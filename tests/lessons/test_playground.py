@@ -15,9 +15,9 @@ import torch
 
 from engine import files
 from engine.backends.inline import InlineBackend
-from engine.engine import Engine
-from engine.nn.names import OPTIMISERS
+from engine.models.names import OPTIMISERS
 from engine.params import checked
+from engine.runs.engine import Engine
 from engine.types import Job, Problem
 from lessons import catalog
 from lessons.playground import figures, points

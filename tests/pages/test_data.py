@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.data import cifar10
+from engine.datasets import cifar10
 from engine.types import Problem
 from pages.ui import data
 from tests.conftest import wait_until

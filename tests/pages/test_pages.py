@@ -10,10 +10,10 @@ import sys
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from engine.engine import Run
 from engine.params import Params
+from engine.runs.engine import Run
 from lessons import catalog, text
-from pages.ui.room import Room
+from pages.live.app_state import AppState
 from pages.ui.state import written
 from pages.ui.words import PLAYER, WORDS
 from tests.conftest import wait_until
@@ -39,7 +39,7 @@ def warnings(app: AppTest) -> list[str]:
     return [one.value for one in app.warning]
 
 
-def mine(room: Room) -> Run:
+def mine(room: AppState) -> Run:
     (run,) = room.engine.runs()
     return run
 
@@ -82,7 +82,7 @@ def test_every_tab_is_drawn(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_run_makes_a_run_that_the_board_shows(name: str, room: Room) -> None:
+def test_run_makes_a_run_that_the_board_shows(name: str, room: AppState) -> None:
     app = page(name)
     app.button(key=f"run.{name}").click().run()
     assert not app.exception
@@ -105,7 +105,7 @@ def text_values(name: str) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_same_settings_again_are_a_new_attempt_once_it_is_over(name: str, room: Room) -> None:
+def test_the_same_settings_again_are_a_new_attempt_once_it_is_over(name: str, room: AppState) -> None:
     app = page(name)
     app.button(key=f"run.{name}").click().run()
     first = mine(room)
@@ -118,7 +118,7 @@ def test_the_same_settings_again_are_a_new_attempt_once_it_is_over(name: str, ro
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_try_runs_with_its_settings(name: str, room: Room) -> None:
+def test_every_try_runs_with_its_settings(name: str, room: AppState) -> None:
     kind = catalog.params(name)
     for number, one in enumerate(text.read(name, "en").tries):
         app = page(name)
@@ -211,7 +211,7 @@ def test_two_wrong_values_are_two_messages() -> None:
     assert len(warnings(app)) == 2
 
 
-def test_a_formula_that_cannot_be_used_stays_to_be_mended(room: Room) -> None:
+def test_a_formula_that_cannot_be_used_stays_to_be_mended(room: AppState) -> None:
     app = page("gradient_descent", surface="formula")
     app.text_input(key="gradient_descent.formula").set_value("x +* y").run()
     assert len(warnings(app)) == 1
@@ -268,7 +268,7 @@ def test_an_address_that_lags_behind_a_move_takes_nothing_back() -> None:
     assert link(app) == {"lr": "0.01"}
 
 
-def test_a_live_setting_goes_to_the_run_and_another_is_marked(room: Room) -> None:
+def test_a_live_setting_goes_to_the_run_and_another_is_marked(room: AppState) -> None:
     app = page("gradient_descent")
     app.button(key="run.gradient_descent").click().run()
     run = mine(room)
@@ -280,7 +280,7 @@ def test_a_live_setting_goes_to_the_run_and_another_is_marked(room: Room) -> Non
     assert "Settings have changed" in str(board(app)["status"])
 
 
-def test_a_live_setting_of_a_shared_run_makes_a_private_copy(room: Room) -> None:
+def test_a_live_setting_of_a_shared_run_makes_a_private_copy(room: AppState) -> None:
     app = page("gradient_descent")
     app.button(key="run.gradient_descent").click().run()
     run = mine(room)
@@ -328,7 +328,7 @@ def test_the_contents_are_a_course_that_knows_where_one_is(language: str) -> Non
     assert titles[2] in here[0]
 
 
-def test_a_prediction_is_explained_and_then_run(room: Room) -> None:
+def test_a_prediction_is_explained_and_then_run(room: AppState) -> None:
     name = NAMES[0]
     app = page(name)
     app.session_state[f"tabs.{name}"] = "Predict"
@@ -348,7 +348,7 @@ def test_progress_comes_back_with_a_bookmarked_address() -> None:
     assert link(app)["done"] == NAMES[0]
 
 
-def test_the_engine_room_lists_runs_and_stops_ones_own(room: Room) -> None:
+def test_the_engine_room_lists_runs_and_stops_ones_own(room: AppState) -> None:
     app = page(NAMES[0])
     app.button(key=f"run.{NAMES[0]}").click().run()
     run = mine(room)
@@ -359,7 +359,7 @@ def test_the_engine_room_lists_runs_and_stops_ones_own(room: Room) -> None:
     wait_until(lambda: run.ended)
 
 
-def test_a_run_that_is_gone_is_said_and_the_recording_is_back(room: Room) -> None:
+def test_a_run_that_is_gone_is_said_and_the_recording_is_back(room: AppState) -> None:
     app = page(NAMES[0])
     app.button(key=f"run.{NAMES[0]}").click().run()
     room.engine._runs.pop(mine(room).id).record.remove()
@@ -373,14 +373,14 @@ OPEN_ALL = """
 import sys, tempfile, pathlib
 from streamlit.testing.v1 import AppTest
 from engine.backends.fake import FakeBackend
-from engine.engine import Engine
+from engine.runs.engine import Engine
 from lessons import catalog
-from pages.ui.live import Hub
-from pages.ui.room import Room, open_room
-backend = FakeBackend(lambda job: catalog.lesson(job.lesson).folder / "first.run")
+from pages.live.hub import Hub
+from pages.live.app_state import AppState, open_app_state
+backend = FakeBackend(lambda job: catalog.lesson(job.lesson).folder / "demo.run")
 engine = Engine(backend, pathlib.Path(sys.argv[1]) / "runs")
 engine.start()
-open_room(Room(engine, Hub(engine)))
+open_app_state(AppState(engine, Hub(engine)))
 for name in ["home", "lab", *(lesson.name for lesson in catalog.lessons())]:
     app = AppTest.from_file("pages/main.py", default_timeout=30)
     app.switch_page(f"{name}.py")

@@ -7,7 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from engine.types import Job
 from lessons import catalog
-from pages.ui.room import Room
+from pages.live.app_state import AppState
 from tests.conftest import wait_until
 from tests.pages.conftest import page
 from tests.pages.test_pages import board, link, mine, warnings
@@ -15,7 +15,7 @@ from tests.pages.test_pages import board, link, mine, warnings
 NAME = "gradient_descent"
 
 
-def ran(room: Room, app: AppTest) -> str:
+def ran(room: AppState, app: AppTest) -> str:
     app.button(key=f"run.{NAME}").click().run()
     run = mine(room)
     wait_until(lambda: run.ended)
@@ -23,7 +23,7 @@ def ran(room: Room, app: AppTest) -> str:
     return run.id
 
 
-def test_the_address_names_the_run_and_brings_it_back(room: Room) -> None:
+def test_the_address_names_the_run_and_brings_it_back(room: AppState) -> None:
     run = ran(room, page(NAME, steps="60"))
     app = page(NAME, steps="60")
     assert "run" not in link(app)
@@ -36,7 +36,7 @@ def test_the_address_names_the_run_and_brings_it_back(room: Room) -> None:
     assert "Settings have changed" in str(board(app)["status"])
 
 
-def test_a_class_that_comes_by_one_link_and_presses_run_makes_one_run(room: Room) -> None:
+def test_a_class_that_comes_by_one_link_and_presses_run_makes_one_run(room: AppState) -> None:
     run = ran(room, page(NAME))
     for _ in range(3):
         page(NAME, run=run).button(key=f"run.{NAME}").click().run()
@@ -44,7 +44,7 @@ def test_a_class_that_comes_by_one_link_and_presses_run_makes_one_run(room: Room
 
 
 @pytest.mark.parametrize("name", ["gradient_descent-00000000", "../x", "first-gradient_descent", "first-cifar10"])
-def test_a_run_that_is_not_there_is_said_and_the_settings_stay(room: Room, name: str) -> None:
+def test_a_run_that_is_not_there_is_said_and_the_settings_stay(room: AppState, name: str) -> None:
     app = page(NAME, lr="0.02", run=name)
     assert not app.exception
     assert "no longer kept" in str(board(app)["status"])
@@ -52,7 +52,7 @@ def test_a_run_that_is_not_there_is_said_and_the_settings_stay(room: Room, name:
     assert link(app) == {"lr": "0.02"}
 
 
-def test_a_run_of_another_lesson_is_not_shown(room: Room) -> None:
+def test_a_run_of_another_lesson_is_not_shown(room: AppState) -> None:
     values = catalog.params("activations")().model_dump(mode="json")
     other = room.engine.submit(Job(catalog.lesson("activations").entry, values, 0), "ada")
     app = page(NAME, run=other.id)
@@ -60,13 +60,13 @@ def test_a_run_of_another_lesson_is_not_shown(room: Room) -> None:
     assert str(board(app)["run"]).startswith("first-")
 
 
-def test_what_a_fork_changed_is_said_in_the_pages_words(room: Room) -> None:
+def test_what_a_fork_changed_is_said_in_the_pages_words(room: AppState) -> None:
     from lessons import text
     from pages.ui.lesson import lineage
 
     run = room.engine.get(ran(room, page(NAME)))
     other = catalog.job(NAME, catalog.params(NAME).model_validate({"lr": 0.02}))
-    record = run.record.copy(room.engine.shelf.place("gradient_descent-fork"), 5, other, (run.id, 5))
+    record = run.record.copy(room.engine.library.place("gradient_descent-fork"), 5, other, (run.id, 5))
     record.end("stopped")
     record.close()
     fork = room.engine.get("gradient_descent-fork")

@@ -7,21 +7,21 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine import records
-from engine.records import Record
-from engine.types import Group, Job, Problem
+from engine.records import record as records
+from engine.records.record import Record
+from engine.types import Job, Problem, ScalarBlock
 from engine.wire import pack
 
 JOB = Job("lessons.x.compute:run", {"lr": 0.1, "names": ["a", "b"]}, 7)
 
 
-def scalars(first: int, last: int) -> list[Group]:
+def scalars(first: int, last: int) -> list[ScalarBlock]:
     """A step with "loss" each, and one with "valid" too at every tenth."""
     steps = np.arange(first, last + 1, dtype=np.int32)
     plain, tenth = steps[steps % 10 != 0], steps[steps % 10 == 0]
     return [
-        Group(("loss",), plain, plain[:, None] * 0.5),
-        Group(("loss", "valid"), tenth, np.stack([tenth * 0.5, tenth * 2.0], 1)),
+        ScalarBlock(("loss",), plain, plain[:, None] * 0.5),
+        ScalarBlock(("loss", "valid"), tenth, np.stack([tenth * 0.5, tenth * 2.0], 1)),
     ]
 
 
@@ -76,7 +76,7 @@ def test_groups_after_a_step_leave_out_nothing_and_repeat_nothing(tmp_path: Path
 def test_a_rewind_forgets_what_came_after_also_when_read_again(tmp_path: Path) -> None:
     record = recorded(tmp_path / "a.run")
     record.rewind(16)
-    record.add_scalars([Group(("loss",), np.array([17], np.int32), np.array([[99.0]]))], 40)
+    record.add_scalars([ScalarBlock(("loss",), np.array([17], np.int32), np.array([[99.0]]))], 40)
     for one in (record, Record.open(flushed(record))):
         assert one.last == 17
         assert one.scalars(17) == {"loss": 99.0}

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine import devices, generators, loop
-from engine.loop import Active, Loop, Turns
 from engine.types import Job, Step
+from engine.worker import devices
+from engine.worker import rng as generators
+from engine.worker import scheduler as loop
+from engine.worker.scheduler import Active, FairShare, Loop
 
 JOB = Job("tests.engine.counting.compute:run")
 
@@ -45,7 +47,7 @@ def join(to: Loop, clock: Clock, name: str, learner: str, cost: float, pace: flo
 
     run = Active(name, JOB, learner, None, steps(), {"pace": pace}, due=clock.now, world=generators.leave())
     to.runs[name] = run
-    to._turns.setdefault(learner, Turns()).runs.append(name)
+    to._turns.setdefault(learner, FairShare()).runs.append(name)
 
 
 def live(to: Loop, clock: Clock, seconds: float) -> None:

@@ -20,12 +20,12 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
 from engine.backends.fake import FakeBackend
-from engine.engine import Engine, Run
+from engine.runs.engine import Engine, Run
 from engine.types import Arrays, Job, Values
 from engine.wire import unpack
 from lessons import catalog
-from pages.ui.live import ROUTES, Hub
-from pages.ui.room import Room, close_room, open_room
+from pages.live.app_state import AppState, close_app_state, open_app_state
+from pages.live.hub import ROUTES, Hub
 from tests.bench.server import free_port
 from tests.conftest import wait_until
 
@@ -36,7 +36,7 @@ LESSON = "gradient_descent"
 class Site:
     """A running live route."""
 
-    room: Room
+    room: AppState
     port: int
     loop: asyncio.AbstractEventLoop
 
@@ -89,11 +89,11 @@ def steps_of(header: Values, arrays: Arrays) -> list[int]:
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    backend = FakeBackend(lambda job: catalog.lesson(job.lesson).folder / "first.run", tick_s=0.004)
+    backend = FakeBackend(lambda job: catalog.lesson(job.lesson).folder / "demo.run", tick_s=0.004)
     engine = Engine(backend, tmp_path / "runs")
     engine.start()
-    room = Room(engine, Hub(engine))
-    open_room(room)
+    room = AppState(engine, Hub(engine))
+    open_app_state(room)
     loops: list[asyncio.AbstractEventLoop] = []
 
     @asynccontextmanager
@@ -114,5 +114,5 @@ def site(tmp_path: Path) -> Iterator[Site]:
     server.should_exit = True
     thread.join(10)
     assert not thread.is_alive()
-    close_room()
+    close_app_state()
     engine.close()

@@ -14,9 +14,9 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from engine import wire
 from engine.params import checked
-from engine.types import Group, Problem, Values
+from engine.types import Problem, ScalarBlock, Values
 from lessons import catalog
-from pages.ui import live
+from pages.live import hub as live
 from tests.conftest import wait_until
 from tests.web.conftest import LESSON, Site, hear, steps_of, tell, until
 
@@ -128,9 +128,9 @@ def on_loop(site: Site, work: Any) -> Any:
     return done.result(10)
 
 
-def block(run: str, first: int, last: int) -> tuple[list[Group], bytes]:
+def block(run: str, first: int, last: int) -> tuple[list[ScalarBlock], bytes]:
     steps = np.arange(first, last + 1, dtype=np.int32)
-    groups = [Group(("loss",), steps, steps[:, None].astype(np.float64))]
+    groups = [ScalarBlock(("loss",), steps, steps[:, None].astype(np.float64))]
     return groups, live.scalars(run, groups)
 
 
@@ -482,7 +482,7 @@ def test_files_are_compressed_once_and_served_under_hashed_names(site: Site) -> 
 
 
 def test_the_specs_that_are_kept_are_bounded() -> None:
-    from pages.ui import served
+    from pages.live import assets as served
 
     specs = served.Specs()
     urls = [specs.put(np.random.default_rng(n).bytes(1 << 20)) for n in range(20)]

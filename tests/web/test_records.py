@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.records import Record
+from engine.records.record import Record
 from engine.types import Job
 from tests.conftest import wait_until
 from tests.web.conftest import Site, hear, tell, until
@@ -15,7 +15,7 @@ def test_a_run_is_saved_as_one_whole_file(site: Site, tmp_path: object) -> None:
     assert status == 200
     assert headers["content-disposition"] == f'attachment; filename="{run.id}.run"'
     assert headers["cache-control"] == "no-store"
-    path = site.room.engine.shelf.aside("saved")
+    path = site.room.engine.library.aside("saved")
     path.write_bytes(body)
     saved = Record.check(path)
     assert saved.history() == run.record.history()

@@ -50,7 +50,7 @@ def test_the_settings_that_make_it_fast_and_safe() -> None:
 
 
 def test_the_theme_speaks_the_colour_language_of_the_figures() -> None:
-    from lessons import board
+    from lessons.board import figures as board
 
     theme = settings_of_the_server()["theme"]
     assert isinstance(theme, dict)

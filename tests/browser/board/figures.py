@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from engine.types import Scalars
-from lessons.board import (
+from lessons.board.figures import (
     CATEGORIES,
     TRAIN,
     VALIDATION,

@@ -25,9 +25,9 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from engine import wire
-from engine.types import ENDED, Group
-from pages.ui.live import patches, scalars
-from pages.ui.served import Assets
+from engine.types import ENDED, ScalarBlock
+from pages.live.assets import Assets
+from pages.live.hub import patches, scalars
 from tests.browser.board import figures
 
 ASSETS = Assets()
@@ -54,14 +54,14 @@ class Demo:
             return {"loss": float(np.sin(step / 700) + 0.3 * np.sin(step * 1.7)), "accuracy": 0.5}
         return figures.scalars(step, diverged=self.id == "failed")
 
-    def groups(self, after: int, to: int) -> list[Group]:
+    def groups(self, after: int, to: int) -> list[ScalarBlock]:
         """Scalars of the steps after `after` up to `to`, neighbours with equal names together."""
-        found: list[Group] = []
+        found: list[ScalarBlock] = []
         block: list[int] = []
         for step in [*range(after + 1, to + 1), None]:
             if block and (step is None or self.row(step).keys() != self.row(block[0]).keys()):
                 values = np.array([list(self.row(one).values()) for one in block], np.float64)
-                found.append(Group(tuple(self.row(block[0])), np.array(block, np.int32), values))
+                found.append(ScalarBlock(tuple(self.row(block[0])), np.array(block, np.int32), values))
                 block = []
             if step is not None:
                 block.append(step)

@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 import torch
 
-from engine.data import cifar10, digits
+from engine.datasets import cifar10, digits
 from engine.types import Problem
 
 SETS = ("cifar10", "digits")

@@ -128,8 +128,8 @@ class Map:
 
     `marks`, one for each row of cells or "", stand beside every row of tiles where there are several.
 
-    A name in `tiles` may have several lines, and may be a reading (lessons/reading.py) of the moment on show. Patch
-    data `dots`, uint8 (n, 3), are drawn on every tile: across and down in 255ths of it, and a class, odd blue and
+    A name in `tiles` may have several lines, and may be a reading (lessons/board/readings.py) of the moment on show.
+    Patch data `dots`, uint8 (n, 3), are drawn on every tile: across and down in 255ths of it, and a class, odd blue and
     even orange, pale below 2 and dark from 2 on. With a `palette` the class is a place in it;
     from 128 on, 128 less, with a dark edge.
 
@@ -175,9 +175,9 @@ class Graph:
     in place of number and note, and `marks`, one for each edge, of several lines; `lit_nodes` and `lit_edges`, the
     indices of those that something happens to; `back`, whether it goes against the arrows; `select`, what is picked.
 
-    An edge with a `name` can be picked as nodes can; a pick has `name`. With `edits`, a setting (engine.params.Named),
-    what has `edit`, the name of a number in the patch data `given` (a dictionary), can be given another number where it
-    stands, asked for as `asks`. Narrower than `width` pixels the figure scrolls.
+    An edge with a `name` can be picked as nodes can; a pick has `name`. With `edits`, a setting
+    (engine.params.NamedNumbers), what has `edit`, the name of a number in the patch data `given` (a dictionary), can
+    be given another number where it stands, asked for as `asks`. Narrower than `width` pixels the figure scrolls.
     """
 
     id: str

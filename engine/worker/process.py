@@ -1,7 +1,7 @@
-"""python -m engine.worker: one process that owns one device and advances many runs.
+"""python -m engine.worker.process: one process that owns one device and advances many runs.
 
-Commands come in and events leave by engine/pipe.py. The end of its input is the death of the server: the worker ends
-itself at once, whatever it is doing, so none is ever left behind.
+Commands come in and events leave by engine/worker/pipe.py. The end of its input is the death of the server: the worker
+ends itself at once, whatever it is doing, so none is ever left behind.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import struct
 import time
 from pathlib import Path
 
-from engine.pipe import Pipe
 from engine.types import Values
 from engine.wire import pack, unpack
+from engine.worker.pipe import Pipe
 
 NICE = 5  # the page answers first, training takes the rest
 PULSE = struct.Struct("<d56s")  # when the run's code was entered (monotonic seconds), which run
@@ -38,8 +38,8 @@ def main() -> None:
     try:
         import torch
 
-        from engine import devices
-        from engine.loop import Loop
+        from engine.worker import devices
+        from engine.worker.scheduler import Loop
 
         torch.set_num_threads(options.threads or len(os.sched_getaffinity(0)))
         device = devices.choose(options.device)

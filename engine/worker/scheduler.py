@@ -1,13 +1,13 @@
 """Many runs on one device, in turn: the inside of a worker, and of the inline backend.
 
-A run is a generator; pausing it is not calling `next`, stopping it is closing it. Or it is a lane (engine/lane.py),
-which takes as many steps at a call as fit into a few milliseconds. Turns are slices of at most 20 ms, shorter where
-many learners wait. Next is always the learner who has had the least time of those who are ready (start-time fair
-queueing: Goyal, Vin and Cheng 1996; who was away has saved nothing up), and of their runs the one that has waited
-longest. A single step that takes longer is a slice of its own, so light runs are served between any two of those, and
-heavy ones share evenly what is left. A run computes on one thread unless its lesson's `threads(job)` says 0, all of
-them: small models are faster on one, and the pages need a processor too. Everything that leaves is one packed message
-of engine/wire.py, given to `emit`:
+A run is a generator; pausing it is not calling `next`, stopping it is closing it. Or it is a lane
+(engine/worker/batched.py), which takes as many steps at a call as fit into a few milliseconds. FairShare are slices of
+at most 20 ms, shorter where many learners wait. Next is always the learner who has had the least time of those who are
+ready (start-time fair queueing: Goyal, Vin and Cheng 1996; who was away has saved nothing up), and of their runs the
+one that has waited longest. A single step that takes longer is a slice of its own, so light runs are served between
+any two of those, and heavy ones share evenly what is left. A run computes on one thread unless its lesson's
+`threads(job)` says 0, all of them: small models are faster on one, and the pages need a processor too. Everything that
+leaves is one packed message of engine/wire.py, given to `emit`:
 
     scalars   run, groups, total, rate, spent (seconds of this worker), made (wall time of its first step)
     frame     run, step, scalars, made + arrays
@@ -27,13 +27,15 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from engine import devices, files, generators
-from engine.lane import Lane, last
+from engine import files
 from engine.limits import Limits
 from engine.params import Params, checked
-from engine.records import merged, packed_groups
-from engine.types import Arrays, Group, Job, Problem, Step, Values
+from engine.records.record import encode_blocks, merged
+from engine.types import Arrays, Job, Problem, ScalarBlock, Step, Values
 from engine.wire import pack
+from engine.worker import devices
+from engine.worker import rng as generators
+from engine.worker.batched import BatchedRun, last
 
 SLICE_S = 0.020
 ROUND_S = 0.100  # in which every learner should have had a turn
@@ -57,7 +59,7 @@ Lesson = Generator[Step, Values | None, None]
 
 
 @dataclass(slots=True)
-class Turns:
+class FairShare:
     """A learner's runs, the one that has waited longest first, and what they have had of this worker."""
 
     runs: deque[str] = field(default_factory=deque)
@@ -73,7 +75,7 @@ class Active:
     job: Job
     learner: str
     kind: type[Params] | None
-    going: Lesson | Lane
+    going: Lesson | BatchedRun
     params: Values
     threads: int = 1
     status: str = "running"
@@ -85,7 +87,7 @@ class Active:
     memory: int = 0  # bytes that its turns have added to what the device holds
     world: generators.World = ()  # the global generators, while others run
     rows: list[tuple[int, tuple[str, ...], list[float]]] = field(default_factory=list)
-    groups: list[Group] = field(default_factory=list)  # what a lane has in place of rows
+    groups: list[ScalarBlock] = field(default_factory=list)  # what a lane has in place of rows
     made: float = 0.0  # wall time of the first of the rows
     cost: float = 0.0  # seconds that a step of a lane takes
     flushed: float = 0.0
@@ -103,7 +105,7 @@ class Active:
         return float(self.params.get("pace") or 0.0)
 
     @property
-    def lane(self) -> Lane | None:
+    def lane(self) -> BatchedRun | None:
         return None if isinstance(self.going, Generator) else self.going
 
     @property
@@ -125,7 +127,7 @@ class Loop:
         self.threads = torch.get_num_threads()  # of a run that asks for all; the others take one
         self.runs: dict[str, Active] = {}
         self.limits = Limits.here()
-        self._turns: dict[str, Turns] = {}  # by learner
+        self._turns: dict[str, FairShare] = {}  # by learner
         self._clock = 0.0  # what whoever came last had had then
         self._world = ""  # the run whose global generators are in place
 
@@ -177,7 +179,7 @@ class Loop:
             self._fail(run_id, error)
             return
         self.runs[run_id] = run
-        self._turns.setdefault(run.learner, Turns()).runs.append(run_id)
+        self._turns.setdefault(run.learner, FairShare()).runs.append(run_id)
         if run.status == "paused" and not state:
             run.wanted = 1  # so that there is something to look at
         self._status(run)
@@ -258,7 +260,7 @@ class Loop:
         finally:
             self.enter("")
 
-    # Turns
+    # FairShare
 
     def turn(self, interrupted: Callable[[], bool] = lambda: False) -> float:
         """One slice of whoever is next. Returns how long nothing is due, in seconds (0: call again; at most 1)."""
@@ -454,10 +456,10 @@ class Loop:
         for step, names, values in run.rows:
             by_names.setdefault(names, []).append((step, values))
         groups = [
-            Group(names, np.array([s for s, _ in rows], np.int32), np.array([v for _, v in rows], np.float64))
+            ScalarBlock(names, np.array([s for s, _ in rows], np.int32), np.array([v for _, v in rows], np.float64))
             for names, rows in by_names.items()
         ]
-        header, arrays = packed_groups([*groups, *merged(run.groups)])
+        header, arrays = encode_blocks([*groups, *merged(run.groups)])
         head = {"type": "scalars", "run": run.id, "total": run.step.total, "rate": run.rate, "made": run.made}
         head["spent"] = run.spent
         self.emit(pack({**head, **header}, arrays))

@@ -22,12 +22,12 @@ from typing import Any, TypeAlias
 
 from engine import files
 from engine.backends.base import Backend
-from engine.blobs import Blobs
-from engine.data.picture import decode
+from engine.datasets.picture import decode
 from engine.limits import DAY_S, Limits
-from engine.records import EXPORT_BYTES, Record, groups_of, plain
-from engine.shelf import IN_ALL, Shelf
-from engine.types import ENDED, Arrays, Job, Problem, Snapshot, Values
+from engine.records.record import EXPORT_BYTES, Record, decode_blocks, plain
+from engine.runs.library import IN_ALL, RunLibrary
+from engine.runs.uploads import Blobs
+from engine.types import ENDED, Arrays, Checkpoint, Job, Problem, Values
 
 DIGEST = re.compile("[0-9a-f]{64}")
 LOG = logging.getLogger("torchroom.engine")
@@ -124,7 +124,7 @@ class Engine:
         most: int = IN_ALL,
     ) -> None:
         self.backend = backend
-        self.shelf = Shelf(folder, most)
+        self.library = RunLibrary(folder, most)
         self.limits = limits or Limits.here()
         self.blobs = Blobs()
         self._runs: dict[str, Run] = {}
@@ -142,7 +142,7 @@ class Engine:
 
     def start(self) -> None:
         """Starts the workers and the two threads that follow them."""
-        self.shelf.tidy()
+        self.library.tidy()
         self.backend.open()
         threading.Thread(target=self._follow, name="engine events", daemon=True).start()
         threading.Thread(target=self._tidy, name="engine housekeeping", daemon=True).start()
@@ -171,7 +171,7 @@ class Engine:
                 return same
             self._spare(learner)
             name = self._name(job)
-            run = Run(name, job, learner, Record.create(self.shelf.place(name), job))
+            run = Run(name, job, learner, Record.create(self.library.place(name), job))
             self._runs[run.id] = run
             self._latest[job.key()] = run.id
             self._queue.append(run.id)
@@ -184,7 +184,7 @@ class Engine:
         return same is not None and not same.ended
 
     def open_record(self, path: Path, name: str) -> Run:
-        """A recorded run (a lesson's first.run) as a run that can be watched and asked. Opened once under `name`."""
+        """A recorded run (a lesson's demo.run) as a run that can be watched and asked. Opened once under `name`."""
         with self._lock:
             if name not in self._runs:
                 record = Record.open(path)
@@ -201,12 +201,12 @@ class Engine:
 
     def has(self, run_id: str) -> bool:
         """Whether `get` would find it."""
-        return run_id in self._runs or self.shelf.has(run_id)
+        return run_id in self._runs or self.library.has(run_id)
 
     def export(self, run_id: str) -> bytes:
         """A run as it stands as one file, to take away; it plays on a machine without torch."""
         run = self.get(run_id)
-        path = self.shelf.aside(secrets.token_hex(8))
+        path = self.library.aside(secrets.token_hex(8))
         try:
             run.record.export(path)
             return path.read_bytes()
@@ -224,7 +224,7 @@ class Engine:
                 f"This file has {len(data) / 1e6:.0f} MB; a recorded run has at most {EXPORT_BYTES / 1e6:.0f} MB.",
                 f"这个文件有 {len(data) / 1e6:.0f} MB，运行记录最多 {EXPORT_BYTES / 1e6:.0f} MB。",
             )
-        path = self.shelf.aside(secrets.token_hex(8))
+        path = self.library.aside(secrets.token_hex(8))
         path.write_bytes(data)
         try:
             record = Record.check(path)
@@ -235,7 +235,7 @@ class Engine:
                 record.close()
             with self._lock:
                 if not self.has(name):
-                    path.replace(self.shelf.place(name))
+                    path.replace(self.library.place(name))
                 return self.get(name)
         finally:
             path.unlink(missing_ok=True)
@@ -353,7 +353,7 @@ class Engine:
             if step is None and source.began and not source.ended and run_id not in self._copies:
                 self._spare(learner)
                 name = self._name(job)
-                run = Run(name, job, learner, Record.create(self.shelf.place(name), job))
+                run = Run(name, job, learner, Record.create(self.library.place(name), job))
                 self._runs[run.id] = run
                 self._copies[run.id] = (run_id, "resume", {})
                 self.backend.tell(run_id, "snapshot", {"wanted": run.id})
@@ -375,7 +375,7 @@ class Engine:
             at, state = found
             state = own(state, job)
             name = self._name(job)
-            run = Run(name, job, learner, source.record.copy(self.shelf.place(name), at, job, (run_id, at)))
+            run = Run(name, job, learner, source.record.copy(self.library.place(name), at, job, (run_id, at)))
             self._runs[run.id] = run
             self._begin(run, state)
         self._say(run)
@@ -432,10 +432,10 @@ class Engine:
             f"The run {run_id:.40} is not here any more. Press Run to make a new one.",
             f"运行 {run_id:.40} 已不存在，请点“运行”重新开始。",
         )
-        if not self.shelf.has(run_id):
+        if not self.library.has(run_id):
             raise gone
         try:
-            record = self.shelf.open(run_id)
+            record = self.library.open(run_id)
         except FileNotFoundError:
             raise gone from None
         run = Run(run_id, record.job, "", record, record.status, record.error, cut=record.status not in ENDED)
@@ -556,7 +556,7 @@ class Engine:
         for name in self._queue:
             self._say(self._runs[name])
 
-    def _begin(self, run: Run, state: Snapshot | None = None, status: str = "running") -> None:
+    def _begin(self, run: Run, state: Checkpoint | None = None, status: str = "running") -> None:
         run.began = True
         arrays = {**(state or {}), **self._files(run.job)}
         self.backend.start(run.id, run.job, run.learner, arrays or None, run.live, status)
@@ -574,7 +574,7 @@ class Engine:
             self._runs[copy.id] = copy
             self._end(copy, "stopped")
             return name
-        copy = Run(name, run.job, learner, Record.create(self.shelf.place(name), run.job), live=dict(run.live))
+        copy = Run(name, run.job, learner, Record.create(self.library.place(name), run.job), live=dict(run.live))
         self._runs[copy.id] = copy
         if run.cut:
             self._copies[copy.id] = (run.id, command, values)
@@ -584,7 +584,7 @@ class Engine:
             self.backend.tell(run.id, "snapshot", {"wanted": copy.id})
         return copy.id
 
-    def _copied(self, copy_id: str, step: int, state: Snapshot) -> None:
+    def _copied(self, copy_id: str, step: int, state: Checkpoint) -> None:
         """The snapshot a copy waited for is here: it shares the past and goes its own way."""
         source_id, command, values = self._copies.pop(copy_id)
         self._settled.notify_all()
@@ -609,7 +609,7 @@ class Engine:
 
     def _past(self, source: Run, name: str, upto: int, job: Job | None = None) -> Record:
         """The record of a copy called `name`: what its source did up to a step."""
-        return source.record.copy(self.shelf.place(name), upto, job, (source.id, upto))
+        return source.record.copy(self.library.place(name), upto, job, (source.id, upto))
 
     def _end(self, run: Run, status: str) -> None:
         run.status = status
@@ -654,7 +654,7 @@ class Engine:
 
     def _on_scalars(self, run: Run, header: Values, arrays: Arrays, message: bytes) -> None:
         before = run.step
-        run.record.add_scalars(groups_of(header, arrays), header["total"])
+        run.record.add_scalars(decode_blocks(header, arrays), header["total"])
         self._charge(run, run.step - before, header.get("spent", 0.0))
         run.rate = header["rate"]
         if run.record.full and not run.full:
@@ -813,7 +813,7 @@ class Engine:
                 looked = time.monotonic()
                 with self._lock:
                     self._accounts = {name: one for name, one in self._accounts.items() if looked < one.since + DAY_S}
-                self.shelf.tidy(self._runs.__contains__)
+                self.library.tidy(self._runs.__contains__)
 
     def _let_go(self) -> None:
         """Closes the records of the oldest runs that are over and that nobody sees; `get` finds them on the shelf."""
@@ -830,7 +830,7 @@ class Engine:
             run.record.close()
 
 
-def own(state: Snapshot, job: Job) -> Snapshot:
+def own(state: Checkpoint, job: Job) -> Checkpoint:
     """A snapshot for a fork with the settings of `job`, which go before what was changed while its source ran."""
     void = {f"live.{name}" for name, value in job.params.items() if state.get(f"live.{name}", value) != value}
     return {name: array for name, array in state.items() if name not in void}

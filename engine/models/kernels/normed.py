@@ -2,9 +2,9 @@
 
 Multiplying is not all that such a layer costs. Layer by layer, batch norm, pool and ReLU read and write all their
 numbers nine times in a training step; and what a library takes for the gradient of the weights is half as fast as its
-convolution. So where it has been compiled (engine/native.py), normed.cpp does the first in two passes forward and two
-backward, and the second at the convolution's own speed. The convolution and the gradient of its input stay torch's, or
-all three products are quantised.py's.
+convolution. So where it has been compiled (engine/models/kernels/build.py), normed.cpp does the first in two passes
+forward and two backward, and the second at the convolution's own speed. The convolution and the gradient of its input
+stay torch's, or all three products are quantised.py's.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from engine import native
-from engine.nn.pooled import lasting
-from engine.nn.quantised import Quantised
+from engine.models.kernels import build as native
+from engine.models.kernels.pooled import lasting
+from engine.models.kernels.quantised import Quantised
 
 LANES = 16  # channels are a multiple of it
 convolution_backward = torch.ops.aten.convolution_backward

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from engine.backends.base import Event, start_message, tell_message
-from engine.types import ENDED, Arrays, Job, Snapshot, Values
+from engine.types import ENDED, Arrays, Checkpoint, Job, Values
 from engine.wire import pack, unpack
 
 Outbox = queue.SimpleQueue[Event | None]
@@ -17,7 +17,7 @@ Letters = queue.SimpleQueue[bytes | None]
 AGAIN_S = 60.0  # at most, between two tries of a worker that cannot start
 
 
-class Member:
+class WorkerHandle:
     """One worker, seen from here: the runs it has, the letters that go to it, and what it says.
 
     `name` tells it from the others of its crew ("ray/2" is behind "ray"); `letters` ends with None when whoever read
@@ -101,16 +101,16 @@ class Member:
         raise NotImplementedError
 
 
-class Crew:
+class WorkerPool:
     """A Backend of members; who adds them says where they are. A run stays with the member that began it."""
 
     def __init__(self) -> None:
-        self.members: list[Member] = []
+        self.members: list[WorkerHandle] = []
         self.outbox: Outbox = queue.SimpleQueue()
-        self._home: dict[str, Member] = {}
+        self._home: dict[str, WorkerHandle] = {}
 
     def start(
-        self, run: str, job: Job, learner: str, state: Snapshot | None = None, live: Values | None = None,
+        self, run: str, job: Job, learner: str, state: Checkpoint | None = None, live: Values | None = None,
         status: str = "running",
     ) -> None:  # fmt: skip
         self.begin(run, job.device, start_message(run, job, learner, state, live, status))

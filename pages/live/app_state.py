@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, Any
 from itsdangerous import BadSignature, URLSafeSerializer
 
 from lessons import catalog
-from pages.ui.served import Assets, Specs
+from pages.live.assets import Assets, Specs
 
 if TYPE_CHECKING:
-    from engine.engine import Engine
-    from pages.ui.live import Hub
+    from engine.runs.engine import Engine
+    from pages.live.hub import Hub
 
 KEEP = sys.modules.setdefault("torchroom_room", ModuleType("torchroom_room"))
 
 
 @dataclass
-class Room:
+class AppState:
     """One server's engine and everything that belongs to it."""
 
     engine: Engine
@@ -50,25 +50,25 @@ class Room:
 
     def first(self, lesson: str) -> str | None:
         """The id of a lesson's recorded first run, or None where it has none."""
-        path = catalog.lesson(lesson).folder / "first.run"
+        path = catalog.lesson(lesson).folder / "demo.run"
         if not path.exists():
             return None
         return str(self.engine.open_record(path, f"first-{lesson}").id)
 
 
-def open_room(room: Room) -> None:
+def open_app_state(room: AppState) -> None:
     """Makes `room` the one that pages and routes find."""
     KEEP.room = room  # type: ignore[attr-defined]
 
 
-def close_room() -> None:
+def close_app_state() -> None:
     KEEP.room = None  # type: ignore[attr-defined]
 
 
-def the_room() -> Room:
+def app_state() -> AppState:
     """The open room. Raises RuntimeError where app.py has not opened one."""
     room: Any = getattr(KEEP, "room", None)
     if room is None:
         raise RuntimeError("no room is open: start Torchroom by app.py (python app.py)")
-    found: Room = room
+    found: AppState = room
     return found

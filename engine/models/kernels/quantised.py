@@ -5,7 +5,8 @@ back by images. Each is a sum of many products, and rounding errors of its terms
 enough (Banner and others, "Scalable methods for 8-bit training of neural networks", 2018), and a processor multiplies
 twice as many 8-bit numbers at a time as numbers of 16 bits. Numbers are scaled to use the whole range: images all
 together, weights and gradients for each channel. What comes out is bfloat16, and the weights that are learnt stay
-float32. quantised.cpp does it where it has been compiled (engine/native.py) for a processor with such a multiplication.
+float32. quantised.cpp does it where it has been compiled (engine/models/kernels/build.py) for a processor with such a
+multiplication.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from engine import native
-from engine.nn.pooled import lasting
+from engine.models.kernels import build as native
+from engine.models.kernels.pooled import lasting
 
 LANES = 16  # channels are a multiple of it
 MOST = 256  # numbers of a filter of pixels, so that its sums fit 32 bits

@@ -1,4 +1,5 @@
-"""python -m engine.native: compiles the C++ files beside their Python namesakes, where this machine has a compiler.
+"""python -m engine.models.kernels.build: compiles the C++ files beside their Python namesakes, where this machine has
+a compiler.
 
 Each such file does faster what torch does too, to the last bit or nearly; without it everything works. They are
 compiled once, when the environment is made, and never while somebody waits: a worker takes what is there. What was
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     import torch
 
 HERE = Path(__file__).parent
-SOURCES = tuple(sorted(HERE.glob("*/*.cpp")))
+SOURCES = tuple(sorted(HERE.glob("*.cpp")))
 FLAGS = ("-std=c++17", "-O3", "-shared", "-fPIC")
 NATIVE = "-mcpu=native" if platform.machine() in ("arm64", "aarch64") else "-march=native"
 TRIES = ((NATIVE, "-fopenmp"), (NATIVE,), ("-fopenmp",), ())  # what not every compiler knows is left out
@@ -44,7 +45,7 @@ def processor() -> str:
 
 def place(source: Path) -> Path | None:
     """Where the library of `source` is, or would be, on this machine; None if none is wanted."""
-    folder = os.environ.get("TORCHROOM_NATIVE") or HERE.parent / "build"
+    folder = os.environ.get("TORCHROOM_NATIVE") or HERE.parents[2] / "build"
     if folder == "0":
         return None
     made_of = "\n".join((source.read_text("utf-8"), *FLAGS, platform.system(), processor()))

@@ -1,4 +1,4 @@
-"""python -m lessons.first [NAME …]: records each lesson's first.run, so that its page opens alive.
+"""python -m lessons.recordings [NAME …]: records each lesson's demo.run, so that its page opens alive.
 
 A short run of the default settings, made on one thread of the processor by the lesson's own loop: scalars of every
 step, some frames, and the model at the end, so that questions about it can be answered; a small one also at the start
@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from engine import native
-from engine.records import Record
-from engine.types import Group, Job, Step
+from engine.models.kernels import build as native
+from engine.records.record import Record
+from engine.types import Job, ScalarBlock, Step
 from engine.wire import pack
 from lessons import catalog
 
@@ -59,7 +59,7 @@ def make(name: str, path: Path) -> None:
 
 def record(name: str, path: Path, frames: int) -> None:
     """One recording with about `frames` frames, evenly spread."""
-    from engine import generators
+    from engine.worker import rng as generators
 
     asked = job(name)
     run = catalog.part(name, "compute").run
@@ -84,7 +84,7 @@ def record(name: str, path: Path, frames: int) -> None:
                 if model and (size <= SMALL or step.step == total) and size <= LARGEST:
                     out.add_snapshot(pack({"step": step.step}, model))
     groups = [
-        Group(
+        ScalarBlock(
             names,
             np.array([step.step for step in steps], np.int32),
             np.array([list(step.scalars.values()) for step in steps], np.float64),
@@ -98,9 +98,9 @@ def record(name: str, path: Path, frames: int) -> None:
 
 def main(names: list[str]) -> None:
     for name in names or [lesson.name for lesson in catalog.lessons()]:
-        target = catalog.lesson(name).folder / "first.run"
+        target = catalog.lesson(name).folder / "demo.run"
         with tempfile.TemporaryDirectory() as folder:
-            fresh = Path(folder) / "first.run"
+            fresh = Path(folder) / "demo.run"
             make(name, fresh)
             target.write_bytes(fresh.read_bytes())
         print(f"{target.relative_to(Path.cwd())}: {target.stat().st_size:,} bytes")

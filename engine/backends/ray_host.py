@@ -9,7 +9,7 @@ from __future__ import annotations
 import queue
 import socket
 
-from engine.backends.crew import Outbox
+from engine.backends.pool import Outbox
 from engine.backends.process import Worker
 from engine.wire import pack, unpack
 

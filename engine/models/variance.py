@@ -22,7 +22,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from engine.nn.shapes import LEAK, SLOPE, VALUE, Floats, bell, below
+from engine.models.shapes import LEAK, SLOPE, VALUE, Floats, bell, below
 
 Spread: TypeAlias = tuple[float, float]  # mean and variance of a weight
 
@@ -33,7 +33,7 @@ WEIGHTS: Floats = np.exp(-np.square(POINTS) / 2) / np.exp(-np.square(POINTS) / 2
 
 
 def spread(init: str, fan_in: int, fan_out: int, sd: float = 1.0, value: float = 0.0) -> Spread:
-    """Mean and variance of a weight between `fan_in` and `fan_out` units, as engine.nn.initial draws it."""
+    """Mean and variance of a weight between `fan_in` and `fan_out` units, as engine.models.initial draws it."""
     return {
         "zeros": (0.0, 0.0),
         "constant": (value, 0.0),

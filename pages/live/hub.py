@@ -30,14 +30,14 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from engine import wire
-from engine.engine import Engine, Run
 from engine.params import Params, checked
-from engine.records import groups_of, merged, packed_groups
-from engine.types import ENDED, Arrays, Group, Problem, Values
+from engine.records.record import decode_blocks, encode_blocks, merged
+from engine.runs.engine import Engine, Run
+from engine.types import ENDED, Arrays, Problem, ScalarBlock, Values
 from lessons import catalog
-from lessons.board import Patch
-from pages.ui.room import the_room
-from pages.ui.served import Served
+from lessons.board.figures import Patch
+from pages.live.app_state import app_state
+from pages.live.assets import Served
 
 LOG = logging.getLogger("torchroom.live")
 
@@ -101,19 +101,19 @@ def patches(found: list[Patch]) -> tuple[list[Values], Arrays]:
     return listed, arrays
 
 
-def scalars(run: str, groups: list[Group]) -> bytes:
+def scalars(run: str, groups: list[ScalarBlock]) -> bytes:
     """Groups of scalars as one message."""
-    header, arrays = packed_groups(groups)
+    header, arrays = encode_blocks(groups)
     return wire.pack({"type": "scalars", "run": run, **header}, arrays)
 
 
-def up_to(groups: list[Group], last: int) -> list[Group]:
+def up_to(groups: list[ScalarBlock], last: int) -> list[ScalarBlock]:
     """The groups without the steps after `last`."""
     kept = []
     for group in groups:
         n = int(np.searchsorted(group.steps, last, side="right"))
         if n:
-            kept.append(group if n == len(group.steps) else Group(group.names, group.steps[:n], group.values[:n]))
+            kept.append(group if n == len(group.steps) else ScalarBlock(group.names, group.steps[:n], group.values[:n]))
     return kept
 
 
@@ -121,7 +121,7 @@ def both(problem: Problem | None) -> dict[str, str] | None:
     return None if problem is None else {"en": problem.en, "zh": problem.zh}
 
 
-class Kept:
+class ByteLruCache:
     """The last encoded things by key, bounded in bytes. Safe from several threads."""
 
     def __init__(self, limit: int) -> None:
@@ -158,7 +158,7 @@ class Channel:
         self.ring: deque[Message] = deque(maxlen=RING)
         self.number = 0
         self.step = run.record.last  # last step whose scalars were sent; what came before is in the record
-        self.blocks: list[tuple[list[Group], bytes]] = []  # scalars not yet sent, and as the worker packed them
+        self.blocks: list[tuple[list[ScalarBlock], bytes]] = []  # scalars not yet sent, and as the worker packed them
         self.rewinds: deque[tuple[int, int]] = deque(maxlen=RING)  # (message number, step)
         self.pending: list[int] = []  # rewinds not yet told
         self.behind = True  # the record may hold more than the scalars that were heard of
@@ -531,9 +531,9 @@ class Hub:
         self.loop: asyncio.AbstractEventLoop = None  # type: ignore[assignment]  # set by start
         self._tasks: set[asyncio.Task[None]] = set()
         self._maker = concurrent.futures.ThreadPoolExecutor(1, "frames")
-        self._frames = Kept(KEPT)
-        self._answers = Kept(KEPT)
-        self._settings = Kept(SETTINGS)  # checking them costs more than all else about a frame
+        self._frames = ByteLruCache(KEPT)
+        self._answers = ByteLruCache(KEPT)
+        self._settings = ByteLruCache(SETTINGS)  # checking them costs more than all else about a frame
         self._asked: dict[Any, asyncio.Future[tuple[int, list[Values], Arrays]]] = {}
 
     def start(self) -> None:
@@ -562,13 +562,13 @@ class Hub:
     def heard(self, run: str, event: Values, arrays: Arrays, message: bytes) -> None:
         """An event of the engine, on the engine's threads; runs that nobody watches cost one look."""
         if run in self.channels:
-            groups = groups_of(event, arrays) if event["type"] == "scalars" else []
+            groups = decode_blocks(event, arrays) if event["type"] == "scalars" else []
             try:
                 self.loop.call_soon_threadsafe(self._heed, run, event["type"], event.get("step", -1), groups, message)
             except RuntimeError:  # the loop is closed: the server is going down
                 return
 
-    def _heed(self, run: str, kind: str, step: int, groups: list[Group], message: bytes) -> None:
+    def _heed(self, run: str, kind: str, step: int, groups: list[ScalarBlock], message: bytes) -> None:
         channel = self.channels.get(run)
         if channel is None:
             return
@@ -734,7 +734,7 @@ async def live(ws: WebSocket) -> None:
     if not from_here(ws):
         await ws.close(1008)
         return
-    room = the_room()
+    room = app_state()
     learner = room.learner(ws.query_params.get("t"))
     await ws.accept()  # first, or the browser never sees why it was closed
     if learner is None:
@@ -775,16 +775,16 @@ def served(request: Request, found: Served | None) -> Response:
 
 
 async def asset(request: Request) -> Response:
-    return served(request, the_room().assets.get(request.path_params["name"]))
+    return served(request, app_state().assets.get(request.path_params["name"]))
 
 
 async def spec(request: Request) -> Response:
-    return served(request, the_room().specs.get(request.path_params["sha"]))
+    return served(request, app_state().specs.get(request.path_params["sha"]))
 
 
 async def frame(request: Request) -> Response:
     """GET /live/frame/{run}/{step}: the last frame at or before a step, for a scrubber that has let it go."""
-    room = the_room()
+    room = app_state()
     try:
         run = room.engine.get(request.path_params["run"])
         made = await room.hub.frame(run, request.path_params["step"])
@@ -799,7 +799,7 @@ async def frame(request: Request) -> Response:
 
 async def record(request: Request) -> Response:
     """GET /live/record/{run}: a run as it stands as one file, to keep or to open elsewhere."""
-    room = the_room()
+    room = app_state()
     name = request.path_params["run"]
     try:
         data = await asyncio.get_running_loop().run_in_executor(None, room.engine.export, name)

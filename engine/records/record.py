@@ -27,7 +27,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from engine.types import ENDED, Arrays, Group, Job, Problem, Scalars, Snapshot, Tick, Values
+from engine.types import ENDED, Arrays, Checkpoint, Job, Problem, ScalarBlock, Scalars, Tick, Values
 from engine.wire import pack, unpack
 
 MAGIC = b"TORCHROOM RUN 1\n"
@@ -85,7 +85,7 @@ class Record:
         self.status = "running"
         self._size = 0  # of the file when it was read
         self.error: Problem | None = None
-        self._groups: list[Group] = []
+        self._groups: list[ScalarBlock] = []
         self._last = -1
         self._weight = 0  # bytes of scalars in memory
         self._waste = 0  # bytes in the file that nothing points to any more
@@ -199,7 +199,7 @@ class Record:
     def _replay(self, kind: str, header: dict[str, Any], arrays: Arrays, place: tuple[int, int]) -> None:
         if kind == "S":
             self.total = int(header.get("total", self.total))
-            groups = groups_of(header, arrays)
+            groups = decode_blocks(header, arrays)
             self._groups.extend(groups)
             self._last = max(self._last, end_of(groups))
             self._weight += weight(groups)
@@ -275,7 +275,7 @@ class Record:
         if "J" in kinds:
             yield "J", -1, chunk_of("J", self._opening())
         if "S" in kinds:
-            header, arrays = packed_groups(self.groups())
+            header, arrays = encode_blocks(self.groups())
             yield "S", -1, chunk_of("S", pack({**header, "total": self.total}, arrays), 6)
         for step, values in self.changes if "C" in kinds else ():
             yield "C", step, chunk_of("C", pack({"step": step, "values": values}))
@@ -337,7 +337,7 @@ class Record:
 
     # Writing
 
-    def add_scalars(self, groups: Iterable[Group], total: int) -> None:
+    def add_scalars(self, groups: Iterable[ScalarBlock], total: int) -> None:
         """Scalars of the steps that follow."""
         groups = list(groups)
         with self._lock:
@@ -347,7 +347,7 @@ class Record:
             self._weight += weight(groups)
             if len(self._groups) > 256:
                 self._groups = merged(self._groups)
-            header, arrays = packed_groups(groups)
+            header, arrays = encode_blocks(groups)
             self._append("S", pack({**header, "total": total}, arrays))
 
     def add_frame(self, message: bytes) -> None:
@@ -412,7 +412,7 @@ class Record:
         for group in self._groups:
             n = int(np.searchsorted(group.steps, step, side="right"))
             if n:
-                kept.append(Group(group.names, group.steps[:n], group.values[:n]))
+                kept.append(ScalarBlock(group.names, group.steps[:n], group.values[:n]))
         self._groups = kept
         self._last = end_of(kept)
         self._weight = weight(kept)
@@ -462,7 +462,7 @@ class Record:
         with self._lock:
             return sorted(self._places["N"])
 
-    def groups(self, after: int = -1) -> list[Group]:
+    def groups(self, after: int = -1) -> list[ScalarBlock]:
         """All scalars of the steps after `after`, a group for each set of names."""
         with self._lock:
             self._groups = merged(self._groups)
@@ -470,11 +470,11 @@ class Record:
             for group in self._groups:
                 n = int(np.searchsorted(group.steps, after, side="right"))
                 if n < len(group.steps):
-                    found.append(Group(group.names, group.steps[n:], group.values[n:]))
+                    found.append(ScalarBlock(group.names, group.steps[n:], group.values[n:]))
             return found
 
     def history(self) -> list[tuple[int, Scalars]]:
-        """(step, scalars) of every step, ascending: what `lessons.board.fold` draws from."""
+        """(step, scalars) of every step, ascending: what `lessons.board.figures.fold` draws from."""
         rows = [
             (int(step), dict(zip(group.names, map(float, values), strict=True)))
             for group in self.groups()
@@ -499,7 +499,7 @@ class Record:
         header, arrays = unpack(message)
         return Tick(int(header["step"]), header.get("scalars", {}), arrays, header.get("made", 0.0))
 
-    def snapshot(self, at: int) -> tuple[int, Snapshot] | None:
+    def snapshot(self, at: int) -> tuple[int, Checkpoint] | None:
         """The last snapshot at or before step `at`, with its step."""
         message = self._before("N", at)
         if message is None:
@@ -520,7 +520,7 @@ class Record:
         other = Record.create(path, job or self.job, origin)
         with self._lock:
             past = [
-                Group(group.names, group.steps[:n], group.values[:n])
+                ScalarBlock(group.names, group.steps[:n], group.values[:n])
                 for group in self.groups()
                 if (n := int(np.searchsorted(group.steps, upto, side="right")))
             ]
@@ -574,7 +574,7 @@ def crowded(places: Mapping[int, Any]) -> int:
     return least
 
 
-def weight(groups: Iterable[Group]) -> int:
+def weight(groups: Iterable[ScalarBlock]) -> int:
     return sum(group.steps.nbytes + group.values.nbytes for group in groups)
 
 
@@ -592,25 +592,25 @@ def plain(job: Job) -> Values:
     return {"entry": job.entry, "params": dict(job.params), "seed": job.seed, "device": job.device}
 
 
-def end_of(groups: Iterable[Group]) -> int:
+def end_of(groups: Iterable[ScalarBlock]) -> int:
     """The last step of all of them, -1 if there is none."""
     return max((int(group.steps[-1]) for group in groups if len(group.steps)), default=-1)
 
 
-def merged(groups: Iterable[Group]) -> list[Group]:
+def merged(groups: Iterable[ScalarBlock]) -> list[ScalarBlock]:
     """One group for each set of names, steps ascending."""
-    by_names: dict[tuple[str, ...], list[Group]] = {}
+    by_names: dict[tuple[str, ...], list[ScalarBlock]] = {}
     for group in groups:
         by_names.setdefault(group.names, []).append(group)
     return [
         parts[0]
         if len(parts) == 1
-        else Group(names, np.concatenate([p.steps for p in parts]), np.concatenate([p.values for p in parts]))
+        else ScalarBlock(names, np.concatenate([p.steps for p in parts]), np.concatenate([p.values for p in parts]))
         for names, parts in by_names.items()
     ]
 
 
-def packed_groups(groups: Iterable[Group]) -> tuple[dict[str, Any], Arrays]:
+def encode_blocks(groups: Iterable[ScalarBlock]) -> tuple[dict[str, Any], Arrays]:
     """Groups as the header and arrays of a message: "groups": [{"names", "n"}], steps0, values0, steps1, ..."""
     entries = []
     arrays: Arrays = {}
@@ -621,9 +621,9 @@ def packed_groups(groups: Iterable[Group]) -> tuple[dict[str, Any], Arrays]:
     return {"groups": entries}, arrays
 
 
-def groups_of(header: Mapping[str, Any], arrays: Arrays) -> list[Group]:
-    """The inverse of `packed_groups`."""
+def decode_blocks(header: Mapping[str, Any], arrays: Arrays) -> list[ScalarBlock]:
+    """The inverse of `encode_blocks`."""
     return [
-        Group(tuple(entry["names"]), arrays[f"steps{i}"], arrays[f"values{i}"])
+        ScalarBlock(tuple(entry["names"]), arrays[f"steps{i}"], arrays[f"values{i}"])
         for i, entry in enumerate(header["groups"])
     ]

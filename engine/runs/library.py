@@ -1,7 +1,7 @@
 """The folder of recorded runs, RUN.run each: found again after a restart, bounded in all, the oldest cleared first.
 
-Several servers may share one folder: a run that is being written belongs to its writer, and a file that anybody has
-open is not cleared away (engine/records.py says how they are locked).
+MultiChoice servers may share one folder: a run that is being written belongs to its writer, and a file that anybody has
+open is not cleared away (engine/records/record.py says how they are locked).
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from engine.records import Record, lock
+from engine.records.record import Record, lock
 
 IN_ALL = 2_000_000_000
 MAKING_S = 600.0  # a file that is older and not a run yet never becomes one
 NAME = re.compile(r"[\w-]{1,80}")
 
 
-class Shelf:
+class RunLibrary:
     """Recorded runs in `folder`, at most `most` bytes of them, but for those that are open."""
 
     def __init__(self, folder: Path, most: int = IN_ALL) -> None:

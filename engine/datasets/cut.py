@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from engine import native
-from engine.data.images import Part
+from engine.datasets.images import Part
+from engine.models.kernels import build as native
 
 
 def cut(part: Part, chosen: torch.Tensor, places: torch.Tensor, mirrored: torch.Tensor) -> torch.Tensor:

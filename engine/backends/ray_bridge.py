@@ -1,9 +1,10 @@
-"""python -m engine.bridge REQUEST SCRATCH: the process that holds on to Ray and to the workers on it.
+"""python -m engine.backends.ray_bridge REQUEST SCRATCH: the process that holds on to Ray and to the workers on it.
 
-To the server it is like a worker (engine/pipe.py). Behind it is one actor for each worker (engine/host.py), made again
-when it dies. Commands are handed over in order, each batch acknowledged before the next; events are asked for by a
-call that waits until there are some, so they come as they happen, also through Ray Client, which has no streams.
-A Ray that was started here ends here; of one that was joined, only our actors do.
+To the server it is like a worker (engine/worker/pipe.py). Behind it is one actor for each worker
+(engine/backends/ray_host.py), made again when it dies. Commands are handed over in order, each batch acknowledged
+before the next; events are asked for by a call that waits until there are some, so they come as they happen, also
+through Ray Client, which has no streams. A Ray that was started here ends here; of one that was joined, only our
+actors do.
 """
 
 from __future__ import annotations
@@ -25,14 +26,14 @@ from typing import Any
 import ray
 from ray.exceptions import GetTimeoutError, RayActorError
 
-from engine.backends.crew import Crew, Letters, Member, Outbox
+from engine.backends.pool import Letters, Outbox, WorkerHandle, WorkerPool
 from engine.backends.process import ROOT
 from engine.backends.ray import Request, fits, no_room, processors, settled
-from engine.host import Host
-from engine.pipe import Pipe
+from engine.backends.ray_host import Host
 from engine.types import Values
 from engine.wire import pack, unpack
-from engine.worker import CANNOT_START
+from engine.worker.pipe import Pipe
+from engine.worker.process import CANNOT_START
 
 STORE_BYTES = 100_000_000  # the object store of a Ray of our own: what waits in it is a batch of messages
 SPARE = 1  # processor more than the workers ask for: Ray then keeps a process ready, where an actor is soon back
@@ -77,7 +78,7 @@ def asks(gpus: float, cpus: float) -> Values:
     return {"num_gpus": gpus, "num_cpus": cpus, "max_concurrency": CALLS, "max_restarts": 0}
 
 
-class Seat(Member):
+class Seat(WorkerHandle):
     """A worker's place on Ray: the actor that has it, another when that one dies, and words as long as none can."""
 
     def __init__(
@@ -172,7 +173,7 @@ def last_line(error: BaseException) -> str:
 def main() -> None:
     request, scratch = Request(**json.loads(sys.argv[1])), Path(sys.argv[2])
     connected = threading.Event()
-    crew = Crew()
+    crew = WorkerPool()
     pipe = Pipe(lambda: crew.outbox.put(None) if connected.is_set() else os._exit(0))
 
     def lost(error: BaseException) -> None:
@@ -204,7 +205,7 @@ def main() -> None:
     shutil.rmtree(scratch, ignore_errors=True)  # the server may be gone, and cannot do it
 
 
-def obey(pipe: Pipe, crew: Crew) -> None:
+def obey(pipe: Pipe, crew: WorkerPool) -> None:
     """Hands each command to the seat that has the run."""
     while True:
         letter = pipe.inbox.get()

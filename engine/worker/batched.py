@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Protocol
 
-from engine.types import Arrays, Group, Scalars, Snapshot, Step, Values
+from engine.types import Arrays, Checkpoint, ScalarBlock, Scalars, Step, Values
 
 
-class Lane(Protocol):
+class BatchedRun(Protocol):
     """One learner's run. Unlike a generator it is told how far to go, and says what happened on the way in arrays.
 
     A lesson's `lane(job, state=None)` makes one. It draws random numbers from generators of its own, so that a lane is
@@ -18,7 +18,7 @@ class Lane(Protocol):
     step: int  # the last one taken; -1 before step 0
     total: int
 
-    def advance(self, count: int) -> list[Group]:
+    def advance(self, count: int) -> list[ScalarBlock]:
         """Goes `count` steps further, to `total` at most, and returns their scalars. Step 0 is the untrained model."""
 
     def change(self, values: Values) -> None:
@@ -27,11 +27,11 @@ class Lane(Protocol):
     def frame(self) -> Arrays:
         """The picture of the present step."""
 
-    def state(self) -> Snapshot:
+    def state(self) -> Checkpoint:
         """Everything that the next step depends on, copied."""
 
 
-def last(groups: list[Group]) -> Scalars:
+def last(groups: list[ScalarBlock]) -> Scalars:
     """The scalars of the last step that `groups` tell of."""
     step = max(group.steps[-1] for group in groups)
     found: Scalars = {}
@@ -41,7 +41,7 @@ def last(groups: list[Group]) -> Scalars:
     return found
 
 
-def one_by_one(lane: Lane) -> Generator[Step, Values | None, None]:
+def one_by_one(lane: BatchedRun) -> Generator[Step, Values | None, None]:
     """A lane as the generator that every lesson's `run` is."""
     while lane.step < lane.total:
         groups = lane.advance(1)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from engine.params import checked
-from engine.records import Record
+from engine.records.record import Record
 from engine.types import Problem
-from lessons import board, catalog, text
+from lessons import catalog, text
+from lessons.board import figures as board
 
 
 def judge(record: Record) -> None:
@@ -51,7 +52,7 @@ def judge(record: Record) -> None:
 
 
 def fits(figure: board.Figure, patch: board.Patch) -> bool:
-    """Whether the pictures of a patch have the shape that lessons/board.py gives its kind of figure."""
+    """Whether the pictures of a patch have the shape that lessons/board/figures.py gives its kind of figure."""
     if figure.kind == "map" and "tiles" in patch.data:
         tiles = np.asarray(patch.data["tiles"])
         return tiles.ndim == 4 and tiles.shape[-1] == 3 if figure.colours == "rgb" else tiles.ndim == 3

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 
-from engine.types import Snapshot
+from engine.types import Checkpoint
 
 PREFIX = "global."
 
@@ -46,12 +46,12 @@ def enter(world: World) -> None:
         torch.cuda.set_rng_state(of_cuda)
 
 
-def capture() -> Snapshot:
+def capture() -> Checkpoint:
     """The same as arrays: "global.torch", "global.numpy", "global.random" and, if there is one, "global.cuda"."""
     version, words, gauss = random.getstate()
     key = np.random.get_state(legacy=True)
     assert isinstance(key, tuple)
-    state: Snapshot = {
+    state: Checkpoint = {
         "global.torch": torch.get_rng_state().numpy(),
         "global.numpy": np.concatenate([np.asarray(key[1], np.float64), np.asarray(key[2:], np.float64)]),
         "global.random": np.array([version, *words, np.nan if gauss is None else gauss], np.float64),
@@ -61,7 +61,7 @@ def capture() -> Snapshot:
     return state
 
 
-def restore(state: Snapshot) -> None:
+def restore(state: Checkpoint) -> None:
     """Puts back what `capture` took; what `state` lacks is left as it is."""
     if "global.torch" in state:
         torch.set_rng_state(torch.from_numpy(state["global.torch"].copy()))

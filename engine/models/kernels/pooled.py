@@ -2,8 +2,8 @@
 
 Libraries make convolutions fast by working on many channels side by side; with 3, 6 or 16 most of a processor's lanes
 stay empty. And behind a max pool three of four gradients are zero, but a library that computes layer by layer
-multiplies them all. So where it has been compiled (engine/native.py), pooled.cpp does the three together: forward over
-rows of pixels, backward over the winners of each window alone, a quarter of the work.
+multiplies them all. So where it has been compiled (engine/models/kernels/build.py), pooled.cpp does the three
+together: forward over rows of pixels, backward over the winners of each window alone, a quarter of the work.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from engine import native
+from engine.models.kernels import build as native
 
 WIDEST = {3: 48, 5: 32}  # kernel: how many numbers, kernel * channels, a row of a patch may have
 

@@ -1,8 +1,9 @@
 """A small multilayer perceptron that takes many training steps at a call.
 
 A step of a network with ten weights is a microsecond of arithmetic; in torch it is some forty calls of five. Where it
-has been compiled (engine/native.py), perceptron.cpp takes the steps; otherwise torch does, one by one, and the numbers
-differ in their last digits only. Both walk through a perceptron alone, so what one computes never depends on another.
+has been compiled (engine/models/kernels/build.py), perceptron.cpp takes the steps; otherwise torch does, one by one,
+and the numbers differ in their last digits only. Both walk through a perceptron alone, so what one computes never
+depends on another.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engine import native
-from engine.nn.names import ACTIVATIONS, LOSSES, OPTIMISERS
-from engine.types import Snapshot
+from engine.models.kernels import build as native
+from engine.models.names import ACTIVATIONS, LOSSES, OPTIMISERS
+from engine.types import Checkpoint
 
 VELOCITY = frozenset({"momentum", "nesterov", "adam", "adamw"})
 SQUARES = frozenset({"adagrad", "rmsprop", "adam", "adamw"})
@@ -65,7 +66,7 @@ class Optimiser:
         self.first = torch.zeros(size) if self.rule in VELOCITY and len(self.first) != size else self.first
         self.second = torch.zeros(size) if self.rule in SQUARES and len(self.second) != size else self.second
 
-    def state(self) -> Snapshot:
+    def state(self) -> Checkpoint:
         """Copies of what the next step depends on, by torch.optim's names."""
         return {
             "optim.step": np.array(self.count, np.int64),
@@ -73,7 +74,7 @@ class Optimiser:
             "optim.second": self.second.numpy().copy(),
         }
 
-    def restore(self, state: Snapshot) -> None:
+    def restore(self, state: Checkpoint) -> None:
         """Back to a snapshot of the same rule."""
         self.count = int(state["optim.step"])
         self.first = torch.from_numpy(state["optim.first"].copy())

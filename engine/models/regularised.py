@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engine.nn.perceptron import FORWARD, Perceptron
+from engine.models.perceptron import FORWARD, Perceptron
 
 MOMENTUM, TINY = 0.1, 1e-5  # of torch.nn.BatchNorm1d: how fast its running mean and variance follow, and its eps
 
