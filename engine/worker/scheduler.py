@@ -28,6 +28,7 @@ import numpy as np
 import torch
 
 from engine import files
+from engine.hooks import Compute
 from engine.limits import Limits
 from engine.params import Params, checked
 from engine.records.record import encode_blocks, merged
@@ -166,12 +167,14 @@ class Loop:
             generators.restore(state)
             own = {key: value for key, value in state.items() if not key.startswith(generators.PREFIX)}
             code = importlib.import_module(module)
-            lesson = getattr(code, "lane" if name == "run" and hasattr(code, "lane") else name)(job, own or None)
+            compute = Compute(code)
+            batched = compute.batched(job, own or None) if name == "run" else None
+            lesson = batched or getattr(code, name)(job, own or None)
             now = time.monotonic()
             run = Active(run_id, job, message["learner"], kind, lesson, {**job.params, **message.get("live", {})})
             run.world = generators.leave()
-            if hasattr(code, "threads"):  # the same for equal jobs: sums in another order have other last digits
-                run.threads = code.threads(job) or self.threads
+            # the same for equal jobs: sums in another order have other last digits
+            run.threads = compute.threads(job) or self.threads
             run.changes = dict(message.get("live", {}))
             run.status = message.get("status", "running")
             run.rate_from = (now, 0)
@@ -251,7 +254,7 @@ class Loop:
             if run is not None and run.step is not None and not state:
                 self._enter_world(run)
                 state, step = run.step.state(), run.step.step
-            look = importlib.import_module(job.entry.partition(":")[0]).look
+            look = Compute(importlib.import_module(job.entry.partition(":")[0])).look
             self._leave_world()
             answer = look(job, state or None, message["name"], {**message["args"], **extra})
             self.emit(pack({**header, "step": step}, answer))

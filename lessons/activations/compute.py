@@ -166,7 +166,7 @@ class Classifiers:
         return kept | ({"live.lr": np.array(self.lr)} if self.lr != self.p.lr else {})
 
 
-lane = Classifiers
+batched = Classifiers
 
 
 def spread(losses: Floats) -> Scalars:

@@ -265,7 +265,7 @@ def apart(fits: Fits, curve: Floats, noise: Floats) -> Scalars:
     }
 
 
-lane = Ensemble
+batched = Ensemble
 
 
 def run(job: Job, state: Checkpoint | None = None) -> Generator[Step, Values | None, None]:

@@ -303,7 +303,7 @@ def dots(found: Data, kinds: int) -> Any:
     return np.stack([np.clip(255 * across, 0, 255), np.clip(255 * down, 0, 255), kind], 1).round().astype(np.uint8)
 
 
-lane = Playground
+batched = Playground
 
 
 def run(job: Job, state: Checkpoint | None = None) -> Generator[Step, Values | None, None]:

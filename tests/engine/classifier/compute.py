@@ -70,7 +70,7 @@ class Classifier:
         return kept | self.optimiser.state()
 
 
-lane = Classifier
+batched = Classifier
 
 
 def run(job: Job, state: Checkpoint | None = None) -> Generator[Step, Values | None, None]:
