@@ -32,7 +32,7 @@ def judge(record: Record) -> None:
         settings |= values
         checked(kind, settings)
     try:
-        figures = catalog.part(job.lesson, "figures")
+        figures = catalog.figures(job.lesson)
         drawn = figures.draw(params, text.read(job.lesson, "en"))
         history = [(step, record.scalars(step)) for step in (0, 1)]
         for step in record.frames:

@@ -105,7 +105,7 @@ hub = Hub(engine)
 async def play(path):
     hub.start()
     run = engine.bring(path.read_bytes(), judge)
-    figures = catalog.part(run.job.lesson, "figures")
+    figures = catalog.figures(run.job.lesson)
     drawn = figures.draw(catalog.params(run.job.lesson)(**run.job.params), text.read(run.job.lesson, "en"))
     history = run.record.history()
     for step in {0, run.step // 3, run.step // 2, run.step}:
@@ -287,7 +287,7 @@ def test_whatever_bytes_are_changed_the_file_is_refused_or_still_sound(
         return
     assert run.status in ("done", "stopped", "failed", "recorded")
     name = run.job.lesson
-    figures = catalog.part(name, "figures")
+    figures = catalog.figures(name)
     params = catalog.params(name)(**run.job.params)
     tick = run.record.frame(run.step)
     patches = figures.update(params, tick) if tick else []
