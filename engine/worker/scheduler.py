@@ -35,7 +35,7 @@ from engine.types import Arrays, Job, Problem, ScalarBlock, Step, Values
 from engine.wire import pack
 from engine.worker import devices
 from engine.worker import rng as generators
-from engine.worker.batched import BatchedRun, last
+from engine.worker.batched import BatchedRun, last_scalars
 
 SLICE_S = 0.020
 ROUND_S = 0.100  # in which every learner should have had a turn
@@ -166,7 +166,7 @@ class Loop:
             generators.restore(state)
             own = {key: value for key, value in state.items() if not key.startswith(generators.PREFIX)}
             code = importlib.import_module(module)
-            lesson = getattr(code, "lane" if name == "run" and hasattr(code, "lane") else name)(job, own or None)
+            lesson = getattr(code, "batched" if name == "run" and hasattr(code, "batched") else name)(job, own or None)
             now = time.monotonic()
             run = Active(run_id, job, message["learner"], kind, lesson, {**job.params, **message.get("live", {})})
             run.world = generators.leave()
@@ -383,10 +383,10 @@ class Loop:
             lane.change(run.changes)
             run.changes = {}
         began, made, before = time.monotonic(), time.time(), lane.step
-        run.groups += lane.advance(count)
+        run.groups += lane.step_many(count)
         run.made = run.made or made
         run.cost = (time.monotonic() - began) / max(1, lane.step - before)
-        return Step(lane.step, last(run.groups), lane.total, lane.frame, lane.state)
+        return Step(lane.step, last_scalars(run.groups), lane.total, lane.frame, lane.state)
 
     def _count(self, run: Active, now: float) -> int:
         """How many steps a lane is to take: as many as are due and fit into CALL_S, to the next marked one at most."""
