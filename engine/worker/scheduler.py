@@ -31,7 +31,7 @@ from engine import files
 from engine.checkpoint import LIVE, pack_live, unpack_live
 from engine.limits import Limits
 from engine.params import Params, checked
-from engine.records.record import encode_blocks, merged
+from engine.records.blocks import encode_blocks, merged
 from engine.types import Arrays, Job, Problem, ScalarBlock, Step, Values
 from engine.wire import pack
 from engine.worker import devices

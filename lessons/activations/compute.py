@@ -19,7 +19,7 @@ from engine.models import perceptron
 from engine.models.initial import initial
 from engine.models.perceptron import FORWARD, Optimiser, Perceptron
 from engine.params import checked
-from engine.records.record import merged
+from engine.records.blocks import merged
 from engine.types import Arrays, Checkpoint, Job, Problem, ScalarBlock, Scalars, Step, Values
 from engine.worker.batched import as_generator
 from lessons.activations.depth import SAMPLES, WIDTH

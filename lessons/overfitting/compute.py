@@ -16,7 +16,7 @@ import torch
 from engine.models.perceptron import Optimiser, Perceptron, Points
 from engine.models.regularised import Regularised
 from engine.params import checked
-from engine.records.record import merged
+from engine.records.blocks import merged
 from engine.types import Arrays, Checkpoint, Job, Problem, ScalarBlock, Scalars, Step, Values
 from engine.worker.batched import as_generator
 from lessons.overfitting.features import sweep
