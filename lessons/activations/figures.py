@@ -176,10 +176,7 @@ def by_step(figure: str, params: Params, words: Words, names: Names) -> Plot:
         for function in sorted(FUNCTIONS, key=lambda function: function in params.functions)
     ]
     across = marks.axis(labels["x"], range=[0, params.steps])
-    if share:
-        up = marks.axis(labels["y"], range=[-0.02, 1.02], percent=True)
-    else:
-        up = marks.axis(labels["y"], from_zero=True)
+    up = marks.share_axis(labels["y"]) if share else marks.axis(labels["y"], from_zero=True)
     legend = {"orientation": "v", "x": 1.02, "xanchor": "left", "y": 1, "yanchor": "top"}
     height = 300 if share else 420
     return marks.plot(figure, traces, across, up, hovermode="x unified", legend=legend, height=height, switch=not share)

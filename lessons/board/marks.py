@@ -317,6 +317,11 @@ def axis(
     return {"title": {"text": title}, **flags, **more}
 
 
+def share_axis(title: str) -> Axis:
+    """An axis for shares of a whole: from 0 to 100 %, with a little air."""
+    return axis(title, range=[-0.02, 1.02], percent=True)
+
+
 class Layout(TypedDict, total=False):
     """plotly's attributes of a layout, the further axes among them."""
 

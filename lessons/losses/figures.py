@@ -345,9 +345,6 @@ def by_step(
         )
         for loss in LOSSES[params.topic]
     ]
-    if share:
-        y = marks.axis(labels["y"], range=[-0.02, 1.02], percent=True)
-    else:
-        y = marks.axis(labels["y"], powers=True, log=log, from_zero=not log)
+    y = marks.share_axis(labels["y"]) if share else marks.axis(labels["y"], powers=True, log=log, from_zero=not log)
     x = marks.axis(labels["x"], range=[0, params.steps])
     return marks.plot(figure, traces, x, y, hovermode="x unified", height=height, switch=not share)
