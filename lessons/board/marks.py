@@ -162,13 +162,13 @@ def line(
     hover: str = "",
     **more: Unpack[Attributes],
 ) -> Trace:
-    """A line through points, with `dots` (see `dot`) on them if given; in three dimensions if there is a z.
+    """A line through points, with `dots` (see `dot`, {} for plotly's own) on them; three-dimensional if there is a z.
 
     `hover` is plotly's hovertemplate.
     """
     stroke = {"width": width, **given(color=color, dash=dash, shape=shape)}
     own: Trace = {"mode": "lines+markers" if dots is not None else "lines", "line": stroke}
-    if dots is not None:
+    if dots:
         own["marker"] = dict(dots)
     return scatter(name, (x, y, z), hover, own, more)
 
