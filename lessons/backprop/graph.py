@@ -8,6 +8,7 @@ from itertools import accumulate, pairwise
 
 import numpy as np
 
+from engine.types import Values
 from lessons.backprop.moment import Moment, columns_of, written
 from lessons.backprop.params import Params
 from lessons.backprop.tape import DIRECT, Tape, pretty

@@ -11,14 +11,14 @@ from engine.types import Array, Arrays, Tick, Values
 from lessons.board import marks
 from lessons.board.colors import TRAIN, VALIDATION
 from lessons.board.figures import Ask, Edge, Figure, Graph, Map, Node, Patch, Plot, Size, Strip
-from lessons.board.marks import Axis, Layout
+from lessons.board.marks import Axis, Layout, Trace
 from lessons.cifar10.architecture import SIZES, Shape, shown, table
 from lessons.cifar10.params import Params
 from lessons.contract import Query, unknown_query
 from lessons.text import Words
 
 TEST = "#7a7a7a"
-EMPTY = {"x": [], "y": []}  # what a curve shows before its run has begun
+EMPTY: Trace = {"x": [], "y": []}  # what a curve shows before its run has begun
 
 
 def draw(params: Params, words: Words) -> dict[str, Figure]:
