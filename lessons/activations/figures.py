@@ -14,7 +14,8 @@ from lessons.activations.params import FUNCTIONS, GRAIN, REACH, SHAPES, Params
 from lessons.board import marks
 from lessons.board.colors import CATEGORIES
 from lessons.board.figures import Choose, Figure, Map, Patch, Plot
-from lessons.board.marks import OnCurve, Trace, positive, rounded
+from lessons.board.handles import OnCurve
+from lessons.board.marks import Trace, positive, rounded
 from lessons.contract import Query, unknown_query
 from lessons.text import Words
 
