@@ -13,7 +13,7 @@ LINKS = {
     "backprop": {"activation": "tanh"},
     "activations": {"seeds": "3", "steps": "200"},
     "initialisation": {"depth": "12"},
-    "playground": {"hidden": "4-2", "features": "x1,x2,x1x2", "points": "spirals", "lr": "0.03"},
+    "playground": {"hidden": "5-3", "features": "x1,x2,x1x2", "points": "spirals", "lr": "0.03"},
     "overfitting": {"points": "30", "width": "32", "early": "1"},
     "cifar10": {"network": "fast", "optimiser": "adam", "lr": "0.001"},
     "attention": {"head": "2.3", "off": "1.1"},
