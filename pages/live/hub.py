@@ -30,8 +30,9 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from engine import wire
+from engine.messages import RUN_CONTROLS
 from engine.params import Params, checked
-from engine.records.record import decode_blocks, encode_blocks, merged
+from engine.records.blocks import decode_blocks, encode_blocks, merged, up_to
 from engine.runs.engine import Engine, Run
 from engine.types import ENDED, Arrays, Problem, ScalarBlock, Values
 from lessons import catalog
@@ -52,7 +53,6 @@ ASKS = 8  # questions of one browser under way at a time
 WATCHES = 64  # runs watched by one browser
 KEPT = 16 << 20  # bytes of encoded frames and answers kept for other viewers
 SETTINGS = 1000  # runs whose checked settings are kept
-COMMANDS = ("pause", "resume", "step", "stop", "set")
 RUN_ID = re.compile(r"[\w.@-]{1,80}")
 
 Kind: TypeAlias = Literal["run", "scalars", "frame", "rewind"]
@@ -105,16 +105,6 @@ def scalars(run: str, groups: list[ScalarBlock]) -> bytes:
     """Groups of scalars as one message."""
     header, arrays = encode_blocks(groups)
     return wire.pack({"type": "scalars", "run": run, **header}, arrays)
-
-
-def up_to(groups: list[ScalarBlock], last: int) -> list[ScalarBlock]:
-    """The groups without the steps after `last`."""
-    kept = []
-    for group in groups:
-        n = int(np.searchsorted(group.steps, last, side="right"))
-        if n:
-            kept.append(group if n == len(group.steps) else ScalarBlock(group.names, group.steps[:n], group.values[:n]))
-    return kept
 
 
 def both(problem: Problem | None) -> dict[str, str] | None:
@@ -463,7 +453,7 @@ class Socket:
 
     def tell(self, run: str, message: Values) -> None:
         command, changes = message.get("command"), message.get("changes") or {}
-        if command not in COMMANDS or not isinstance(changes, dict):
+        if command not in RUN_CONTROLS or not isinstance(changes, dict):
             raise MALFORMED
         if changes:
             job = self.hub.engine.get(run).job
