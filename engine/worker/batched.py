@@ -11,8 +11,8 @@ from engine.types import Arrays, Checkpoint, ScalarBlock, Scalars, Step, Values
 class BatchedRun(Protocol):
     """One learner's run. Unlike a generator it is told how far to go, and says what happened on the way in arrays.
 
-    A lesson's `lane(job, state=None)` makes one. It draws random numbers from generators of its own, so that a lane is
-    the same whoever runs beside it, and its loop holds no Python object for a step.
+    A lesson's `batched(job, state=None)` makes one (engine/hooks.py). It draws random numbers from generators of its
+    own, so that its numbers are the same whoever runs beside it, and its loop holds no Python object for a step.
     """
 
     step: int  # the last one taken; -1 before step 0

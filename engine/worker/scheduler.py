@@ -29,6 +29,7 @@ import torch
 
 from engine import files
 from engine.checkpoint import LIVE, pack_live, unpack_live
+from engine.hooks import Compute
 from engine.limits import Limits
 from engine.params import Params, checked
 from engine.records.blocks import encode_blocks, merged
@@ -168,18 +169,19 @@ class Loop:
             live = unpack_live(state)
             own = {key: value for key, value in state.items() if not key.startswith((generators.PREFIX, LIVE))}
             code = importlib.import_module(module)
-            if name == "run" and hasattr(code, "batched"):
-                lesson = code.batched(job, own or None)
-                lesson.change(live)
-            else:  # a generator cannot be told of a change before its first step
-                settings = {**job.params, **live}
-                lesson = getattr(code, name)(Job(job.entry, settings, job.seed, job.device), own or None)
+            compute = Compute(code)
+            batched = compute.batched(job, own or None) if name == "run" else None
+            if batched is not None:
+                batched.change(live)
+            # a generator cannot be told of a change before its first step: its job has the settings as they stand
+            changed = Job(job.entry, {**job.params, **live}, job.seed, job.device)
+            lesson = batched or getattr(code, name)(changed, own or None)
             now = time.monotonic()
             settings = {**job.params, **live, **message.get("live", {})}
             run = Active(run_id, job, message["learner"], kind, lesson, settings)
             run.world = generators.leave()
-            if hasattr(code, "threads"):  # the same for equal jobs: sums in another order have other last digits
-                run.threads = code.threads(job) or self.threads
+            # the same for equal jobs: sums in another order have other last digits
+            run.threads = compute.threads(job) or self.threads
             run.changes = dict(message.get("live", {}))
             run.status = message.get("status", "running")
             run.rate_from = (now, 0)
@@ -259,7 +261,7 @@ class Loop:
             if run is not None and run.step is not None and not state:
                 self._enter_world(run)
                 state, step = run.step.state(), run.step.step
-            look = importlib.import_module(job.entry.partition(":")[0]).look
+            look = Compute(importlib.import_module(job.entry.partition(":")[0])).look
             self._leave_world()
             answer = look(job, state or None, message["name"], {**message["args"], **extra})
             self.emit(pack({**header, "step": step}, answer))
