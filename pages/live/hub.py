@@ -775,7 +775,7 @@ def served(request: Request, found: Served | None) -> Response:
 
 
 async def asset(request: Request) -> Response:
-    return served(request, app_state().assets.get(request.path_params["name"]))
+    return served(request, app_state().assets.get(request.path_params["version"], request.path_params["path"]))
 
 
 async def spec(request: Request) -> Response:
@@ -811,7 +811,7 @@ async def record(request: Request) -> Response:
 
 ROUTES: list[BaseRoute] = [
     WebSocketRoute("/live", live),
-    Route("/live/assets/{name}", asset),
+    Route("/live/assets/{version}/{path:path}", asset),
     Route("/live/spec/{sha}.json", spec),
     Route("/live/frame/{run}/{step:int}", frame),
     Route("/live/record/{run}", record),

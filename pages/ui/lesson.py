@@ -29,9 +29,14 @@ export default function (component) {{
     const behavior = matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth";
     parentElement.closest('[data-testid="stMain"]')?.scrollTo({{ top: 0, behavior }});
   }}
+  for (const module of {modules}) {{  // all at once, not one round for each level of imports
+    const href = new URL(module, new URL("{folder}", location.origin)).href;
+    if (document.querySelector(`link[href="${{href}}"]`)) continue;
+    document.head.append(Object.assign(document.createElement("link"), {{ rel: "modulepreload", href }}));
+  }}
   let closed = false, close = null;
-  import(new URL("{js}", location.origin)).then((live) => {{
-    if (!closed) close = live.default(component);
+  import(new URL("{folder}index.js", location.origin)).then((board) => {{
+    if (!closed) close = board.default(component);
   }});
   return () => {{ closed = true; if (close) close(); }};
 }}
@@ -452,7 +457,7 @@ def draw_board(visit: state.LessonSession, words: text.Words) -> None:
             "status": status,
             "focus": visit.focus,
             "box": controls.box(visit, words),
-            "assets": {one: room.assets.url(one) for one in ("live.css", "plotly.min.js")},
+            "assets": {one: room.assets.url(one) for one in ("board.css", "plotly.min.js")},
         },
         on_run_change=functools.partial(moved, name),
         on_choose_change=functools.partial(chosen, name),
@@ -479,11 +484,11 @@ def lineage(room: AppState, run: Run, words: text.Words) -> str:
 
 
 def component(room: AppState) -> Any:
-    """The board as a Streamlit component. Inline code is sent with every rerun, so it only loads the hashed file."""
-    js = room.assets.url("live.js")
-    if room.board is None or room.board[0] != js:
-        mount = st.components.v2.component("torchroom_board", js=LOADER.format(js=js), isolate_styles=False)
-        room.board = (js, mount)
+    """The board as a Streamlit component. Inline code is sent with every rerun, so it only loads the modules."""
+    folder = room.assets.url("")
+    if room.board is None or room.board[0] != folder:
+        js = LOADER.format(folder=folder, modules=json.dumps(room.assets.modules()))
+        room.board = (folder, st.components.v2.component("torchroom_board", js=js, isolate_styles=False))
     return room.board[1]
 
 
