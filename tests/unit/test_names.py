@@ -1,4 +1,4 @@
-"""Names that say nothing, or something else than the field's word for it, do not come back (the glossary is in README)."""
+"""Names that say nothing, or not what the field calls a thing, do not come back (the glossary is in README)."""
 
 from __future__ import annotations
 
