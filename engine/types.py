@@ -32,6 +32,10 @@ class Problem(ValueError):
     def __reduce__(self) -> tuple[type[Problem], tuple[str, str]]:
         return (Problem, (self.en, self.zh))
 
+    def as_json(self) -> dict[str, str]:
+        """Both sentences; `Problem(**value)` is the inverse."""
+        return {"en": self.en, "zh": self.zh}
+
     def say(self, language: str) -> str:
         """The sentence in `language` ("en" or "zh")."""
         return self.zh if language == "zh" else self.en
@@ -54,6 +58,10 @@ class Job:
     def lesson(self) -> str:
         """The lesson's name: "lessons.cifar10.compute:run" is of "cifar10"."""
         return self.entry.split(":")[0].split(".")[-2]
+
+    def as_json(self) -> Values:
+        """Its fields; `Job(**value)` is the inverse."""
+        return {"entry": self.entry, "params": dict(self.params), "seed": self.seed, "device": self.device}
 
     def key(self) -> str:
         """A digest that equal jobs share, whatever the order of their settings."""

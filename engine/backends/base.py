@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol, TypeAlias
 
-from engine.records.record import plain
 from engine.types import Arrays, Checkpoint, Job, Values
 from engine.wire import pack
 
@@ -50,7 +49,7 @@ def start_message(
     run: str, job: Job, learner: str, state: Checkpoint | None, live: Values | None, status: str
 ) -> bytes:
     """The command that begins a run."""
-    header = {"op": "start", "run": run, "job": plain(job), "learner": learner, "live": live or {}, "status": status}
+    header = {"op": "start", "run": run, "job": job.as_json(), "learner": learner, "live": live or {}, "status": status}
     return pack(header, state)
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from engine.backends.base import Event
-from engine.records.record import Record, encode_blocks
+from engine.records.blocks import encode_blocks
+from engine.records.record import Record
 from engine.types import Arrays, Checkpoint, Job, Problem, Values
 from engine.wire import pack, unpack
 

@@ -27,6 +27,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from engine.records.blocks import decode_blocks, encode_blocks, last_step, merged, n_bytes, rows_after, up_to
 from engine.types import ENDED, Arrays, Checkpoint, Job, Problem, ScalarBlock, Scalars, Tick, Values
 from engine.wire import pack, unpack
 
@@ -201,8 +202,8 @@ class Record:
             self.total = int(header.get("total", self.total))
             groups = decode_blocks(header, arrays)
             self._groups.extend(groups)
-            self._last = max(self._last, end_of(groups))
-            self._weight += weight(groups)
+            self._last = max(self._last, last_step(groups))
+            self._weight += n_bytes(groups)
         elif kind in "FN":
             self._places[kind][int(header["step"])] = place
         elif kind == "C":
@@ -246,7 +247,7 @@ class Record:
             raise damaged(self.path, "a change is of a step that it does not have")
 
     def _opening(self) -> bytes:
-        return pack({"job": plain(self.job), "origin": self.origin})
+        return pack({"job": self.job.as_json(), "origin": self.origin})
 
     def _append(self, kind: str, body: bytes, squeeze: int = 1) -> tuple[int, int]:
         with self._lock:
@@ -343,8 +344,8 @@ class Record:
         with self._lock:
             self.total = total
             self._groups.extend(groups)
-            self._last = max(self._last, end_of(groups))
-            self._weight += weight(groups)
+            self._last = max(self._last, last_step(groups))
+            self._weight += n_bytes(groups)
             if len(self._groups) > 256:
                 self._groups = merged(self._groups)
             header, arrays = encode_blocks(groups)
@@ -408,14 +409,10 @@ class Record:
             self._append("R", pack({"step": step}))
 
     def _forget(self, step: int) -> None:
-        kept = []
-        for group in self._groups:
-            n = int(np.searchsorted(group.steps, step, side="right"))
-            if n:
-                kept.append(ScalarBlock(group.names, group.steps[:n], group.values[:n]))
+        kept = up_to(self._groups, step)
         self._groups = kept
-        self._last = end_of(kept)
-        self._weight = weight(kept)
+        self._last = last_step(kept)
+        self._weight = n_bytes(kept)
         for places in self._places.values():
             for late in [at for at in places if at > step]:
                 self._waste += places.pop(late)[1]
@@ -466,12 +463,7 @@ class Record:
         """All scalars of the steps after `after`, a group for each set of names."""
         with self._lock:
             self._groups = merged(self._groups)
-            found = []
-            for group in self._groups:
-                n = int(np.searchsorted(group.steps, after, side="right"))
-                if n < len(group.steps):
-                    found.append(ScalarBlock(group.names, group.steps[n:], group.values[n:]))
-            return found
+            return rows_after(self._groups, after)
 
     def history(self) -> list[tuple[int, Scalars]]:
         """(step, scalars) of every step, ascending: what `lessons.board.figures.fold` draws from."""
@@ -519,12 +511,7 @@ class Record:
         """A new record of `job` that shares this one's past: everything up to and including step `upto`."""
         other = Record.create(path, job or self.job, origin)
         with self._lock:
-            past = [
-                ScalarBlock(group.names, group.steps[:n], group.values[:n])
-                for group in self.groups()
-                if (n := int(np.searchsorted(group.steps, upto, side="right")))
-            ]
-            other.add_scalars(past, self.total)
+            other.add_scalars(up_to(self.groups(), upto), self.total)
             for kind in "FN":
                 for step in sorted(self._places[kind]):
                     if step <= upto:
@@ -574,10 +561,6 @@ def crowded(places: Mapping[int, Any]) -> int:
     return least
 
 
-def weight(groups: Iterable[ScalarBlock]) -> int:
-    return sum(group.steps.nbytes + group.values.nbytes for group in groups)
-
-
 def inflate(body: bytes, most: int = CHUNK_BYTES) -> bytes:
     """zlib, bounded: a small file must not become a large one in memory. Raises Problem, zlib.error."""
     engine = zlib.decompressobj()
@@ -585,45 +568,3 @@ def inflate(body: bytes, most: int = CHUNK_BYTES) -> bytes:
     if engine.unconsumed_tail:
         raise Problem("A chunk of the record unpacks to too much.", "记录中的一个数据块解压后过大。")
     return out
-
-
-def plain(job: Job) -> Values:
-    """A job as JSON."""
-    return {"entry": job.entry, "params": dict(job.params), "seed": job.seed, "device": job.device}
-
-
-def end_of(groups: Iterable[ScalarBlock]) -> int:
-    """The last step of all of them, -1 if there is none."""
-    return max((int(group.steps[-1]) for group in groups if len(group.steps)), default=-1)
-
-
-def merged(groups: Iterable[ScalarBlock]) -> list[ScalarBlock]:
-    """One group for each set of names, steps ascending."""
-    by_names: dict[tuple[str, ...], list[ScalarBlock]] = {}
-    for group in groups:
-        by_names.setdefault(group.names, []).append(group)
-    return [
-        parts[0]
-        if len(parts) == 1
-        else ScalarBlock(names, np.concatenate([p.steps for p in parts]), np.concatenate([p.values for p in parts]))
-        for names, parts in by_names.items()
-    ]
-
-
-def encode_blocks(groups: Iterable[ScalarBlock]) -> tuple[dict[str, Any], Arrays]:
-    """Groups as the header and arrays of a message: "groups": [{"names", "n"}], steps0, values0, steps1, ..."""
-    entries = []
-    arrays: Arrays = {}
-    for i, group in enumerate(groups):
-        entries.append({"names": group.names, "n": len(group.steps)})
-        arrays[f"steps{i}"] = group.steps
-        arrays[f"values{i}"] = group.values
-    return {"groups": entries}, arrays
-
-
-def decode_blocks(header: Mapping[str, Any], arrays: Arrays) -> list[ScalarBlock]:
-    """The inverse of `encode_blocks`."""
-    return [
-        ScalarBlock(tuple(entry["names"]), arrays[f"steps{i}"], arrays[f"values{i}"])
-        for i, entry in enumerate(header["groups"])
-    ]

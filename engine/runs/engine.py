@@ -24,7 +24,9 @@ from engine import files
 from engine.backends.base import Backend
 from engine.datasets.picture import decode
 from engine.limits import DAY_S, Limits
-from engine.records.record import EXPORT_BYTES, Record, decode_blocks, plain
+from engine.messages import RUN_CONTROLS
+from engine.records.blocks import decode_blocks
+from engine.records.record import EXPORT_BYTES, Record
 from engine.runs.library import IN_ALL, RunLibrary
 from engine.runs.uploads import Blobs
 from engine.types import ENDED, Arrays, Checkpoint, Job, Problem, Values
@@ -313,7 +315,7 @@ class Engine:
         That is another run, a private copy, when others watch this one too.
         """
         values = dict(values or {})
-        if command not in ("pause", "resume", "step", "stop", "set"):
+        if command not in RUN_CONTROLS:
             raise Problem(f"{command!r:.40} is not a command.", f"{command!r:.40} 不是可用的指令。")
         with self._lock:
             run = self.get(run_id)
@@ -404,7 +406,7 @@ class Engine:
                         arrays |= {f"state.{key}": array for key, array in state.items()}
                 number = next(self._numbers)
                 self._asks[number] = (run.id, answer)
-                message = {"id": number, "name": name, "args": rest, "step": at, "job": plain(run.job)}
+                message = {"id": number, "name": name, "args": rest, "step": at, "job": run.job.as_json()}
                 self.backend.tell(run.id, "ask", message, {**arrays, **self._files(run.job)})
         except Problem as problem:
             answer.set_exception(problem)

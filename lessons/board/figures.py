@@ -55,7 +55,7 @@ class Choose:
     """A click (or the release of a drag) sets settings: {"start_x": "x"} puts the event's x into start_x.
 
     A setting of several names takes or loses the one that was clicked on. Settings that only change the view do not
-    start a run. A lesson's figures may have `chosen(params, picked) -> settings`, which makes settings of what a
+    start a run. A lesson's figures may have `on_choose` (lessons/contract.py), which makes settings of what a
     gesture gave, where that is more than a value: a stroke of points, a weight.
     """
 

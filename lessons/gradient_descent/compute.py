@@ -35,7 +35,7 @@ VELOCITY = {"momentum": "momentum_buffer", "nesterov": "momentum_buffer", "adam"
 SQUARES = {"adagrad": "sum", "rmsprop": "square_avg", "adam": "exp_avg_sq", "adamw": "exp_avg_sq"}
 
 
-lane = Race
+batched = Race
 
 
 def run(job: Job, state: Checkpoint | None = None) -> Generator[Step, Values | None, None]:

@@ -118,7 +118,7 @@ class Race:
         decays = [self.now["weight_decay"] if name == "adamw" else 0.0 for name in names]
         self.shrink = 1 - self.lr * np.array(decays)[:, None]
 
-    def advance(self, count: int) -> list[ScalarBlock]:
+    def step_many(self, count: int) -> list[ScalarBlock]:
         groups = []
         if self.step < 0:
             self.step, count = 0, count - 1

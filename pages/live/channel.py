@@ -12,9 +12,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
-from engine.records.record import merged
+from engine.records.blocks import merged, up_to
 from engine.runs.engine import Run
 from engine.types import ScalarBlock
 from pages.live.protocol import Bilingual, RewindMessage, RunMessage, pack_scalars
@@ -277,9 +275,3 @@ class Channel:
                 return None
             self._packed_history = (*key, pack_scalars(self.run.id, blocks))
         return self._packed_history[3]
-
-
-def up_to(blocks: list[ScalarBlock], last: int) -> list[ScalarBlock]:
-    """The rows with step <= last; a block left without rows is dropped."""
-    ends = [(block, int(np.searchsorted(block.steps, last, side="right"))) for block in blocks]
-    return [ScalarBlock(block.names, block.steps[:n], block.values[:n]) for block, n in ends if n]

@@ -49,7 +49,7 @@ class Frames:
             return None
         message = self._frames.get((run.id, tick.step))
         if message is None:
-            figures = catalog.part(run.job.lesson, "figures")
+            figures = catalog.figures(run.job.lesson)
             patches, arrays = encode_patches(figures.update(self.settings(run, tick.step), tick))
             message = FrameMessage(run.id, tick.step, tick.made, patches).pack(arrays)
             self._frames.put((run.id, tick.step), message)
@@ -90,7 +90,7 @@ class Frames:
         run = self._engine.get(run_id)
         at, arrays = await asyncio.wrap_future(self._engine.ask(run_id, step, name, args))
         at = run.step if at is None else at
-        figures = catalog.part(run.job.lesson, "figures")
+        figures = catalog.figures(run.job.lesson)
         patches, patch_arrays = encode_patches(figures.answer(self.settings(run, at), name, args, arrays))
         return at, patches, patch_arrays
 

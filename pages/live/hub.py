@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, cast
 
-from engine.records.record import decode_blocks
+from engine.records.blocks import decode_blocks
 from engine.runs.engine import Engine, Run
 from engine.types import Arrays, Problem, ScalarBlock, Values
 from pages.live.channel import Channel

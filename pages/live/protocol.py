@@ -16,11 +16,11 @@ import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 
 from engine import wire
-from engine.records.record import encode_blocks
+from engine.messages import RunControl
+from engine.records.blocks import encode_blocks
 from engine.types import Arrays, Problem, ScalarBlock, Values
 from lessons.board.figures import Patch
 
-RunControl: TypeAlias = Literal["pause", "resume", "step", "stop", "set"]
 # As in engine/types.py: STATUSES.
 RunStatus: TypeAlias = Literal["queued", "running", "paused", "done", "stopped", "failed", "recorded"]
 

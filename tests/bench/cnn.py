@@ -39,7 +39,7 @@ from websockets.exceptions import ConnectionClosed
 
 from engine.datasets import cifar10
 from engine.params import checked
-from engine.records.record import decode_blocks
+from engine.records.blocks import decode_blocks
 from engine.types import Values
 from engine.wire import unpack
 from lessons.cifar10.architecture import ARCHITECTURES, SIZES, Layer, Shape, flat, out

@@ -268,7 +268,7 @@ def test_many_steps_at_a_call_are_the_same_bits_as_one_by_one(optimiser: str) ->
     lane = Classifiers(asked)
     found: dict[int, Scalars] = {}
     for count in (1, 7, 13, 25, 100):
-        for group in lane.advance(count):
+        for group in lane.step_many(count):
             for step, row in zip(group.steps.tolist(), group.values.tolist(), strict=True):
                 found[step] = dict(zip(group.names, row, strict=True))
         lane.change({"lr": lane.lr})

@@ -27,7 +27,7 @@ from tests.lessons.test_gradient_descent import RATES, STARTS, TYPED, job
 def told(lane: Race, *counts: int) -> dict[int, Scalars]:
     found: dict[int, Scalars] = {}
     for count in counts:
-        for group in lane.advance(count):
+        for group in lane.step_many(count):
             for step, row in zip(group.steps.tolist(), group.values.tolist(), strict=True):
                 assert step not in found
                 found[step] = dict(zip(group.names, row, strict=True))
@@ -101,9 +101,9 @@ def test_any_number_of_steps_at_a_call_and_a_snapshot_anywhere_are_the_same_bits
     whole = told(Race(asked), 101)
     assert repr(told(Race(asked), 1, 2, 3, 40, 200)) == repr(whole)  # as words: not a number is not itself
     lane = Race(asked)
-    lane.advance(31)
+    lane.step_many(31)
     lane.change({"lr": 0.01, "noise": 0.1})
-    lane.advance(10)
+    lane.step_many(10)
     state = {name: array.copy() for name, array in lane.state().items()}
     cloud = lane.frame()
     rest = told(lane, 100)
@@ -208,7 +208,7 @@ def test_without_noise_all_seeds_are_one_and_a_remark_says_so() -> None:
 def test_a_fork_into_many_seeds_starts_from_where_the_first_is() -> None:
     values: dict[str, Any] = {"surface": "bowl", "noise": 0.5, "steps": 60, "optimisers": ("sgd", "adam")}
     one = Race(job(**values))
-    one.advance(31)
+    one.step_many(31)
     many = Race(job(**values, seeds=5), one.state())
     after, alone = told(many, 1)[31], told(one, 1)[31]
     assert after["seed.sgd.0"] == alone["above.sgd"]
@@ -225,10 +225,10 @@ def test_a_fork_into_many_seeds_starts_from_where_the_first_is() -> None:
 def settled(racers: tuple[str, ...], skip: int, **values: Any) -> Any:
     """The variance of x and of y of each racer, (racers, 2), over 64 seeds and every tenth step after `skip`."""
     lane = Race(job(optimisers=racers, seeds=64, steps=1000, **values))
-    lane.advance(skip)
+    lane.step_many(skip)
     clouds = []
     while lane.step < lane.total:
-        lane.advance(10)
+        lane.step_many(10)
         clouds.append(lane.frame()["cloud"].astype(float))
     return np.var(np.stack(clouds), axis=(0, 2))
 
