@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import logging
-import sys
 import threading
 from dataclasses import dataclass, field
-from types import ModuleType
-from typing import Any
 
 import streamlit as st
 
 from engine.types import Problem
+from pages.live.app_state import app_state
 from pages.ui import state
 from pages.ui.words import as_text, say
 
 LOG = logging.getLogger("torchroom.data")
-KEEP = sys.modules.setdefault("torchroom_data", ModuleType("torchroom_data"))  # outlives a reload of this file
 
 
 @dataclass
@@ -58,11 +55,9 @@ class Fetch:
 
 
 def fetch() -> Fetch:
-    found: Any = getattr(KEEP, "fetch", None)
-    if found is None:
-        found = KEEP.fetch = Fetch()  # type: ignore[attr-defined]
-    one: Fetch = found
-    return one
+    """The one download of this server."""
+    found: Fetch = app_state().shared.setdefault("CIFAR-10", Fetch())
+    return found
 
 
 def offer(language: str) -> None:

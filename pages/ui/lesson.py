@@ -116,13 +116,13 @@ def submit(name: str) -> None:
         again = again and not (visit.lent and room.engine.going(job))  # of a class that came by one link, one begins it
     except Problem:
         again = False
-    before = visit.run or room.first(name)
+    before = visit.run or room.demo(name)
     try:
         visit.run = room.engine.submit(job, state.learner(), again=again).id
     except Problem as problem:
         visit.problems = [problem]
         return
-    room.hub.turn(state.learner(), before, visit.run)
+    room.hub.switch_run(state.learner(), before, visit.run)
     shown(visit, visit.run)
 
 
@@ -190,7 +190,7 @@ def forked(name: str) -> None:
     try:
         if room.engine.get(source).job.lesson == name:
             run = room.engine.fork(source, step, catalog.job(name, visit.params), state.learner()).id
-            room.hub.turn(state.learner(), source, run)
+            room.hub.switch_run(state.learner(), source, run)
             shown(visit, run)
     except Problem as problem:
         visit.problems = [problem]
@@ -281,7 +281,7 @@ def carry(visit: state.LessonSession) -> bool:
     except Problem as problem:
         visit.problems = [problem]
         return True
-    room.hub.turn(state.learner(), before, fork.id)
+    room.hub.switch_run(state.learner(), before, fork.id)
     shown(visit, fork.id)
     return True
 
@@ -425,7 +425,7 @@ def draw_board(visit: state.LessonSession, words: text.Words) -> None:
             visit.run, visit.applied, visit.gone = None, None, True
     recorded = run is None
     if run is None:
-        first = room.first(name)
+        first = room.demo(name)
         run = room.engine.get(first) if first else None
     values = visit.job_values() if run is None else run.params
     status = ""
@@ -480,22 +480,18 @@ def lineage(room: AppState, run: Run, words: text.Words) -> str:
 def component(room: AppState) -> Any:
     """The board as a Streamlit component. Inline code is sent with every rerun, so it only loads the modules."""
     folder = room.assets.url("")
-    if room.board is None or room.board[0] != folder:
+    known, mount = room.shared.get("board", (None, None))
+    if known != folder:
         js = LOADER.format(folder=folder, modules=json.dumps(room.assets.modules()))
-        room.board = (folder, st.components.v2.component("torchroom_board", js=js, isolate_styles=False))
-    return room.board[1]
+        mount = st.components.v2.component("torchroom_board", js=js, isolate_styles=False)
+        room.shared["board"] = (folder, mount)
+    return mount
 
 
 def board_spec(room: AppState, name: str, language: str, values: Values) -> str:
     """Where the browser finds the board's figures as drawn for `values`."""
     key = (name, language, json.dumps(values, sort_keys=True), text.changed(name, language))
-    url = room.drawn.get(key)
-    if url is None or not room.specs.has(url):
-        url = room.specs.put(make_spec(name, language, catalog.params(name)(**values)))
-        room.drawn[key] = url
-        while len(room.drawn) > 1024:
-            room.drawn.pop(next(iter(room.drawn)))
-    return url
+    return room.specs.url(key, lambda: make_spec(name, language, catalog.params(name)(**values)))
 
 
 def make_spec(name: str, language: str, params: Params) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from pathlib import Path
 
@@ -14,14 +13,13 @@ from pages.ui import data
 from tests.conftest import wait_until
 from tests.pages.conftest import page
 
-pytestmark = pytest.mark.usefixtures("room", "nothing_here")
+pytestmark = pytest.mark.usefixtures("app_state", "nothing_here")
 
 
 @pytest.fixture
 def nothing_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("TORCHROOM_CIFAR10", raising=False)
     monkeypatch.setenv("TORCHROOM_DATA", str(tmp_path / "data"))
-    monkeypatch.setattr(sys.modules["torchroom_data"], "fetch", data.Fetch(), raising=False)
 
 
 def test_what_is_missing_is_said_and_offered() -> None:
