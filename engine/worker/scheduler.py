@@ -126,7 +126,7 @@ class Loop:
         self.enter = enter
         self.threads = torch.get_num_threads()  # of a run that asks for all; the others take one
         self.runs: dict[str, Active] = {}
-        self.limits = Limits.here()
+        self.limits = Limits.from_environment()
         self._turns: dict[str, FairShare] = {}  # by learner
         self._clock = 0.0  # what whoever came last had had then
         self._world = ""  # the run whose global generators are in place

@@ -30,10 +30,11 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from engine import wire
-from engine.messages import RUN_CONTROLS
+from engine.messages import RUN_CONTROLS, RunFrame, RunScalars
 from engine.params import Params, checked
-from engine.records.blocks import decode_blocks, encode_blocks, merged, up_to
+from engine.records.blocks import encode_blocks, merged, up_to
 from engine.runs.engine import Engine, Run
+from engine.runs.listeners import RunEvent, RunRewound
 from engine.types import ENDED, Arrays, Problem, ScalarBlock, Values
 from lessons import catalog
 from lessons.board.figures import Patch
@@ -218,7 +219,7 @@ class Channel:
         """What the record has beyond the ring: the past of a copy comes all at once and without events."""
         last = self.run.record.last
         if last > self.step:
-            groups = up_to(self.run.record.groups(self.step), last)
+            groups = up_to(self.run.record.blocks(self.step), last)
             self.step = last
             if groups:
                 self.add("scalars", last, scalars(self.run.id, groups))
@@ -285,7 +286,7 @@ class Channel:
             return None
         key = (first, self.step, self.rewinds[-1][0] if self.rewinds else 0)
         if self.past is None or self.past[:3] != key:
-            groups = up_to(self.run.record.groups(first), self.step)
+            groups = up_to(self.run.record.blocks(first), self.step)
             if not groups:
                 return None
             self.past = (*key, scalars(self.run.id, groups))
@@ -549,12 +550,13 @@ class Hub:
 
     # from the engine's thread
 
-    def heard(self, run: str, event: Values, arrays: Arrays, message: bytes) -> None:
+    def heard(self, event: RunEvent, message: bytes) -> None:
         """An event of the engine, on the engine's threads; runs that nobody watches cost one look."""
-        if run in self.channels:
-            groups = decode_blocks(event, arrays) if event["type"] == "scalars" else []
+        if event.run in self.channels:
+            groups = list(event.blocks) if isinstance(event, RunScalars) else []
+            step = event.step if isinstance(event, RunFrame | RunRewound) else -1
             try:
-                self.loop.call_soon_threadsafe(self._heed, run, event["type"], event.get("step", -1), groups, message)
+                self.loop.call_soon_threadsafe(self._heed, event.run, event.kind, step, groups, message)
             except RuntimeError:  # the loop is closed: the server is going down
                 return
 

@@ -170,7 +170,7 @@ def take_up(visit: state.LessonSession) -> None:
         if app_state().engine.has(asked):  # it is there, but not to be had: why is worth saying
             visit.problems = [*visit.problems, problem]
         return
-    if run.job.lesson != visit.lesson or run.shipped:
+    if run.job.lesson != visit.lesson or run.is_demo:
         visit.gone = True
         return
     visit.run, visit.applied, visit.gone, visit.lent = run.id, dict(run.params), False, True
@@ -272,7 +272,7 @@ def carry(visit: state.LessonSession) -> bool:
         return False
     try:
         run = room.engine.get(before)
-        if run.shipped or not run.marks or run.step >= job.params.get("steps", run.total):
+        if run.is_demo or not run.marks or run.step >= job.params.get("steps", run.total):
             return False
         fork = room.engine.fork(before, None, job, state.learner())
     except Problem as problem:

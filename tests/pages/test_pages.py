@@ -362,7 +362,7 @@ def test_the_engine_room_lists_runs_and_stops_ones_own(room: AppState) -> None:
 def test_a_run_that_is_gone_is_said_and_the_recording_is_back(room: AppState) -> None:
     app = page(NAMES[0])
     app.button(key=f"run.{NAMES[0]}").click().run()
-    room.engine._runs.pop(mine(room).id).record.remove()
+    room.engine._registry.pop(mine(room).id).record.remove()
     app.run()
     assert not app.exception
     assert board(app)["run"] == f"first-{NAMES[0]}"

@@ -66,7 +66,7 @@ def test_what_a_fork_changed_is_said_in_the_pages_words(room: AppState) -> None:
 
     run = room.engine.get(ran(room, page(NAME)))
     other = catalog.job(NAME, catalog.params(NAME).model_validate({"lr": 0.02}))
-    record = run.record.copy(room.engine.library.place("gradient_descent-fork"), 5, other, (run.id, 5))
+    record = run.record.copy(room.engine.library.path("gradient_descent-fork"), 5, other, (run.id, 5))
     record.end("stopped")
     record.close()
     fork = room.engine.get("gradient_descent-fork")
