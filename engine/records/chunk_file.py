@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
-from engine.records.format import MAGIC, Place, decode_body, encode_chunk, lock, read_exactly, write_all
+from engine.records.format import MAGIC, Extent, decode_body, encode_chunk, lock, read_exactly, write_all
 from engine.records.index import ChunkIndex
 from engine.wire import pack
 
@@ -44,13 +44,13 @@ class ChunkFile:
         """Bytes of the file."""
         return self._open_file().seek(0, os.SEEK_END)
 
-    def append(self, kind: str, body: bytes, level: int = 1) -> Place:
+    def append(self, kind: str, body: bytes, level: int = 1) -> Extent:
         """Writes a chunk, compressed with that `level` of zlib."""
         file = self._open_file()
         chunk = encode_chunk(kind, body, level)
         offset = file.seek(0, os.SEEK_END)
         write_all(file, chunk)
-        return Place(offset, len(chunk))
+        return Extent(offset, len(chunk))
 
     def put(self, kind: str, step: int, body: bytes, level: int) -> None:
         """Writes the frame or snapshot of a step, in place of an earlier one of that step."""
@@ -63,9 +63,9 @@ class ChunkFile:
     def read(self, kind: str, step: int) -> bytes:
         """The whole chunk of a frame or snapshot."""
         file = self._open_file()
-        place = self.index[kind][step]
-        file.seek(place.offset)
-        return read_exactly(file, place.length)
+        extent = self.index[kind][step]
+        file.seek(extent.offset)
+        return read_exactly(file, extent.length)
 
     def read_body(self, kind: str, step: int) -> bytes:
         """The message of a frame or snapshot."""
@@ -81,7 +81,7 @@ class ChunkFile:
             write_all(file, MAGIC)
             for kind, step, chunk in chunks:
                 if kind in index:
-                    index[kind].put(step, Place(file.tell(), len(chunk)))
+                    index[kind].put(step, Extent(file.tell(), len(chunk)))
                 write_all(file, chunk)
             path.replace(self.path)
         except BaseException:

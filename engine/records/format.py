@@ -32,7 +32,7 @@ HEAD = struct.Struct("<cBHIQ")
 MAX_CHUNK_BYTES = 512_000_000
 
 
-class Place(NamedTuple):
+class Extent(NamedTuple):
     """Where a chunk is in a file: the offset of its head, and the bytes of head and body."""
 
     offset: int
@@ -45,7 +45,7 @@ class Chunk(NamedTuple):
     kind: str
     header: dict[str, Any]
     arrays: Arrays
-    place: Place
+    extent: Extent
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def read_chunks(path: Path, file: BinaryIO, bounds: Bounds | None = None) -> Ite
                 if count > bounds.chunks or int.from_bytes(body[:4], "little") > bounds.header_bytes:
                     raise damaged(path, "it is made of more parts than a run has")
             header, arrays = unpack(body)
-        yield Chunk(kind.decode("latin-1"), header, arrays, Place(offset, HEAD.size + length))
+        yield Chunk(kind.decode("latin-1"), header, arrays, Extent(offset, HEAD.size + length))
         offset += HEAD.size + length
 
 

@@ -5,47 +5,47 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
 
-from engine.records.format import Place
+from engine.records.format import Extent
 
 
 class ChunkIndex:
     """Places of chunks by step. What is removed counts as waste: bytes of the file that nothing points to any more."""
 
     def __init__(self) -> None:
-        self._places: dict[int, Place] = {}
+        self._extents: dict[int, Extent] = {}
         self.waste = 0
 
     def __contains__(self, step: int) -> bool:
-        return step in self._places
+        return step in self._extents
 
-    def __getitem__(self, step: int) -> Place:
-        return self._places[step]
+    def __getitem__(self, step: int) -> Extent:
+        return self._extents[step]
 
     @property
     def steps(self) -> list[int]:
         """The steps there are, ascending."""
-        return sorted(self._places)
+        return sorted(self._extents)
 
     @property
     def n_bytes(self) -> int:
         """Bytes of all chunks."""
-        return sum(place.length for place in self._places.values())
+        return sum(extent.length for extent in self._extents.values())
 
-    def put(self, step: int, place: Place) -> None:
+    def put(self, step: int, extent: Extent) -> None:
         """Adds a chunk, in place of an earlier one of the same step."""
         self.remove([step])
-        self._places[step] = place
+        self._extents[step] = extent
 
     def remove(self, steps: Iterable[int]) -> None:
         """Gives up the chunks of those steps, as far as they are there."""
         for step in steps:
-            place = self._places.pop(step, None)
-            if place:
-                self.waste += place.length
+            extent = self._extents.pop(step, None)
+            if extent:
+                self.waste += extent.length
 
     def remove_after(self, last: int) -> None:
         """Gives up what is of later steps than `last`."""
-        self.remove([step for step in self._places if step > last])
+        self.remove([step for step in self._extents if step > last])
 
     def at_or_before(self, step: int) -> int | None:
         """The last step there is that is not after `step`."""
@@ -60,9 +60,9 @@ class ChunkIndex:
         """
         removed = []
         size = self.n_bytes
-        while len(self._places) > 2 and (len(self._places) > max_count or size > max_bytes(len(self._places))):
-            step = most_crowded(self._places)
-            size -= self._places[step].length
+        while len(self._extents) > 2 and (len(self._extents) > max_count or size > max_bytes(len(self._extents))):
+            step = most_crowded(self._extents)
+            size -= self._extents[step].length
             self.remove([step])
             removed.append(step)
         return removed

@@ -98,7 +98,7 @@ class Record:
         record: Record | None = None
         end = 0
         for chunk in read_chunks(path, file, bounds):
-            with refuse_unreadable(path, chunk.place.offset):
+            with refuse_unreadable(path, chunk.extent.offset):
                 if record is not None:
                     record._apply(chunk)
                 elif chunk.kind == "J":
@@ -107,7 +107,7 @@ class Record:
                     record = cls(chunks, job, (str(origin[0]), int(origin[1])) if origin else None)
                 else:
                     raise damaged(path, "it does not name its job first")
-            end = sum(chunk.place)
+            end = sum(chunk.extent)
         if record is None:
             raise damaged(path, "it is empty")
         record.parsed_bytes = end
@@ -120,7 +120,7 @@ class Record:
                 self.total = int(header.get("total", self.total))
                 self._extend(decode_blocks(header, chunk.arrays))
             case "F" | "N":
-                self._chunks.index[chunk.kind].put(int(header["step"]), chunk.place)
+                self._chunks.index[chunk.kind].put(int(header["step"]), chunk.extent)
             case "C":
                 self.changes.append((int(header["step"]), dict(header["values"])))
             case "D":
@@ -265,7 +265,7 @@ class Record:
             return rows_after(self._blocks, after)
 
     def history(self) -> list[tuple[int, Scalars]]:
-        """(step, scalars) of every step, ascending: what `lessons.board.figures.fold` draws from."""
+        """(step, scalars) of every step, ascending: what `lessons.board.fold.fold` draws from."""
         rows = [
             (int(step), dict(zip(block.names, map(float, values), strict=True)))
             for block in self.blocks()

@@ -11,14 +11,14 @@ from engine.types import Arrays, Checkpoint, ScalarBlock, Scalars, Step, Values
 class BatchedRun(Protocol):
     """One learner's run. Unlike a generator it is told how far to go, and says what happened on the way in arrays.
 
-    A lesson's `lane(job, state=None)` makes one. It draws random numbers from generators of its own, so that a lane is
-    the same whoever runs beside it, and its loop holds no Python object for a step.
+    A lesson's `batched(job, state=None)` makes one (engine/hooks.py). It draws random numbers from generators of its
+    own, so that its numbers are the same whoever runs beside it, and its loop holds no Python object for a step.
     """
 
     step: int  # the last one taken; -1 before step 0
     total: int
 
-    def advance(self, count: int) -> list[ScalarBlock]:
+    def step_many(self, count: int) -> list[ScalarBlock]:
         """Goes `count` steps further, to `total` at most, and returns their scalars. Step 0 is the untrained model."""
 
     def change(self, values: Values) -> None:
@@ -31,7 +31,7 @@ class BatchedRun(Protocol):
         """Everything that the next step depends on, copied."""
 
 
-def last(groups: list[ScalarBlock]) -> Scalars:
+def last_scalars(groups: list[ScalarBlock]) -> Scalars:
     """The scalars of the last step that `groups` tell of."""
     step = max(group.steps[-1] for group in groups)
     found: Scalars = {}
@@ -41,10 +41,10 @@ def last(groups: list[ScalarBlock]) -> Scalars:
     return found
 
 
-def one_by_one(lane: BatchedRun) -> Generator[Step, Values | None, None]:
+def as_generator(lane: BatchedRun) -> Generator[Step, Values | None, None]:
     """A lane as the generator that every lesson's `run` is."""
     while lane.step < lane.total:
-        groups = lane.advance(1)
-        changes = yield Step(lane.step, last(groups), lane.total, lane.frame, lane.state)
+        groups = lane.step_many(1)
+        changes = yield Step(lane.step, last_scalars(groups), lane.total, lane.frame, lane.state)
         if changes:
             lane.change(changes)

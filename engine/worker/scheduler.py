@@ -28,6 +28,8 @@ import numpy as np
 import torch
 
 from engine import files
+from engine.checkpoint import LIVE, pack_live, unpack_live
+from engine.hooks import Compute
 from engine.limits import Limits
 from engine.params import Params, checked
 from engine.records.blocks import encode_blocks, merged
@@ -35,7 +37,7 @@ from engine.types import Arrays, Job, Problem, ScalarBlock, Step, Values
 from engine.wire import pack
 from engine.worker import devices
 from engine.worker import rng as generators
-from engine.worker.batched import BatchedRun, last
+from engine.worker.batched import BatchedRun, last_scalars
 
 SLICE_S = 0.020
 ROUND_S = 0.100  # in which every learner should have had a turn
@@ -164,14 +166,22 @@ class Loop:
             self._leave_world()
             generators.seed(job.seed)
             generators.restore(state)
-            own = {key: value for key, value in state.items() if not key.startswith(generators.PREFIX)}
+            live = unpack_live(state)
+            own = {key: value for key, value in state.items() if not key.startswith((generators.PREFIX, LIVE))}
             code = importlib.import_module(module)
-            lesson = getattr(code, "lane" if name == "run" and hasattr(code, "lane") else name)(job, own or None)
+            compute = Compute(code)
+            batched = compute.batched(job, own or None) if name == "run" else None
+            if batched is not None:
+                batched.change(live)
+            # a generator cannot be told of a change before its first step: its job has the settings as they stand
+            changed = Job(job.entry, {**job.params, **live}, job.seed, job.device)
+            lesson = batched or getattr(code, name)(changed, own or None)
             now = time.monotonic()
-            run = Active(run_id, job, message["learner"], kind, lesson, {**job.params, **message.get("live", {})})
+            settings = {**job.params, **live, **message.get("live", {})}
+            run = Active(run_id, job, message["learner"], kind, lesson, settings)
             run.world = generators.leave()
-            if hasattr(code, "threads"):  # the same for equal jobs: sums in another order have other last digits
-                run.threads = code.threads(job) or self.threads
+            # the same for equal jobs: sums in another order have other last digits
+            run.threads = compute.threads(job) or self.threads
             run.changes = dict(message.get("live", {}))
             run.status = message.get("status", "running")
             run.rate_from = (now, 0)
@@ -251,7 +261,7 @@ class Loop:
             if run is not None and run.step is not None and not state:
                 self._enter_world(run)
                 state, step = run.step.state(), run.step.step
-            look = importlib.import_module(job.entry.partition(":")[0]).look
+            look = Compute(importlib.import_module(job.entry.partition(":")[0])).look
             self._leave_world()
             answer = look(job, state or None, message["name"], {**message["args"], **extra})
             self.emit(pack({**header, "step": step}, answer))
@@ -383,10 +393,10 @@ class Loop:
             lane.change(run.changes)
             run.changes = {}
         began, made, before = time.monotonic(), time.time(), lane.step
-        run.groups += lane.advance(count)
+        run.groups += lane.step_many(count)
         run.made = run.made or made
         run.cost = (time.monotonic() - began) / max(1, lane.step - before)
-        return Step(lane.step, last(run.groups), lane.total, lane.frame, lane.state)
+        return Step(lane.step, last_scalars(run.groups), lane.total, lane.frame, lane.state)
 
     def _count(self, run: Active, now: float) -> int:
         """How many steps a lane is to take: as many as are due and fit into CALL_S, to the next marked one at most."""
@@ -433,8 +443,9 @@ class Loop:
             arrays = run.step.state()
             step = run.step.step
             if arrays:
+                arrays = {**arrays, **pack_live(run.params, run.job)}
                 if run.lane is None:
-                    arrays = {**arrays, **generators.capture()}
+                    arrays |= generators.capture()
                 self._flush(run)  # whoever goes on from here must have all that came before
         if arrays or wanted:
             self.emit(pack({"type": "snapshot", "run": run.id, "step": step, "wanted": wanted}, arrays))

@@ -21,7 +21,7 @@ from engine.models.perceptron import FORWARD, Optimiser, Perceptron
 from engine.params import checked
 from engine.records.blocks import merged
 from engine.types import Arrays, Checkpoint, Job, Problem, ScalarBlock, Scalars, Step, Values
-from engine.worker.batched import one_by_one
+from engine.worker.batched import as_generator
 from lessons.activations.depth import SAMPLES, WIDTH
 from lessons.activations.params import FUNCTIONS, Params
 from lessons.activations.points import REACH, SIDE, Points, points
@@ -123,7 +123,7 @@ class Classifiers:
                     nine.restore(own)
             self.change({"lr": float(state.get("live.lr", self.lr))})
 
-    def advance(self, count: int) -> list[ScalarBlock]:
+    def step_many(self, count: int) -> list[ScalarBlock]:
         groups = []
         if self.step < 0:
             self.step, count = 0, count - 1
@@ -166,7 +166,7 @@ class Classifiers:
         return kept | ({"live.lr": np.array(self.lr)} if self.lr != self.p.lr else {})
 
 
-lane = Classifiers
+batched = Classifiers
 
 
 def spread(losses: Floats) -> Scalars:
@@ -179,7 +179,7 @@ def spread(losses: Floats) -> Scalars:
 
 def run(job: Job, state: Checkpoint | None = None) -> Generator[Step, Values | None, None]:
     """Trains the nine on all training points at once, and yields after each step."""
-    yield from one_by_one(Classifiers(job, state))
+    yield from as_generator(Classifiers(job, state))
 
 
 def measures(found: Floats, lr: float) -> Scalars:

@@ -18,7 +18,7 @@ from engine.models.regularised import Regularised
 from engine.params import checked
 from engine.records.blocks import merged
 from engine.types import Arrays, Checkpoint, Job, Problem, ScalarBlock, Scalars, Step, Values
-from engine.worker.batched import one_by_one
+from engine.worker.batched import as_generator
 from lessons.overfitting.features import sweep
 from lessons.overfitting.params import BINS, Params
 from lessons.overfitting.points import GRID, Floats, sample, trial
@@ -122,7 +122,7 @@ class Ensemble:
         if state is not None:
             self.restore(state)
 
-    def advance(self, count: int) -> list[ScalarBlock]:
+    def step_many(self, count: int) -> list[ScalarBlock]:
         groups = []
         if self.step < 0:
             self.step, count = 0, count - 1
@@ -265,12 +265,12 @@ def apart(fits: Fits, curve: Floats, noise: Floats) -> Scalars:
     }
 
 
-lane = Ensemble
+batched = Ensemble
 
 
 def run(job: Job, state: Checkpoint | None = None) -> Generator[Step, Values | None, None]:
     """Trains the networks on all their points at once, and yields after each step."""
-    yield from one_by_one(Ensemble(job, state))
+    yield from as_generator(Ensemble(job, state))
 
 
 def look(job: Job, state: Checkpoint | None, name: str, args: Mapping[str, Any]) -> Arrays:

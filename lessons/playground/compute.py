@@ -16,7 +16,7 @@ from engine.models.perceptron import Optimiser, Perceptron, Points
 from engine.models.regularised import Regularised
 from engine.params import checked, whole
 from engine.types import Arrays, Checkpoint, Job, Problem, ScalarBlock, Step, Values
-from engine.worker.batched import one_by_one
+from engine.worker.batched import as_generator
 from lessons.playground.grow import grow, placed
 from lessons.playground.landscape import Path, landscape
 from lessons.playground.params import FEATURES, Params, changes
@@ -158,7 +158,7 @@ class Playground:
 
     # steps
 
-    def advance(self, count: int) -> list[ScalarBlock]:
+    def step_many(self, count: int) -> list[ScalarBlock]:
         groups = []
         if self.step < 0:
             self.step, count = 0, count - 1
@@ -303,11 +303,11 @@ def dots(found: Data, kinds: int) -> Any:
     return np.stack([np.clip(255 * across, 0, 255), np.clip(255 * down, 0, 255), kind], 1).round().astype(np.uint8)
 
 
-lane = Playground
+batched = Playground
 
 
 def run(job: Job, state: Checkpoint | None = None) -> Generator[Step, Values | None, None]:
-    yield from one_by_one(Playground(job, state))
+    yield from as_generator(Playground(job, state))
 
 
 def look(job: Job, state: Checkpoint | None, name: str, args: Mapping[str, Any]) -> Arrays:

@@ -53,7 +53,7 @@ def computed() -> dict[str, Any]:
     torch.set_num_threads(1)
     settings = Params(**SETTINGS)
     lane = Playground(Job(catalog.lesson("playground").entry, settings.model_dump(mode="json"), 0))
-    lane.advance(500)
+    lane.step_many(500)
     times = []
     for _ in range(ROUNDS):
         began = time.perf_counter()

@@ -37,7 +37,8 @@ from lessons.activations.compute import (
 from lessons.activations.depth import SAMPLES, WIDTH, gain, variances
 from lessons.activations.params import FUNCTIONS, INITS, POINTS, PRESETS, SHAPES, TINY, Params
 from lessons.activations.points import REACH, SIDE, Points, points
-from lessons.board.figures import Choose, Map, Plot, fold
+from lessons.board.figures import Choose, Map, Plot
+from lessons.board.fold import fold
 from lessons.board.readings import reading
 from tests.lessons.modules import MODULE
 
@@ -268,7 +269,7 @@ def test_many_steps_at_a_call_are_the_same_bits_as_one_by_one(optimiser: str) ->
     lane = Classifiers(asked)
     found: dict[int, Scalars] = {}
     for count in (1, 7, 13, 25, 100):
-        for group in lane.advance(count):
+        for group in lane.step_many(count):
             for step, row in zip(group.steps.tolist(), group.values.tolist(), strict=True):
                 found[step] = dict(zip(group.names, row, strict=True))
         lane.change({"lr": lane.lr})

@@ -35,7 +35,7 @@ def job(**values: Any) -> Job:
 def history(lane: Ensemble, count: int = 10**6) -> list[tuple[int, Scalars]]:
     found = [
         (int(step), dict(zip(group.names, row.tolist(), strict=True)))
-        for group in lane.advance(count)
+        for group in lane.step_many(count)
         for step, row in zip(group.steps, group.values, strict=True)
     ]
     return sorted(found, key=lambda one: one[0])
@@ -155,7 +155,7 @@ def test_networks_of_another_size_are_refused() -> None:
 
 def test_live_settings_hold_from_the_next_step_on_and_are_kept() -> None:
     lane = Ensemble(job(**SMALL))
-    lane.advance(31)
+    lane.step_many(31)
     lane.change({"decay": 0.1, "lr": 0.02})
     again = Ensemble(job(**SMALL), lane.state())
     assert {one.optimiser.decay for one in again.learners} == {0.1}

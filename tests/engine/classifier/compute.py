@@ -9,7 +9,7 @@ from sklearn.datasets import make_moons
 from engine.models.perceptron import Optimiser, Perceptron, Points
 from engine.params import checked
 from engine.types import Arrays, Checkpoint, Job, ScalarBlock, Step, Values
-from engine.worker.batched import one_by_one
+from engine.worker.batched import as_generator
 from tests.engine.classifier.params import Params
 
 COUNT = 200
@@ -37,7 +37,7 @@ class Classifier:
             self.chance.set_state(torch.from_numpy(state["chance"].copy()))
             self.change({name: float(state[f"live.{name}"]) for name in ("lr", "decay") if f"live.{name}" in state})
 
-    def advance(self, count: int) -> list[ScalarBlock]:
+    def step_many(self, count: int) -> list[ScalarBlock]:
         groups = []
         if self.step < 0:
             self.step, count = 0, count - 1
@@ -70,8 +70,8 @@ class Classifier:
         return kept | self.optimiser.state()
 
 
-lane = Classifier
+batched = Classifier
 
 
 def run(job: Job, state: Checkpoint | None = None) -> Generator[Step, Values | None, None]:
-    yield from one_by_one(Classifier(job, state))
+    yield from as_generator(Classifier(job, state))
