@@ -14,8 +14,8 @@ EVERY_STEP_UNTIL = 64  # a call ends at each power of two up to here, where a ch
 class BatchedRun(Protocol):
     """One learner's run. Unlike a generator it is told how many steps to take, and returns their scalars as arrays.
 
-    A lesson's `batched(job, state=None)` makes one. It draws from generators of its own, never from the global ones,
-    so its numbers are the same whoever runs beside it; and its loop makes no Python object for a step.
+    A lesson's `batched(job, state=None)` makes one (engine/hooks.py). It draws from generators of its own, never from
+    the global ones, so its numbers are the same whoever runs beside it; and its loop makes no Python object for a step.
     """
 
     step: int  # the last one taken; -1 before step 0

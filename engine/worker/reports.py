@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from engine.checkpoint import pack_live
 from engine.messages import RunFrame, RunScalars, RunSnapshot, RunStatus
 from engine.types import Arrays, Scalars
 from engine.worker import rng
@@ -61,8 +62,9 @@ class RunReporter:
         if run.step is not None:
             arrays = run.step.state()
             if arrays:
+                arrays = {**arrays, **pack_live(run.params, run.job)}
                 if run.batched is None:
-                    arrays = {**arrays, **rng.capture()}
+                    arrays |= rng.capture()
                 self.scalars(run)  # whoever goes on from here needs all that came before
         if arrays or wanted:
             self._emit(RunSnapshot(run.id, step, wanted, arrays).pack())

@@ -7,6 +7,7 @@ from collections.abc import Generator
 from dataclasses import dataclass, field, replace
 
 from engine import files
+from engine.checkpoint import LIVE, unpack_live
 from engine.messages import StartRun
 from engine.params import Params, checked
 from engine.types import Job, Step, Values
@@ -137,20 +138,20 @@ def start(command: StartRun, device: str, all_threads: int) -> RunState:
     saved it. Raises whatever the lesson's code raises, and Problem for settings that do not fit.
     """
     job = command.job
-    params = {**job.params, **command.live}
     code = lesson_code.load(job.entry)
     if code.params is not None:
-        checked(code.params, params)
+        checked(code.params, {**job.params, **command.live})
     if job.device == "auto":
         job = replace(job, device=device)
     state = files.keep(command.arrays)
     rng.seed(job.seed)
     rng.restore(state)
-    own = {key: value for key, value in state.items() if not key.startswith(rng.PREFIX)}
-    lesson = code.start(job, own or None)
-    run = RunState(command.run, job, command.learner, code.params, lesson, params)
+    live = unpack_live(state)
+    own = {key: value for key, value in state.items() if not key.startswith((rng.PREFIX, LIVE))}
+    lesson = code.start(job, live, own or None)
+    run = RunState(command.run, job, command.learner, code.params, lesson, {**job.params, **live, **command.live})
     run.rng_state = rng.get_state()
-    run.threads = code.threads(job) or all_threads
+    run.threads = code.hooks.threads(job) or all_threads
     run.changes = dict(command.live)
     run.status = command.status
     run.single_steps = int(run.status == "paused" and not state)  # so that there is something to look at

@@ -155,7 +155,7 @@ class Scheduler:
             if run is not None and run.step is not None and not state:
                 self._context.enter(run)
                 state, step = run.step.state(), run.step.step
-            look = lesson_code.load(job.entry).look
+            look = lesson_code.load(job.entry).hooks.look
             self._context.save()
             arrays = look(job, state or None, command.name, {**command.args, **extra})
             self._emit(RunAnswer(command.id, command.run, step, arrays=arrays).pack())
