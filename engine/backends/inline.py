@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 
 from engine.backends.base import Received
-from engine.messages import Command, WorkerReady, decode_event
+from engine.messages import Command, WorkerReady, decode_command, decode_event
 from engine.wire import unpack
 
 
@@ -27,9 +27,9 @@ class InlineBackend:
         import torch
 
         from engine.worker import devices
-        from engine.worker.scheduler import Loop
+        from engine.worker.scheduler import Scheduler
 
-        loop = Loop(str(devices.choose(self.device)), self._outbox.put)
+        scheduler = Scheduler(str(devices.choose(self.device)), self._outbox.put)
         self._outbox.put(WorkerReady(**devices.describe(torch.device(self.device))).pack())
         wait = 1.0
         while True:
@@ -37,10 +37,10 @@ class InlineBackend:
                 message = self._inbox.get(timeout=wait) if wait else self._inbox.get_nowait()
                 if message is None:
                     break
-                loop.handle(*unpack(message))
+                scheduler.handle(decode_command(*unpack(message)))
                 wait = 0.0
             except queue.Empty:
-                wait = loop.turn(lambda: not self._inbox.empty())
+                wait = scheduler.take_slice(lambda: not self._inbox.empty())
         self._outbox.put(None)
 
     def send(self, command: Command) -> None:
