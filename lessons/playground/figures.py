@@ -10,20 +10,9 @@ import numpy as np
 
 from engine.models.names import ACTIVATIONS
 from engine.types import Arrays, Problem, Tick, Values
-from lessons.board.figures import (
-    CATEGORIES,
-    NEGATIVE,
-    POSITIVE,
-    TRAIN,
-    VALIDATION,
-    Choose,
-    Figure,
-    Map,
-    Network,
-    Patch,
-    Plot,
-    band,
-)
+from lessons.board.colors import CATEGORIES, NEGATIVE, POSITIVE, TRAIN, VALIDATION
+from lessons.board.figures import Choose, Figure, Map, Network, Patch, Plot
+from lessons.board.marks import band
 from lessons.playground.params import DRAWN, FEATURES, LAYERS, UNITS, Params
 from lessons.playground.points import REACH, drawn, features, grid, read
 from lessons.playground.points import written as encoded

@@ -22,6 +22,7 @@ from lessons import catalog, text
 from lessons import recordings as first
 from lessons.board import figures as board
 from lessons.board import readings as reading
+from lessons.board.fold import fold
 from lessons.contract import Figures
 
 NAMES = [lesson.name for lesson in catalog.lessons()]
@@ -263,7 +264,7 @@ def test_a_tiny_run_counts_its_steps_and_its_frames_fit_the_figures(name: str) -
         patches = update(settings, tick)
         for patch in patches:
             said.setdefault(patch.figure, {}).update(patch.data.get("say", {}))
-        folded = board.fold(drawn, history[: tick.step + 1], patches)
+        folded = fold(drawn, history[: tick.step + 1], patches)
         for key, figure in drawn.items():
             fits(figure, folded[key])
     names = {field for _, scalars in history for field in scalars}
