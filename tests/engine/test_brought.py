@@ -111,10 +111,10 @@ async def play(path):
     history = run.record.history()
     for step in {0, run.step // 3, run.step // 2, run.step}:
         tick = run.record.frame(step)
-        patches = figures.update(hub.settings(run, step), tick) if tick else []
+        patches = figures.update(hub.frames.settings(run, step), tick) if tick else []
         shown = fold(drawn, history[: step + 1], patches)
         assert shown.keys() == drawn.keys()
-        made = await hub.frame(run, step)
+        made = await hub.frames.frame(run, step)
         assert (made is None) == (tick is None)
     return [run.job.lesson, run.step, len(run.record.frames)]
 for path in sorted(pathlib.Path(sys.argv[1]).glob("*.run")):

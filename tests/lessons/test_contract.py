@@ -101,10 +101,10 @@ def test_its_settings_have_controls_and_defaults_in_bounds(name: str) -> None:
 
 
 def test_every_setting_survives_a_link(name: str) -> None:
-    from pages.ui.state import written
+    from pages.ui.state import query_value
 
     for one in settings_of(name):
-        link = {field: written(value) for field, value in one.changed().items()}
+        link = {field: query_value(value) for field, value in one.changed().items()}
         assert checked(type(one), link) == one
 
 
