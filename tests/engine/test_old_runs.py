@@ -35,7 +35,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 @pytest.fixture(params=RECORDED, scope="module")
 def run(request: pytest.FixtureRequest, engine: Engine) -> Run:
-    return engine.bring((FOLDER / f"{request.param}.run").read_bytes(), judge)
+    return engine.import_run((FOLDER / f"{request.param}.run").read_bytes(), judge)
 
 
 def test_it_opens_with_everything_it_recorded(run: Run) -> None:

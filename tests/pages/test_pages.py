@@ -14,7 +14,7 @@ from engine.params import Params
 from engine.runs.engine import Run
 from lessons import catalog, text
 from pages.live.app_state import AppState
-from pages.ui.state import written
+from pages.ui.state import query_value
 from pages.ui.words import PLAYER, WORDS
 from tests.conftest import wait_until
 from tests.pages.conftest import page
@@ -198,7 +198,7 @@ def test_a_browser_that_missed_the_first_drawing_shows_the_links_settings_all_th
     # what the session's state says goes out with the first drawing alone; after it a widget's default is all there is
     module = catalog.part(name, "params")
     preset = list(module.PRESETS)[-1]
-    app = page(name, lang="zh", **{key: written(value) for key, value in module.PRESETS[preset].items()})
+    app = page(name, lang="zh", **{key: query_value(value) for key, value in module.PRESETS[preset].items()})
     for _ in range(2):
         chosen = app.selectbox(key=f"preset.{name}.zh")
         assert chosen.value == preset
@@ -364,7 +364,7 @@ def test_the_engine_room_lists_runs_and_stops_ones_own(app_state: AppState) -> N
 def test_a_run_that_is_gone_is_said_and_the_recording_is_back(app_state: AppState) -> None:
     app = page(NAMES[0])
     app.button(key=f"run.{NAMES[0]}").click().run()
-    app_state.engine._runs.pop(mine(app_state).id).record.remove()
+    app_state.engine._registry.pop(mine(app_state).id).record.remove()
     app.run()
     assert not app.exception
     assert board(app)["run"] == f"first-{NAMES[0]}"

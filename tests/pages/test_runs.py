@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from engine.backends.fake import FakeBackend
 from engine.types import Job
 from lessons import catalog
 from pages.live.app_state import AppState
@@ -38,6 +41,7 @@ def test_the_address_names_the_run_and_brings_it_back(app_state: AppState) -> No
 
 def test_a_class_that_comes_by_one_link_and_presses_run_makes_one_run(app_state: AppState) -> None:
     run = ran(app_state, page(NAME))
+    cast(FakeBackend, app_state.engine.backend).tick_s = 1.0  # the next run is under way as long as the class arrives
     for _ in range(3):
         page(NAME, run=run).button(key=f"run.{NAME}").click().run()
     assert len(app_state.engine.runs()) == 2
@@ -62,17 +66,17 @@ def test_a_run_of_another_lesson_is_not_shown(app_state: AppState) -> None:
 
 def test_what_a_fork_changed_is_said_in_the_pages_words(app_state: AppState) -> None:
     from lessons import text
-    from pages.ui.lesson import lineage
+    from pages.ui.board_view import fork_summary
 
     run = app_state.engine.get(ran(app_state, page(NAME)))
     other = catalog.job(NAME, catalog.params(NAME).model_validate({"lr": 0.02}))
-    record = run.record.copy(app_state.engine.library.place("gradient_descent-fork"), 5, other, (run.id, 5))
+    record = run.record.copy(app_state.engine.library.path("gradient_descent-fork"), 5, other, (run.id, 5))
     record.end("stopped")
     record.close()
     fork = app_state.engine.get("gradient_descent-fork")
-    said = lineage(app_state, fork, text.read(NAME, "en"))
+    said = fork_summary(fork, text.read(NAME, "en"))
     assert "Forked at step 5: Learning rate: SGD, momentum, Nesterov 0.07 → 0.02." in said
-    assert "从第 5 步分叉" in lineage(app_state, fork, text.read(NAME, "zh"))
+    assert "从第 5 步分叉" in fork_summary(fork, text.read(NAME, "zh"))
     app = page(NAME, lr="0.02", run=fork.id)
     assert "Forked at step 5" in str(board(app)["status"])
     assert warnings(app) == []
