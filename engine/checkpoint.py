@@ -30,9 +30,7 @@ def pack(model: nn.Module, optimizer: torch.optim.Optimizer, generator: torch.Ge
     return add_prefix("model.", host(model.state_dict())) | add_prefix("optim.", host(state)) | pack_rng(generator)
 
 
-def unpack(
-    state: Checkpoint, model: nn.Module, optimizer: torch.optim.Optimizer, generator: torch.Generator
-) -> None:
+def unpack(state: Checkpoint, model: nn.Module, optimizer: torch.optim.Optimizer, generator: torch.Generator) -> None:
     """Puts back what `pack` took.
 
     The buffers of an optimiser with another rule are left out: the new one starts without any. Raises RuntimeError for
