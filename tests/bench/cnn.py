@@ -43,9 +43,9 @@ from engine.records.blocks import decode_blocks
 from engine.types import Values
 from engine.wire import unpack
 from lessons.cifar10.architecture import ARCHITECTURES, SIZES, Layer, Shape, flat, out
-from lessons.cifar10.compute import has_bfloat16, has_int8
 from lessons.cifar10.params import PRESETS, Params
-from pages.ui.state import written
+from lessons.cifar10.precision import has_bfloat16, has_int8
+from pages.ui.state import query_value
 from tests.bench.server import Server
 from tests.bench.sessions import Session
 from tests.bench.viewers import Viewer
@@ -70,7 +70,7 @@ def plain(workers: int, epochs: int, seed: int) -> dict[str, Any]:
 
 async def trained(port: int, settings: Values) -> dict[str, float]:
     """A learner opens the lesson by a link and presses Run: the run's last scalars, and the seconds it took."""
-    query = "&".join(f"{name}={written(value)}" for name, value in settings.items())
+    query = "&".join(f"{name}={query_value(value)}" for name, value in settings.items())
     session = Session(port, "cifar10", query)
     await session.join()
     began = time.perf_counter()
