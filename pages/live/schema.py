@@ -60,6 +60,8 @@ def schema() -> str:
         for node in tree.body:
             if isinstance(node, ast.ClassDef) and (not names or node.name in names):
                 parts.append(interface(node, [FIGURE_BASE] if node.name in figures else []))
+            elif isinstance(node, ast.Assign) and ast.unparse(node.value).startswith("TypedDict("):
+                parts.append(interface(typed_dict(node), []))
             elif isinstance(node, ast.AnnAssign) and ast.unparse(node.annotation) == "TypeAlias" and node.value:
                 name = ast.unparse(node.target)
                 if name != NOT_EXPORTED and (not names or name in names):
@@ -73,6 +75,19 @@ def figure_classes(tree: ast.Module) -> set[str]:
         if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "Figure" and node.value:
             return {name.id for name in ast.walk(node.value) if isinstance(name, ast.Name)}
     return set()
+
+
+def typed_dict(node: ast.Assign) -> ast.ClassDef:
+    """`Name = TypedDict("Name", {"from": str})`, as it is written where a key is a word of Python, as a class."""
+    match node.value:
+        case ast.Call(args=[ast.Constant(value=str(name)), ast.Dict(keys=keys, values=types)]):
+            body = [
+                ast.AnnAssign(ast.Name(ast.literal_eval(key)), annotation, None, 1)
+                for key, annotation in zip(keys, types, strict=True)
+                if key
+            ]
+            return ast.ClassDef(name, [], [], list[ast.stmt](body), [])
+    raise ValueError(f"no TypeScript for {ast.unparse(node)}")
 
 
 def interface(node: ast.ClassDef, more_bases: list[str]) -> str:
