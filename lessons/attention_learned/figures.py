@@ -27,7 +27,7 @@ def draw(params: Params, words: Words) -> dict[str, Figure]:
     """The figures in order of importance."""
     sequences = held_out(params)
     along = tokens(params.task, sequences[0])
-    wanted = [spelled(letters) for letters in solution(params.task, sequences[:SHOWN])]
+    wanted = [spelled(symbols) for symbols in solution(params.task, sequences[:SHOWN])]
     heads = head_names(params)
     texts = words.figures
 
@@ -116,7 +116,7 @@ def loss(params: Params, text: FigureWords) -> Plot:
     return marks.plot("loss", traces, across, up, switch=True, **guessing)
 
 
-def letters(name: str, text: FigureWords, **other: Any) -> Trace:
+def letter_cells(name: str, text: FigureWords, **other: Any) -> Trace:
     """Letters in coloured cells: what is written, and the probability that the right letter got there."""
     look = {"zmin": 0, "zmax": 1, "colorscale": "Viridis", "showscale": False, "xgap": 1, "ygap": 2}
     look["textfont"] = {"size": 12}  # or its size would follow the longest text, with what marks a wrong letter
@@ -143,7 +143,9 @@ def off(text: FigureWords, heads: list[str], wanted: list[str]) -> Plot:
     """What is written after the example with all heads on, and with each switched off."""
     rows = [text.labels["all"], *(f"−{name}" for name in heads)]
     across, up = over(wanted, text.labels["x"]), down(rows, text.labels["y"])
-    return marks.plot("off", [letters("off", text)], across, up, margin=ABOVE, height=max(300, 18 * len(rows) + 60))
+    return marks.plot(
+        "off", [letter_cells("off", text)], across, up, margin=ABOVE, height=max(300, 18 * len(rows) + 60)
+    )
 
 
 def without(figure: str, words: Words, wanted: list[list[str]]) -> Plot:
@@ -153,7 +155,7 @@ def without(figure: str, words: Words, wanted: list[list[str]]) -> Plot:
     numbers = [str(place + 1) for place in range(len(wanted[0]))]
     return marks.plot(
         figure,
-        [letters("on", text), letters("off", text, xaxis="x2")],
+        [letter_cells("on", text), letter_cells("off", text, xaxis="x2")],
         over(numbers, text.labels["on"]) | {"domain": [0, 0.48]},
         down(rows, text.labels["y"]) | {"tickfont": {"family": "monospace"}},
         xaxis2=over(numbers, text.labels["off"]) | {"domain": [0.52, 1]},
@@ -176,7 +178,7 @@ def own(text: FigureWords, params: Params) -> Plot:
     """What is written after a learner's own sequence."""
     wanted = spelled(solution(params.task, read(params.own)[None])[0])
     across, up = over(wanted, text.labels["x"]), down([params.own], text.labels["y"])
-    return marks.plot("own", [letters("own", text)], across, up, margin=ABOVE, height=150)
+    return marks.plot("own", [letter_cells("own", text)], across, up, margin=ABOVE, height=150)
 
 
 def update(params: Params, tick: Tick) -> list[Patch]:

@@ -210,7 +210,7 @@ def expression_numbers(now: Moment) -> Values:
     drawn = [i for i, node in enumerate(tape.nodes) if node.kind != "number"]
     notes = [f"{shown(now.values[i])}\n∂ {shown(now.grads[i])}" for i in drawn]
     ways = [(i, k) for i, k in tape.edges if tape.nodes[tape.nodes[i].args[k]].kind != "number"]
-    known = [not math.isnan(now.slopes[way]) for way in ways]
+    known = [not math.isnan(now.derivatives[way]) for way in ways]
     lit = set(now.operation.nodes)
     return {
         "nodes": np.array([now.values[i] for i in drawn]),

@@ -303,7 +303,7 @@ def rounded(values: npt.NDArray[Any], digits: int) -> list[float]:
 
 def positive(values: npt.NDArray[Any], digits: int) -> list[float | None]:
     """The same for a logarithmic axis: None, a gap, for what is zero, negative, infinite or no number."""
-    return [float(f"{one:.{digits}g}") if math.isfinite(one) and one > 0 else None for one in values.tolist()]
+    return [float(f"{value:.{digits}g}") if math.isfinite(value) and value > 0 else None for value in values.tolist()]
 
 
 # how a mark becomes a trace
@@ -319,7 +319,7 @@ def channels(x: Channel | None, y: Channel | None, z: Channel | None) -> Trace:
     """The trace's data, and under "bind" the scalars that fill it."""
     if x is None and isinstance(y, str):
         x = "step"
-    found: Trace = {}
+    data: Trace = {}
     bind: Trace = {}
     for key, channel in (("x", x), ("y", y), ("z", z)):
         if isinstance(channel, str):
@@ -327,8 +327,8 @@ def channels(x: Channel | None, y: Channel | None, z: Channel | None) -> Trace:
         elif isinstance(channel, Now):
             bind[key] = list(channel.scalars)
         elif channel is not None:
-            found[key] = channel
-    return found | ({"bind": bind} if bind else {})
+            data[key] = channel
+    return data | ({"bind": bind} if bind else {})
 
 
 def attributes(more: Attributes) -> Trace:
