@@ -20,7 +20,8 @@ from typing import Any, Literal, TypeAlias, TypedDict, Unpack
 
 import numpy.typing as npt
 
-from engine.params import Params, Slider
+from engine.controls import Slider
+from engine.params import Params
 from lessons.board.colors import GREY, WHITE
 from lessons.board.figures import Pick, Plot, Size
 

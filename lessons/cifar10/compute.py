@@ -18,7 +18,7 @@ from engine.datasets.images import Images, Part, held
 from engine.models.kernels import normed as norms
 from engine.models.kernels import quantised
 from engine.models.muon import Muon
-from engine.params import checked, whole
+from engine.params import int_arg, parse
 from engine.types import Arrays, Checkpoint, Job, Problem, Scalars, Step, Values
 from lessons.cifar10.architecture import known, shown
 from lessons.cifar10.augment import augment
@@ -44,7 +44,7 @@ def run(job: Job, state: Checkpoint | None = None) -> Generator[Step, Values | N
     from run to run); at step 0, after each epoch and at the last step val_loss and val_accuracy; at the last step
     also test_loss and test_accuracy, which nothing before has looked at.
     """
-    p = checked(Params, job.params)
+    p = parse(Params, job.params)
     device = place(job.device)
     data = held(p.data, str(device), p.held_out)
     train, fill = data.train, (data.mean * 255).round().to(torch.uint8)
@@ -395,10 +395,10 @@ def look(job: Job, state: Checkpoint | None, name: str, args: Values) -> Arrays:
     "augment"   image                 changed copies of a training image; needs no state
     Raises Problem for arguments that are not of that form.
     """
-    p = checked(Params, job.params)
+    p = parse(Params, job.params)
     data = held(p.data, str(place(job.device)), p.held_out)
     if name == "augment":
-        return copies(p, data, whole(args, "image", 0, len(data.train) - 1))
+        return copies(p, data, int_arg(args, "image", 0, len(data.train) - 1))
     if name not in ("cell", "maps", "image", "classify"):
         raise Problem(f"This lesson has no answer to {name!r:.40}.", f"本课无法回答 {name!r:.40}。")
     if state is None:
@@ -409,11 +409,11 @@ def look(job: Job, state: Checkpoint | None, name: str, args: Values) -> Arrays:
     model = load(state).to(data.train.labels.device)
     if name == "cell":
         return cell(
-            model, data, looks_again(p), state["at.guesses"], whole(args, "true", 0, 9), whole(args, "guess", 0, 9)
+            model, data, looks_again(p), state["at.guesses"], int_arg(args, "true", 0, 9), int_arg(args, "guess", 0, 9)
         )
     if name == "classify":
         return classify(model, data, looks_again(p), args.get("picture"))
-    index = whole(args, "image", 0, len(data.validation) - 1)
+    index = int_arg(args, "image", 0, len(data.validation) - 1)
     image = data.validation.images[index : index + 1]
     if name == "maps":
         layer = known(p.network, args.get("layer") or shown(p.network)[0])

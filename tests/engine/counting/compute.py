@@ -8,13 +8,13 @@ from functools import partial
 import numpy as np
 import torch
 
-from engine.params import checked
+from engine.params import parse
 from engine.types import Arrays, Checkpoint, Job, Problem, Step, Values
 from tests.engine.counting.params import Params
 
 
 def run(job: Job, state: Checkpoint | None = None) -> Generator[Step, Values | None, None]:
-    p = checked(Params, job.params)
+    p = parse(Params, job.params)
     step, value, rate = -1, 0.0, p.rate
     if state:
         step, value = int(state["step"]), float(state["value"])
