@@ -17,15 +17,15 @@ from pages.live.protocol import (
     MALFORMED,
     TOO_FAST,
     AnswerMessage,
-    Ask,
-    Begin,
+    AskRequest,
+    BeginRequest,
     Bilingual,
     BrowserMessage,
-    Leave,
+    LeaveRequest,
     MovedMessage,
     NextMessage,
-    Tell,
-    Watch,
+    TellRequest,
+    WatchRequest,
     parse_message,
     request_id,
 )
@@ -62,20 +62,20 @@ class Dispatcher:
 
     def _dispatch(self, connection: Connection, message: BrowserMessage) -> None:
         match message:
-            case Watch():
+            case WatchRequest():
                 self._watch(connection, message)
-            case Leave(run=run) if run in connection.cursors:
+            case LeaveRequest(run=run) if run in connection.cursors:
                 self._hub.leave(connection, run)
-            case Leave():
+            case LeaveRequest():
                 pass
-            case Tell():
+            case TellRequest():
                 self._tell(connection, message)
-            case Begin():
+            case BeginRequest():
                 self._begin(connection, message)
-            case Ask():
+            case AskRequest():
                 self._ask(connection, message)
 
-    def _watch(self, connection: Connection, message: Watch) -> None:
+    def _watch(self, connection: Connection, message: WatchRequest) -> None:
         if len(connection.cursors) >= WATCHED_RUNS and message.run not in connection.cursors:
             raise Problem(
                 f"This page already watches {WATCHED_RUNS} runs, the most one page may. Close one first.",
@@ -83,7 +83,7 @@ class Dispatcher:
             )
         connection.post(*self._hub.join(connection, message.run, max(-1, message.seen), message.aside))
 
-    def _tell(self, connection: Connection, message: Tell) -> None:
+    def _tell(self, connection: Connection, message: TellRequest) -> None:
         changes = message.changes
         if changes:
             job = self._engine.get(message.run).job
@@ -96,7 +96,7 @@ class Dispatcher:
                 self._hub.leave(connection, message.run)
             connection.post(MovedMessage(message.run, moved).pack(), *first)
 
-    def _begin(self, connection: Connection, message: Begin) -> None:
+    def _begin(self, connection: Connection, message: BeginRequest) -> None:
         """A run with other settings in the place of `message.run`, with no page to be drawn in between."""
         if message.run not in connection.cursors:
             raise MALFORMED.problem()
@@ -108,13 +108,13 @@ class Dispatcher:
         if run != message.run:
             self._hub.leave(connection, message.run)  # it pauses at once, and leaves the worker to the new one
 
-    def _ask(self, connection: Connection, message: Ask) -> None:
+    def _ask(self, connection: Connection, message: AskRequest) -> None:
         if connection.questions >= QUESTIONS:
             raise TOO_FAST.problem()
         connection.questions += 1
         self._hub.spawn(self._answer(connection, message))
 
-    async def _answer(self, connection: Connection, message: Ask) -> None:
+    async def _answer(self, connection: Connection, message: AskRequest) -> None:
         try:
             step, patches, arrays = await self._hub.frames.answer(message.run, message.step, message.name, message.args)
             connection.post(AnswerMessage(message.id, message.run, step, message.name, patches).pack(arrays))

@@ -235,7 +235,7 @@ def pack_scalars(run: str, blocks: Iterable[ScalarBlock]) -> bytes:
 
 def encode_patches(patches: Iterable[Patch]) -> tuple[list[FigurePatch], Arrays]:
     """Patches as a header lists them, and their arrays, which are set apart as {"$": name}."""
-    arrays: Arrays = Field(default_factory=dict)
+    arrays: Arrays = {}
 
     def encode(value: Any) -> Any:
         if isinstance(value, np.ndarray):
@@ -268,7 +268,7 @@ class FromBrowser(BaseModel):
     """Id of the run that the message is about."""
 
 
-class Watch(FromBrowser):
+class WatchRequest(FromBrowser):
     """Sends what is known of a run, and from then on what is new."""
 
     op: Literal["watch"]
@@ -278,13 +278,13 @@ class Watch(FromBrowser):
     """The run is drawn beside another: no frames are sent, and its viewer does not keep it going."""
 
 
-class Leave(FromBrowser):
+class LeaveRequest(FromBrowser):
     """Ends watching a run."""
 
     op: Literal["leave"]
 
 
-class Tell(FromBrowser):
+class TellRequest(FromBrowser):
     """A command to a run."""
 
     op: Literal["tell"]
@@ -293,7 +293,7 @@ class Tell(FromBrowser):
     """Of the command "set": live settings and their new values."""
 
 
-class Ask(FromBrowser):
+class AskRequest(FromBrowser):
     """A question about the state of a run, answered by the lesson's `look` and `figures.answer`."""
 
     op: Literal["ask"]
@@ -305,7 +305,7 @@ class Ask(FromBrowser):
     """The step whose state is asked; null for the newest."""
 
 
-class Begin(FromBrowser):
+class BeginRequest(FromBrowser):
     """Begins a run with other settings in the place of `run`, which this browser watches."""
 
     op: Literal["begin"]
@@ -314,7 +314,7 @@ class Begin(FromBrowser):
     settings: dict[str, Any]
 
 
-BrowserMessage: TypeAlias = Watch | Leave | Tell | Ask | Begin
+BrowserMessage: TypeAlias = WatchRequest | LeaveRequest | TellRequest | AskRequest | BeginRequest
 _PARSER: TypeAdapter[BrowserMessage] = TypeAdapter(Annotated[BrowserMessage, Field(discriminator="op")])
 
 

@@ -17,6 +17,7 @@ from engine.types import Problem, Values
 from lessons import catalog, text
 from pages.live.app_state import AppState, app_state
 from pages.ui import actions, controls, state
+from pages.ui.page_data import BoardSpec, FigureText, PageData, TextBoxData
 from pages.ui.state import LessonSession
 from pages.ui.words import player, say
 
@@ -53,20 +54,21 @@ def draw_board(session: LessonSession, words: text.Words) -> None:
     if demo and (demo_id := server.demo(name)):
         run = server.engine.get(demo_id)
     params = session.job_params if run is None else run.params
+    page_data = PageData(
+        spec=spec_url(server, name, words.language, {**params, **session.view_params}),
+        run=None if run is None else run.id,
+        ticket=server.ticket(state.learner()),
+        asks=catalog.figures(name).asks(session.params),
+        recorded=demo and run is not None,
+        autoplay=run is not None,
+        status=status(session, run, demo, words),
+        focus=session.focus,
+        box=text_box(session, words),
+        assets={file: server.assets.url(file) for file in BOARD_FILES},
+    )
     component(server)(
         key=f"board.{name}",
-        data={
-            "spec": spec_url(server, name, words.language, {**params, **session.view_params}),
-            "run": None if run is None else run.id,
-            "ticket": server.ticket(state.learner()),
-            "asks": catalog.figures(name).asks(session.params),
-            "recorded": demo and run is not None,
-            "autoplay": run is not None,
-            "status": status(session, run, demo, words),
-            "focus": session.focus,
-            "box": text_box(session, words),
-            "assets": {file: server.assets.url(file) for file in BOARD_FILES},
-        },
+        data=asdict(page_data),
         on_run_change=functools.partial(actions.on_board_run, name),
         on_choose_change=functools.partial(actions.on_choose, name),
         on_fork_change=functools.partial(actions.on_fork, name),
@@ -119,31 +121,26 @@ def fork_summary(run: Run, words: text.Words) -> str:
     return say(key, words.language, step=step, changed=", ".join(changes))
 
 
-def text_box(session: LessonSession, words: text.Words) -> Values | None:
-    """The setting whose box stands on the board, as the board draws it; None where the lesson has none.
-
-    `settings` are those that a run of another text would have besides it; None while something else that was typed
-    cannot be used. `n` is the number of the last text that was taken from the box.
-    """
+def text_box(session: LessonSession, words: text.Words) -> TextBoxData | None:
+    """The setting whose box stands on the board; None where the lesson has none."""
     name = controls.board_setting(type(session.params))
     if name is None:
         return None
     control = dict(type(session.params).controls())[name]
     assert isinstance(control, Text)
     box_words = controls.setting_words(words, name)
-    alone = not session.drafts.keys() - {name}
     problems = session.problems if is_text_box_problem(session) else []
-    return {
-        "field": name,
-        "value": session.drafts.get(name, getattr(session.params, name)),
-        "label": box_words.label,
-        "help": box_words.help,
-        "lines": control.lines,
-        "longest": control.longest,
-        "error": " ".join(problem.say(words.language) for problem in problems),
-        "settings": session.job_params if alone else None,
-        "n": session.text_number,
-    }
+    return TextBoxData(
+        field=name,
+        value=session.drafts.get(name, getattr(session.params, name)),
+        label=box_words.label,
+        help=box_words.help,
+        lines=control.lines,
+        longest=control.longest,
+        error=" ".join(problem.say(words.language) for problem in problems),
+        settings=None if session.drafts.keys() - {name} else session.job_params,
+        n=session.text_number,
+    )
 
 
 def is_text_box_problem(session: LessonSession) -> bool:
@@ -177,21 +174,13 @@ def spec_url(server: AppState, lesson: str, language: str, values: Values) -> st
 def make_spec(lesson: str, language: str, params: Params) -> bytes:
     """The board spec as JSON."""
     words = text.read(lesson, language)
-    figures = []
+    figures: list[Values] = []
     names: dict[str, str] = {}
     for figure in catalog.figures(lesson).draw(params, words).values():
-        caption = words.figures[figure.id]
-        figures.append(
-            {
-                **asdict(figure),
-                "title": caption.title,
-                "caption": caption.caption,
-                "alt": caption.alt,
-                "reading": caption.reading,
-            }
-        )
-        names |= caption.labels
+        of = words.figures[figure.id]
+        figures.append({**asdict(figure), **asdict(FigureText(of.title, of.caption, of.alt, of.reading))})
+        names |= of.labels
     for control in words.controls.values():
         names |= control.options
-    spec = {"lesson": lesson, "figures": figures, "names": names, "ui": player(language), "language": language}
+    spec = BoardSpec(lesson, figures, names, player(language), language)
     return orjson.dumps(spec, option=orjson.OPT_SERIALIZE_NUMPY)

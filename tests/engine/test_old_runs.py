@@ -10,7 +10,7 @@ import pytest
 from engine.backends.inline import InlineBackend
 from engine.runs.engine import Engine, Run
 from lessons import catalog, text
-from lessons.board.figures import fold
+from lessons.board.fold import fold
 from lessons.import_check import judge
 from tests.conftest import wait_until
 
