@@ -247,7 +247,7 @@ def run(job: Job, state: Checkpoint | None = None) -> Generator[Step, Values | N
         picture = {"values": machine.values.copy(), "grads": machine.grads.copy(), "slopes": machine.slopes.copy()}
         picture |= {"at": np.array([place, count], np.int64), "lr": np.array(lr)}
         return Step(
-            step, scalars, p.steps, picture.copy, partial(snapshot, step, place, count, machine.given), whole=True
+            step, scalars, p.steps, picture.copy, partial(snapshot, step, place, count, machine.given), keep=True
         )
 
     changes = (yield moment(0, "start", {})) if state is None else None

@@ -190,7 +190,7 @@ def test_only_what_has_been_computed_is_known_and_each_step_adds_to_it() -> None
     assert backs[24] == len(p.tape.nodes) - 2  # all but the outputs, which a softmax with cross-entropy looks past
     assert backs[26] == 0
     assert known[26] == known[1]
-    assert all(step.whole for step in steps(steps=10))
+    assert all(step.keep for step in steps(steps=10))
 
 
 def test_the_gap_to_autograd_is_measured_not_claimed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,7 +35,7 @@ def run(job: Job, state: Checkpoint | None = None) -> Generator[Step, Values | N
             fail(p.fail)
         scalars = {"value": value} if step % 10 else {"value": value, "tenth": float(step)}
         picture = partial(picture_of, step)
-        changes = yield Step(step, scalars, p.steps, picture, snapshot, whole=p.label == "whole")
+        changes = yield Step(step, scalars, p.steps, picture, snapshot, keep=p.label == "whole")
         rate = (changes or {}).get("rate", rate)
 
 
