@@ -124,7 +124,7 @@ def job(name: str, settings: Params) -> Job:
     """What is run for these settings: those that only change the view stand at their defaults, so that equal
     experiments are one run whatever each learner looks at."""
     defaults = type(settings)().model_dump(mode="json")
-    views = {field: defaults[field] for field, control in settings.controls() if control.view}
+    views = {name: defaults[name] for name, setting in settings.settings().items() if setting.view_only}
     values = {**settings.model_dump(mode="json"), **views}
     return Job(lesson(name).entry, values, int(values.get("seed", 0)))
 

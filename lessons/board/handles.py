@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from engine.params import Params, Slider
+from engine.controls import Slider
+from engine.params import Params
 
 
 @dataclass(frozen=True, slots=True)
