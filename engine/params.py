@@ -251,7 +251,7 @@ class Picture:
 class File:
     """The digest of an uploaded file (see Engine.put), or "" for none; drawn as an upload of at most `largest` MB.
 
-    The lesson's figures have `brought(params, name, data) -> settings`: what else is set when it comes, or a Problem.
+    The lesson's figures have `on_upload(params, name, data) -> settings`: what else is set when it comes, or a Problem.
     """
 
     suffixes: tuple[str, ...]
@@ -293,10 +293,10 @@ Control: TypeAlias = Slider | Choice | MultiChoice | Toggle | Text | Number | Na
 class Params(BaseModel):
     """Base of every lesson's settings. Immutable; unknown names and values that are not finite are refused.
 
-    Where a lesson `carries`, a setting that is changed takes the run on the board along: a fork goes on with it.
+    With `continues_run`, a setting that is changed takes the run on the board along: a fork goes on with it.
     """
 
-    carries: ClassVar[bool] = False
+    continues_run: ClassVar[bool] = False
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @classmethod

@@ -9,6 +9,7 @@ from engine.records.record import Record
 from engine.types import Problem
 from lessons import catalog, text
 from lessons.board import figures as board
+from lessons.board.fold import fold
 
 
 def judge(record: Record) -> None:
@@ -31,7 +32,7 @@ def judge(record: Record) -> None:
         settings |= values
         checked(kind, settings)
     try:
-        figures = catalog.part(job.lesson, "figures")
+        figures = catalog.figures(job.lesson)
         drawn = figures.draw(params, text.read(job.lesson, "en"))
         history = [(step, record.scalars(step)) for step in (0, 1)]
         for step in record.frames:
@@ -39,7 +40,7 @@ def judge(record: Record) -> None:
             if tick is None or tick.step != step:
                 raise unusable(f"its frame of step {step} cannot be read")
             patches = figures.update(params, tick)
-            board.fold(drawn, history, patches)
+            fold(drawn, history, patches)
             odd = [patch.figure for patch in patches if not fits(drawn[patch.figure], patch)]
             if odd:
                 raise unusable(f"its frame of step {step} has no such picture as {odd[0]!r} shows")

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from engine.backends.base import Event, start_message, tell_message
+from engine.messages import decode_command
 from engine.types import Arrays, Checkpoint, Job, Values
 from engine.wire import pack, unpack
 
@@ -28,9 +29,9 @@ class InlineBackend:
         import torch
 
         from engine.worker import devices
-        from engine.worker.scheduler import Loop
+        from engine.worker.scheduler import Scheduler
 
-        loop = Loop(str(devices.choose(self.device)), self._outbox.put)
+        scheduler = Scheduler(str(devices.choose(self.device)), self._outbox.put)
         self._outbox.put(pack({"type": "ready", "run": "", **devices.describe(torch.device(self.device))}))
         wait = 1.0
         while True:
@@ -38,10 +39,10 @@ class InlineBackend:
                 message = self._inbox.get(timeout=wait) if wait else self._inbox.get_nowait()
                 if message is None:
                     break
-                loop.handle(*unpack(message))
+                scheduler.handle(decode_command(*unpack(message)))
                 wait = 0.0
             except queue.Empty:
-                wait = loop.turn(lambda: not self._inbox.empty())
+                wait = scheduler.take_slice(lambda: not self._inbox.empty())
         self._outbox.put(None)
 
     def start(

@@ -466,7 +466,7 @@ class Record:
             return rows_after(self._groups, after)
 
     def history(self) -> list[tuple[int, Scalars]]:
-        """(step, scalars) of every step, ascending: what `lessons.board.figures.fold` draws from."""
+        """(step, scalars) of every step, ascending: what `lessons.board.fold.fold` draws from."""
         rows = [
             (int(step), dict(zip(group.names, map(float, values), strict=True)))
             for group in self.groups()

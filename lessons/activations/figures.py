@@ -12,7 +12,9 @@ from engine.types import Arrays, Problem, Tick, Values
 from lessons.activations import points
 from lessons.activations.depth import variances
 from lessons.activations.params import FUNCTIONS, GRAIN, REACH, SHAPES, Params
-from lessons.board.figures import CATEGORIES, Choose, Figure, Map, Patch, Plot, band
+from lessons.board.colors import CATEGORIES
+from lessons.board.figures import Choose, Figure, Map, Patch, Plot
+from lessons.board.marks import band
 from lessons.text import Words
 
 COLOUR = dict(zip(SHAPES, CATEGORIES, strict=True))

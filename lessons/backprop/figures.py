@@ -13,7 +13,8 @@ import numpy as np
 from engine.types import Arrays, Problem, Tick, Values
 from lessons.backprop.params import ACTIVATIONS, Params
 from lessons.backprop.tape import DIRECT, Operation, Tape, pretty
-from lessons.board.figures import CATEGORIES, TRAIN, VALIDATION, Ask, Figure, Graph, Patch, Plot, Table
+from lessons.board.colors import CATEGORIES, TRAIN, VALIDATION
+from lessons.board.figures import Ask, Figure, Graph, Patch, Plot, Table
 from lessons.board.readings import number
 from lessons.text import Words
 

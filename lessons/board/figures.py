@@ -6,32 +6,15 @@ Everything here is plain data. `draw(params, words)` makes the figures once; aft
 * `update(params, tick)` turns the arrays of a frame into patches, each complete in itself;
 * `answer(params, name, args, arrays)` turns the answer to an Ask into patches.
 
-So a figure at step k is its spec, the scalars up to k, and the patches of the last frame at or before k. `fold`
-does that in Python; the browser does the same.
+So a figure at step k is its spec, the scalars up to k, and the patches of the last frame at or before k:
+lessons/board/fold.py does that in Python, the browser does the same. The marks of a Plot are in lessons/board/marks.py.
 """
 
 from __future__ import annotations
 
-import copy
-import math
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
-from itertools import count, takewhile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, TypeAlias
-
-import numpy as np
-
-from engine.types import Scalars
-
-# One colour language everywhere, readable on light and dark and by the colour-blind (after Okabe and Ito, 2008).
-TRAIN = "#2f86d6"
-VALIDATION = "#e07b16"
-POSITIVE = "#2f86d6"
-NEGATIVE = "#e07b16"
-CATEGORIES = (
-    *("#2f86d6", "#e07b16", "#1a9e77", "#c8549b", "#8f6fd1"),
-    *("#b8860b", "#d1495b", "#4aa8c9", "#7a7a7a", "#5f9e3a"),
-)
 
 Size: TypeAlias = Literal["hero", "half", "third", "full"]
 
@@ -55,7 +38,7 @@ class Choose:
     """A click (or the release of a drag) sets settings: {"start_x": "x"} puts the event's x into start_x.
 
     A setting of several names takes or loses the one that was clicked on. Settings that only change the view do not
-    start a run. A lesson's figures may have `chosen(params, picked) -> settings`, which makes settings of what a
+    start a run. A lesson's figures may have `on_choose` (lessons/contract.py), which makes settings of what a
     gesture gave, where that is more than a value: a stroke of points, a weight.
     """
 
@@ -293,75 +276,11 @@ class Patch:
     data: Mapping[str, Any]
     trace: str = ""
 
-
-def band(name: str, prefix: str, colour: str, first: int = 0) -> dict[str, Any]:
-    """A plot's trace of the scalars `prefix`0, `prefix`1, ... of many runs, which are numbered from `first`."""
-    line = {"width": 2, "color": colour}
-    return {"type": "scatter", "name": name, "band": prefix, "first": first, "line": line}
+    def say(self, **parts: float | str) -> Patch:
+        """The same patch with these parts of the figure's reading."""
+        return replace(self, data={**self.data, "say": parts})
 
 
 def spec(figure: Figure) -> dict[str, Any]:
     """The figure as JSON for the browser."""
     return asdict(figure)
-
-
-def fold(
-    figures: Mapping[str, Figure], history: Iterable[tuple[int, Scalars]], patches: Iterable[Patch] = ()
-) -> dict[str, dict[str, Any]]:
-    """The figures as the browser draws them: scalars up to the playhead, and the patches of one frame.
-
-    Returns figure id -> its spec, with bound traces filled in and patch data under the trace (plots) or "data".
-    """
-    rows = list(history)
-    out = {name: copy.deepcopy(spec(figure)) for name, figure in figures.items()}
-    for drawn in out.values():
-        for trace in drawn.get("traces", ()):
-            if "band" in trace:
-                trace |= spread(trace["band"], rows)
-            for attribute, source in trace.get("bind", {}).items():
-                put(trace, attribute, bound(source, rows, trace["bind"]))
-        if drawn["kind"] == "table" and drawn["bind"] and rows:
-            values = [bound(row, rows, {}) for row in drawn["bind"]]
-            drawn["data"] = {"names": drawn["rows"], "values": values}
-    for patch in patches:
-        drawn = out[patch.figure]
-        if drawn["kind"] == "plot":
-            target = next(trace for trace in drawn["traces"] if trace.get("key", trace["name"]) == patch.trace)
-        else:
-            target = drawn.setdefault("data", {})
-        for attribute, value in patch.data.items():
-            put(target, attribute, value)
-    for drawn in out.values():
-        if tiles := out.get(drawn.get("shows", ""), {}).get("data", {}).get("tiles"):
-            drawn.setdefault("data", {})["tiles"] = tiles[:1]
-    return out
-
-
-def bound(source: str | list[str | None], rows: list[tuple[int, Scalars]], bind: Mapping[str, Any]) -> list[Any]:
-    """The numbers a binding stands for; steps at which a bound scalar is absent are left out for the whole trace."""
-    if not isinstance(source, str):
-        last = dict(rows[-1][1]) if rows else {}
-        return [last.get(name) if name else None for name in source]
-    needed = {name for name in bind.values() if isinstance(name, str) and name != "step"}
-    kept = [(step, scalars) for step, scalars in rows if needed <= scalars.keys()]
-    return [step if source == "step" else scalars[source] for step, scalars in kept]
-
-
-def spread(prefix: str, rows: list[tuple[int, Scalars]]) -> dict[str, list[float]]:
-    """A band's numbers at the steps that have them: x, y (the median), low, lower, upper, high; finite ones alone."""
-    out: dict[str, list[float]] = {key: [] for key in ("x", "low", "lower", "y", "upper", "high")}
-    for step, scalars in rows:
-        many = takewhile(lambda one: one is not None, (scalars.get(f"{prefix}{k}") for k in count()))
-        values = [one for one in many if one is not None and math.isfinite(one)]
-        if values:
-            for key, value in zip(out, [step, *np.quantile(values, [0, 0.25, 0.5, 0.75, 1]).tolist()], strict=True):
-                out[key].append(value)
-    return out
-
-
-def put(target: dict[str, Any], attribute: str, value: Any) -> None:
-    """Sets "marker.size" as plotly means it."""
-    *path, last = attribute.split(".")
-    for part in path:
-        target = target.setdefault(part, {})
-    target[last] = value.tolist() if isinstance(value, np.ndarray) else value

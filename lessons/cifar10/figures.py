@@ -9,7 +9,8 @@ import numpy as np
 
 from engine.datasets import cifar10, digits
 from engine.types import Array, Arrays, Problem, Tick, Values
-from lessons.board.figures import TRAIN, VALIDATION, Ask, Figure, Graph, Map, Patch, Plot, Strip
+from lessons.board.colors import TRAIN, VALIDATION
+from lessons.board.figures import Ask, Figure, Graph, Map, Patch, Plot, Strip
 from lessons.cifar10.architecture import SIZES, Shape, shown, table
 from lessons.cifar10.params import Params
 from lessons.text import Words

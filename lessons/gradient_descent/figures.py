@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 
 from engine.types import Arrays, Problem, Tick
-from lessons.board.figures import CATEGORIES, Choose, Figure, Patch, Plot, band
+from lessons.board.colors import CATEGORIES
+from lessons.board.figures import Choose, Figure, Patch, Plot
+from lessons.board.marks import band
 from lessons.gradient_descent.params import OPTIMISERS, Params
 from lessons.gradient_descent.stability import KINDS, bounds, fastest, radius
 from lessons.gradient_descent.surfaces import Floats, Surface, surface

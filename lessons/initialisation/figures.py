@@ -10,7 +10,8 @@ import numpy as np
 
 from engine.models.variance import spread, through
 from engine.types import Arrays, Problem, Tick, Values
-from lessons.board.figures import CATEGORIES, Figure, Map, Patch, Plot, Table
+from lessons.board.colors import CATEGORIES
+from lessons.board.figures import Figure, Map, Patch, Plot, Table
 from lessons.initialisation import bins
 from lessons.initialisation.params import CLASSES, FUNCTIONS, INITS, PIXELS, Params
 from lessons.text import Words

@@ -39,7 +39,7 @@ class Params(engine.params.Params):
     `goal` is a share of test points to get right, with at most `most` hidden units; 0 is no goal.
     """
 
-    carries: ClassVar[bool] = True
+    continues_run: ClassVar[bool] = True
 
     points: Annotated[str, Choice(POINTS)] = "circles"
     brush: Annotated[str, Choice(BRUSHES, view=True, when={"points": ("drawn",)})] = "1"

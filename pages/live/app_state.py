@@ -34,7 +34,7 @@ class AppState:
     signer: URLSafeSerializer = field(
         default_factory=lambda: URLSafeSerializer(secrets.token_bytes(32), salt="torchroom live")
     )
-    board: tuple[str, Any] | None = None  # the address of live.js and the component made for it
+    board: tuple[str, Any] | None = None  # the address of its files and the component made for it
     drawn: dict[tuple[str, str, str, int], str] = field(default_factory=dict)  # what was drawn -> its spec's address
 
     def ticket(self, learner: str) -> str:

@@ -10,7 +10,8 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 
-FOLDER = Path(__file__).parents[2] / "assets"
+BOARD = Path(__file__).parents[2] / "assets" / "board"
+PLOTLY = "plotly.min.js"
 SPECS = 16 << 20  # bytes of compressed specs kept
 
 
@@ -34,39 +35,64 @@ class Served:
 
 
 class Assets:
-    """live.js, live.css and plotly.js under names that hold a hash of their content."""
+    """The board's modules and its style sheet, and plotly.js, under one address that holds a digest of all of them.
 
-    def __init__(self, folder: Path = FOLDER) -> None:
-        self.sources = {"live.js": folder / "live.js", "live.css": folder / "live.css", "plotly.min.js": plotly()}
+    Relative imports between the modules therefore work, and a browser may keep each file for good. An edited file gives
+    the whole tree another address; earlier ones are served as long as the process lives.
+    """
+
+    def __init__(self, folder: Path = BOARD) -> None:
+        self.folder = folder
+        self.plotly = plotly()
         self._lock = threading.Lock()
-        self._named: dict[str, tuple[int, str]] = {}  # "live.js" -> (when changed, "live.1a2b3c4d.js")
-        self._files: dict[str, Served] = {}
+        self._changed: dict[Path, int] = {}  # files and folders -> when each was changed, in nanoseconds
+        self._version = ""
+        self._packed: dict[str, Served] = {}  # sha256 of a file -> the file
+        self._trees: dict[str, dict[str, Served]] = {}  # version -> path in the tree -> file
 
     def url(self, name: str) -> str:
-        """Where a page loads `name`. A changed file gets a new address, so an edited live.js shows on a reload."""
-        changed = self.sources[name].stat().st_mtime_ns
-        known = self._named.get(name)
-        if known is None or known[0] != changed:
+        """Where a page loads the file `name` of the tree as it is now."""
+        return f"/live/assets/{self.version()}/{name}"
+
+    def modules(self) -> list[str]:
+        """The paths of all modules in the tree."""
+        return [name for name in self._trees[self.version()] if name.endswith(".js") and name != PLOTLY]
+
+    def version(self) -> str:
+        """The digest of all files, read again if one of them was added, edited or removed."""
+        try:
+            fresh = bool(self._changed) and all(path.stat().st_mtime_ns == at for path, at in self._changed.items())
+        except FileNotFoundError:
+            fresh = False
+        if not fresh:
             with self._lock:
-                known = self._named[name] = (changed, self._load(name))
-        return f"/live/assets/{known[1]}"
+                self._read()
+        return self._version
 
     def warm(self) -> None:
         """Compresses everything now, so that the first page does not wait for it."""
-        for name, path in self.sources.items():
-            if path.exists():
-                self.url(name)
+        self.version()
 
-    def _load(self, name: str) -> str:
-        body = self.sources[name].read_bytes()
-        stem, dot, ending = name.partition(".")
-        hashed = f"{stem}.{hashlib.sha256(body).hexdigest()[:12]}{dot}{ending}"
-        if hashed not in self._files:
-            self._files[hashed] = Served(gzip.compress(body, 6), KINDS[Path(name).suffix])
-        return hashed
+    def get(self, version: str, path: str) -> Served | None:
+        return self._trees.get(version, {}).get(path)
 
-    def get(self, hashed: str) -> Served | None:
-        return self._files.get(hashed)
+    def _read(self) -> None:
+        paths = sorted(path for path in self.folder.rglob("*") if path.is_dir() or path.suffix in KINDS)
+        changed = {path: path.stat().st_mtime_ns for path in (self.folder, *paths, self.plotly)}
+        sources = {path.relative_to(self.folder).as_posix(): path for path in paths if path.is_file()}
+        sources[PLOTLY] = self.plotly
+        digest = hashlib.sha256()
+        tree: dict[str, Served] = {}
+        for name, path in sources.items():
+            body = path.read_bytes()
+            sha = hashlib.sha256(body).hexdigest()
+            digest.update(f"{name} {sha}\n".encode())
+            if sha not in self._packed:
+                self._packed[sha] = Served(gzip.compress(body, 6), KINDS[path.suffix])
+            tree[name] = self._packed[sha]
+        version = digest.hexdigest()[:16]
+        self._trees.setdefault(version, tree)
+        self._version, self._changed = version, changed
 
 
 class Specs:

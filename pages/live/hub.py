@@ -628,7 +628,7 @@ class Hub:
 
     async def frame(self, run: Run, step: int | None) -> tuple[int, bytes] | None:
         """The last frame at or before `step` (None: the newest), as (its step, its message)."""
-        figures = catalog.part(run.job.lesson, "figures")
+        figures = catalog.figures(run.job.lesson)
 
         def make() -> tuple[int, bytes] | None:  # reads the record's file, and may compute: not on the loop
             tick = run.record.frame(run.record.last if step is None else step)
@@ -698,7 +698,7 @@ class Hub:
         at, arrays = await asyncio.wrap_future(self.engine.ask(run, step, name, args))
         at = found.step if at is None else at
         params = self.settings(found, at)
-        made = catalog.part(found.job.lesson, "figures").answer(params, name, args, arrays)
+        made = catalog.figures(found.job.lesson).answer(params, name, args, arrays)
         listed, apart = patches(made)
         return at, listed, apart
 
@@ -765,7 +765,7 @@ def served(request: Request, found: Served | None) -> Response:
 
 
 async def asset(request: Request) -> Response:
-    return served(request, app_state().assets.get(request.path_params["name"]))
+    return served(request, app_state().assets.get(request.path_params["version"], request.path_params["path"]))
 
 
 async def spec(request: Request) -> Response:
@@ -801,7 +801,7 @@ async def record(request: Request) -> Response:
 
 ROUTES: list[BaseRoute] = [
     WebSocketRoute("/live", live),
-    Route("/live/assets/{name}", asset),
+    Route("/live/assets/{version}/{path:path}", asset),
     Route("/live/spec/{sha}.json", spec),
     Route("/live/frame/{run}/{step:int}", frame),
     Route("/live/record/{run}", record),

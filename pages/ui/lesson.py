@@ -16,7 +16,6 @@ from engine.params import File, MultiChoice, NamedNumbers, Params, Picture, chec
 from engine.runs.engine import Run
 from engine.types import ENDED, Problem, Values
 from lessons import catalog, text
-from lessons.board import figures as board
 from pages.live.app_state import AppState, app_state
 from pages.ui import controls, data, quiz, state
 from pages.ui.words import as_text, listed, player, say
@@ -29,9 +28,14 @@ export default function (component) {{
     const behavior = matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth";
     parentElement.closest('[data-testid="stMain"]')?.scrollTo({{ top: 0, behavior }});
   }}
+  for (const module of {modules}) {{  // all at once, not one round for each level of imports
+    const href = new URL(module, new URL("{folder}", location.origin)).href;
+    if (document.querySelector(`link[href="${{href}}"]`)) continue;
+    document.head.append(Object.assign(document.createElement("link"), {{ rel: "modulepreload", href }}));
+  }}
   let closed = false, close = null;
-  import(new URL("{js}", location.origin)).then((live) => {{
-    if (!closed) close = live.default(component);
+  import(new URL("{folder}index.js", location.origin)).then((board) => {{
+    if (!closed) close = board.default(component);
   }});
   return () => {{ closed = true; if (close) close(); }};
 }}
@@ -57,14 +61,13 @@ def workbench(name: str) -> None:
     visit = state.visit(name)
     if visit.asked:
         take_up(visit)
-    figures = catalog.part(name, "figures")
+    figures = catalog.figures(name)
     with st.container(key="messages"):  # there even if empty: what stood before the board would move and mount it anew
         said = [] if controls.in_box(visit) else visit.problems
         for problem in filter(None, [state.language_problem(), *said]):
             st.warning(as_text(problem.say(language)), icon=":material/error:")
-        if hasattr(figures, "remarks"):
-            for remark in figures.remarks(visit.params):
-                st.info(as_text(remark.say(language)), icon=":material/info:")
+        for remark in figures.remarks(visit.params):
+            st.info(as_text(remark.say(language)), icon=":material/info:")
     left, right = st.columns([1, 3], gap="medium")
     with left:
         with st.container(key="start", gap="small"):
@@ -210,7 +213,7 @@ def changed(name: str, setting: str) -> None:
         return
     if control.live and not control.view:
         tell(visit, setting)
-    elif visit.params.carries and not control.view:
+    elif visit.params.continues_run and not control.view:
         carry(visit)
     if getattr(control, "runs", False) and visit.applied != visit.job_values():
         submit(name)
@@ -237,7 +240,7 @@ def brought(visit: state.LessonSession, setting: str, file: Any) -> Values | Non
         return None
     content = file.getvalue()
     try:
-        further: Values = catalog.part(visit.lesson, "figures").brought(visit.params, setting, content)
+        further = catalog.figures(visit.lesson).on_upload(visit.params, setting, content)
         return {**further, setting: app_state().engine.put(content, state.learner())}
     except Problem as problem:
         visit.problems = [problem]
@@ -305,7 +308,7 @@ def answer_by_run(name: str, number: int) -> None:
 
 def choose_preset(name: str) -> None:
     chosen = state.get(controls.worded(f"preset.{name}", state.language()))
-    presets = catalog.part(name, "params").PRESETS
+    presets = catalog.presets(name)
     if chosen in presets:
         adopt(name, presets[chosen], fresh=True, go=False)
 
@@ -322,13 +325,11 @@ def chosen(name: str) -> None:
     now = state.acting(name).params
     known = dict(type(now).controls())
     picked = {field: value for field, value in picked.items() if field in known}
-    figures = catalog.part(name, "figures")
-    if hasattr(figures, "chosen"):  # the lesson makes settings of what the gesture gave
-        try:
-            picked = figures.chosen(now, picked)
-        except Problem as problem:
-            state.acting(name).problems = [problem]
-            return
+    try:
+        picked = catalog.figures(name).on_choose(now, picked)
+    except Problem as problem:
+        state.acting(name).problems = [problem]
+        return
     for field, value in picked.items():
         control = known[field]
         if isinstance(control, MultiChoice) and isinstance(value, str):
@@ -337,7 +338,7 @@ def chosen(name: str) -> None:
             picked[field] = control.put(getattr(now, field), value)
     if picked:
         runs = any(not known[field].view for field in picked)
-        carries = runs and now.carries
+        carries = runs and now.continues_run
         adopt(name, picked, fresh=False, go=runs and not carries)
         visit = state.acting(name)
         if carries and not visit.drafts and visit.params != now and not carry(visit):
@@ -364,7 +365,7 @@ def moved(name: str) -> None:
 def start(visit: state.LessonSession, words: text.Words) -> None:
     """Preset, Run, Reset."""
     name, language = visit.lesson, words.language
-    presets: dict[str, Values] = catalog.part(name, "params").PRESETS
+    presets = catalog.presets(name)
     if presets:
         kind = type(visit.params)
         current = visit.params.changed()
@@ -408,7 +409,7 @@ def start(visit: state.LessonSession, words: text.Words) -> None:
 @functools.lru_cache(maxsize=256)
 def preset_of(kind: type[Params], preset: str) -> Values:
     """What a preset changes, as `Params.changed` would say it."""
-    presets: dict[str, Values] = catalog.part(kind.__module__.split(".")[-2], "params").PRESETS
+    presets = catalog.presets(kind.__module__.split(".")[-2])
     return kind(**presets[preset]).changed()
 
 
@@ -438,21 +439,19 @@ def draw_board(visit: state.LessonSession, words: text.Words) -> None:
         status = say("changed", language)
     elif run.origin and room.engine.has(run.origin[0]):
         status = lineage(room, run, words)
-    figures = catalog.part(name, "figures")
-    asks = figures.asks(visit.params) if hasattr(figures, "asks") else []
     component(room)(
         key=f"board.{name}",
         data={
             "spec": board_spec(room, name, language, {**values, **visit.views()}),
             "run": None if run is None else run.id,
             "ticket": room.ticket(state.learner()),
-            "asks": asks,
+            "asks": catalog.figures(name).asks(visit.params),
             "recorded": recorded and run is not None,
             "autoplay": run is not None,
             "status": status,
             "focus": visit.focus,
             "box": controls.box(visit, words),
-            "assets": {one: room.assets.url(one) for one in ("live.css", "plotly.min.js")},
+            "assets": {one: room.assets.url(one) for one in ("board.css", "plotly.min.js")},
         },
         on_run_change=functools.partial(moved, name),
         on_choose_change=functools.partial(chosen, name),
@@ -479,11 +478,11 @@ def lineage(room: AppState, run: Run, words: text.Words) -> str:
 
 
 def component(room: AppState) -> Any:
-    """The board as a Streamlit component. Inline code is sent with every rerun, so it only loads the hashed file."""
-    js = room.assets.url("live.js")
-    if room.board is None or room.board[0] != js:
-        mount = st.components.v2.component("torchroom_board", js=LOADER.format(js=js), isolate_styles=False)
-        room.board = (js, mount)
+    """The board as a Streamlit component. Inline code is sent with every rerun, so it only loads the modules."""
+    folder = room.assets.url("")
+    if room.board is None or room.board[0] != folder:
+        js = LOADER.format(folder=folder, modules=json.dumps(room.assets.modules()))
+        room.board = (folder, st.components.v2.component("torchroom_board", js=js, isolate_styles=False))
     return room.board[1]
 
 
@@ -502,7 +501,7 @@ def board_spec(room: AppState, name: str, language: str, values: Values) -> str:
 def make_spec(name: str, language: str, params: Params) -> bytes:
     """The board spec as JSON."""
     words = text.read(name, language)
-    figures: Mapping[str, board.Figure] = catalog.part(name, "figures").draw(params, words)
+    figures = catalog.figures(name).draw(params, words)
     listed = []
     names: dict[str, str] = {}
     for figure in figures.values():

@@ -25,7 +25,7 @@ from engine.runs.engine import Engine
 from engine.types import Problem
 from engine.wire import pack, unpack
 from lessons import catalog, text
-from lessons.board import figures as board
+from lessons.board.fold import fold
 from lessons.import_check import judge
 
 NAMES = [lesson.name for lesson in catalog.lessons()]
@@ -96,6 +96,7 @@ from engine.runs.engine import Engine
 from engine.types import Problem
 from lessons import catalog, text
 from lessons.board import figures as board
+from lessons.board.fold import fold
 from lessons.import_check import judge
 from pages.live.hub import Hub
 engine = Engine(FakeBackend(lambda job: None, 0.0), pathlib.Path(sys.argv[1]) / "runs")
@@ -104,13 +105,13 @@ hub = Hub(engine)
 async def play(path):
     hub.start()
     run = engine.bring(path.read_bytes(), judge)
-    figures = catalog.part(run.job.lesson, "figures")
+    figures = catalog.figures(run.job.lesson)
     drawn = figures.draw(catalog.params(run.job.lesson)(**run.job.params), text.read(run.job.lesson, "en"))
     history = run.record.history()
     for step in {0, run.step // 3, run.step // 2, run.step}:
         tick = run.record.frame(step)
         patches = figures.update(hub.settings(run, step), tick) if tick else []
-        shown = board.fold(drawn, history[: step + 1], patches)
+        shown = fold(drawn, history[: step + 1], patches)
         assert shown.keys() == drawn.keys()
         made = await hub.frame(run, step)
         assert (made is None) == (tick is None)
@@ -286,11 +287,11 @@ def test_whatever_bytes_are_changed_the_file_is_refused_or_still_sound(
         return
     assert run.status in ("done", "stopped", "failed", "recorded")
     name = run.job.lesson
-    figures = catalog.part(name, "figures")
+    figures = catalog.figures(name)
     params = catalog.params(name)(**run.job.params)
     tick = run.record.frame(run.step)
     patches = figures.update(params, tick) if tick else []
-    board.fold(figures.draw(params, text.read(name, "zh")), run.record.history(), patches)
+    fold(figures.draw(params, text.read(name, "zh")), run.record.history(), patches)
 
 
 @given(header=st.binary(max_size=200), body=st.binary(max_size=200), kind=st.sampled_from("JSFNCDREX"))

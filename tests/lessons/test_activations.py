@@ -37,7 +37,8 @@ from lessons.activations.compute import (
 from lessons.activations.depth import SAMPLES, WIDTH, gain, variances
 from lessons.activations.params import FUNCTIONS, INITS, POINTS, PRESETS, SHAPES, TINY, Params
 from lessons.activations.points import REACH, SIDE, Points, points
-from lessons.board.figures import Choose, Map, Plot, fold
+from lessons.board.figures import Choose, Map, Plot
+from lessons.board.fold import fold
 from lessons.board.readings import reading
 from tests.lessons.modules import MODULE
 

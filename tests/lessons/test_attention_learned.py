@@ -28,6 +28,7 @@ from lessons.attention_learned.params import JOBS, PRESETS, TASKS, TINY, Params
 from lessons.attention_learned.questions import SHOWN, look
 from lessons.attention_learned.task import BAR, LETTERS, held_out, read, solution, sources, tokens
 from lessons.board import figures as board
+from lessons.board.fold import fold
 
 NAME = "attention_learned"
 SHAPES: list[dict[str, Any]] = [
@@ -521,7 +522,7 @@ def test_the_figures_say_what_the_arrays_say() -> None:
 def test_the_map_in_full_is_the_first_tile_until_another_is_picked() -> None:
     _, _, shown = trained()
     drawn = figures.draw(Params(), text.read(NAME, "en"))
-    folded = board.fold(drawn, [], figures.update(Params(), Tick(300, {}, shown)))
+    folded = fold(drawn, [], figures.update(Params(), Tick(300, {}, shown)))
     assert np.allclose(folded["head"]["data"]["tiles"], shown["weights"][:1])
 
 

@@ -24,6 +24,7 @@ from engine.params import checked
 from engine.types import Checkpoint, Job, Problem, Scalars, Step, Tick
 from lessons import catalog, text
 from lessons.board import figures as board
+from lessons.board.fold import fold
 from lessons.cifar10 import compute, figures
 from lessons.cifar10.architecture import ARCHITECTURES, SIZES, shown, table
 from lessons.cifar10.augment import augment
@@ -494,7 +495,7 @@ def test_answers_become_patches() -> None:
     for name, args in asked:
         patches = figures.answer(settings, name, args, compute.look(job(), kept, name, args))
         assert patches
-        board.fold(drawn, [], patches)
+        fold(drawn, [], patches)
     standing = [one["name"] for one in figures.asks(settings)]
     assert standing == ["augment", "classify"]
     with pytest.raises(Problem):

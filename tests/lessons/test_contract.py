@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections import Counter
 from itertools import islice
@@ -12,14 +13,17 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
+from engine.hooks import Compute
 from engine.params import Choice, MultiChoice, Number, Params, Picture, checked
 from engine.records.record import FRAMES, SNAPSHOTS, Record
-from engine.types import Job, Scalars, Tick
+from engine.types import Job, Problem, Scalars, Tick
 from engine.wire import pack
 from lessons import catalog, text
 from lessons import recordings as first
 from lessons.board import figures as board
 from lessons.board import readings as reading
+from lessons.board.fold import fold
+from lessons.contract import Figures
 
 NAMES = [lesson.name for lesson in catalog.lessons()]
 FILES = ("params.py", "compute.py", "figures.py", "script.py", "demo.run", "en.md", "zh.md")
@@ -44,6 +48,40 @@ def test_its_files_are_there(name: str) -> None:
     assert [file for file in FILES if not (folder / file).exists()] == []
     assert (folder / "demo.run").stat().st_size <= FIRST_BYTES
     assert (catalog.FOLDER.parent / "pages" / f"{name}.py").exists()
+
+
+HOOKS = {"compute": (Compute, {"run"}), "figures": (Figures, {"draw"})}  # with those that a lesson must have
+
+
+@pytest.mark.parametrize("part", HOOKS)
+def test_its_hooks_take_what_the_contract_says(name: str, part: str) -> None:
+    """A function of a hook's name has that hook's arguments; a class may stand for one that makes an object."""
+    contract, required = HOOKS[part]
+    module = vars(__import__(f"lessons.{name}.{part}", fromlist=["run"]))
+    assert required <= module.keys()
+    for hook in contract.names():
+        if hook in module:
+            declared = inspect.signature(getattr(contract, hook)).parameters
+            taken = inspect.signature(module[hook]).parameters
+            assert list(taken) == list(declared)[1:], hook
+            defaults = [key for key, one in taken.items() if one.default is not one.empty]
+            assert defaults == [key for key, one in declared.items() if one.default is not one.empty], hook
+
+
+def test_hooks_that_it_does_not_write_do_what_the_contract_says(name: str) -> None:
+    own = vars(catalog.part(name, "figures"))
+    drawn, settings = catalog.figures(name), params(name).TINY
+    assert all(getattr(drawn, hook) is own[hook] for hook in Figures.names() if hook in own)
+    if "asks" not in own:
+        assert drawn.asks(settings) == []
+    if "remarks" not in own:
+        assert drawn.remarks(settings) == []
+    if "on_choose" not in own:
+        assert drawn.on_choose(settings, {"x": 1.0}) == {"x": 1.0}
+    if "on_upload" not in own:
+        assert drawn.on_upload(settings, "csv", b"") == {}
+    with pytest.raises(Problem, match="no question named 'nothing of the kind'"):
+        drawn.answer(settings, "nothing of the kind", {}, {})
 
 
 def test_what_it_builds_on_comes_before_it(name: str) -> None:
@@ -145,8 +183,7 @@ def test_its_links_work(name: str) -> None:
 
 
 def figures(name: str, settings: Params, language: str = "en") -> dict[str, board.Figure]:
-    found: dict[str, board.Figure] = catalog.part(name, "figures").draw(settings, text.read(name, language))
-    return found
+    return catalog.figures(name).draw(settings, text.read(name, language))
 
 
 def test_it_draws_valid_figures_in_both_languages(name: str) -> None:
@@ -221,13 +258,13 @@ def test_a_tiny_run_counts_its_steps_and_its_frames_fit_the_figures(name: str) -
     history, ticks, total = run(name, settings)
     assert [step for step, _ in history] == list(range(total + 1))
     drawn = figures(name, settings)
-    update = catalog.part(name, "figures").update
+    update = catalog.figures(name).update
     said: dict[str, dict[str, float | str]] = {}
     for tick in (ticks[0], ticks[len(ticks) // 2], ticks[-1]):
         patches = update(settings, tick)
         for patch in patches:
             said.setdefault(patch.figure, {}).update(patch.data.get("say", {}))
-        folded = board.fold(drawn, history[: tick.step + 1], patches)
+        folded = fold(drawn, history[: tick.step + 1], patches)
         for key, figure in drawn.items():
             fits(figure, folded[key])
     names = {field for _, scalars in history for field in scalars}

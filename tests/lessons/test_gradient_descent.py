@@ -23,7 +23,8 @@ from hypothesis import strategies as st
 from engine.params import checked
 from engine.types import Checkpoint, Job, Problem, Scalars, Step, Tick
 from lessons import text
-from lessons.board.figures import Plot, fold, spec
+from lessons.board.figures import Plot, spec
+from lessons.board.fold import fold
 from lessons.board.readings import reading
 from lessons.gradient_descent import figures
 from lessons.gradient_descent.compute import look, run

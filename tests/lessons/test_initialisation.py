@@ -22,7 +22,8 @@ from engine.models.variance import moments, spread, through
 from engine.params import checked
 from engine.types import Checkpoint, Job, Problem, Scalars, Step
 from lessons import catalog, text
-from lessons.board.figures import Map, fold
+from lessons.board.figures import Map
+from lessons.board.fold import fold
 from lessons.board.readings import reading
 from lessons.initialisation import bins, figures
 from lessons.initialisation.compute import look, run

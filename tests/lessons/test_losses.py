@@ -21,7 +21,8 @@ from torch import Tensor
 from engine.params import checked
 from engine.types import Checkpoint, Job, Problem, Scalars
 from lessons import catalog, text
-from lessons.board.figures import Plot, Table, fold
+from lessons.board.figures import Plot, Table
+from lessons.board.fold import fold
 from lessons.board.readings import parts, reading
 from lessons.losses import figures
 from lessons.losses.compute import run

@@ -289,7 +289,7 @@ def test_a_weight_written_by_hand_is_set_once() -> None:
     other.step_many(30)
     again = Playground(job(steps=1000, hidden="3-2", edits="1.2.1=0.75;2.0.b=-3;3.0.1=2.5;2.9.9=1"), other.state())
     assert torch.equal(again.net.weights, other.net.weights)
-    now = figures.chosen(other.p, {"edits": ["2.0.b=1", "1.0.0=4"]})["edits"]
+    now = figures.on_choose(other.p, {"edits": ["2.0.b=1", "1.0.0=4"]})["edits"]
     assert changes(now)[2, 0, -1] == 1
     assert len(changes(now)) == 5
     with pytest.raises(Problem, match="does not name a weight"):
@@ -346,15 +346,17 @@ def test_drawn_points_are_encoded_and_rubbed_out() -> None:
     assert np.abs(back - where).max() <= REACH / points.FINE
     assert kinds.tolist() == [4, 4, 4]
     p = Params(points="drawn", brush="3")
-    drawn = figures.chosen(p, {"drawn": [[0.25, 0.25], [0.5, 1.0]]})
+    drawn = figures.on_choose(p, {"drawn": [[0.25, 0.25], [0.5, 1.0]]})
     assert drawn["classes"] == 3
     x, kinds = points.drawn(drawn["drawn"])
     assert x[-2:] == pytest.approx(np.array([[-1.5, 1.5], [0.0, -3.0]]), abs=0.002)
     assert kinds[-2:].tolist() == [2, 2]
-    rubbed = figures.chosen(p.model_copy(update={"brush": "erase", "drawn": drawn["drawn"]}), {"drawn": [[0.27, 0.26]]})
+    rubbed = figures.on_choose(
+        p.model_copy(update={"brush": "erase", "drawn": drawn["drawn"]}), {"drawn": [[0.27, 0.26]]}
+    )
     assert len(rubbed["drawn"]) == len(drawn["drawn"]) - 5
     with pytest.raises(Problem, match=f"at most {DRAWN}"):
-        figures.chosen(p, {"drawn": [[0.5, 0.5]] * 170})
+        figures.on_choose(p, {"drawn": [[0.5, 0.5]] * 170})
     with pytest.raises(Problem, match="at least 4"):
         checked(Params, {"points": "drawn", "drawn": "0AAAA"})
     with pytest.raises(Problem, match="class 4"):
@@ -368,7 +370,7 @@ def test_a_csv_is_read_whatever_stands_between_its_columns() -> None:
         x, kinds = points.read(b"\xef\xbb\xbf" + text.encode())
         assert x[:, 0] == pytest.approx([-2.5, -1.25, 2.5, 0.0])
         assert kinds.tolist() == [0, 1, 0, 2]
-        assert figures.brought(Params(), "csv", text.encode()) == {"points": "csv", "classes": 3}
+        assert figures.on_upload(Params(), "csv", text.encode()) == {"points": "csv", "classes": 3}
 
 
 @pytest.mark.parametrize(

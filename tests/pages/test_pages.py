@@ -53,8 +53,10 @@ def test_the_interface_says_everything_twice() -> None:
 
 
 def test_the_player_has_a_word_for_all_it_says() -> None:
-    source = (catalog.FOLDER.parent / "assets" / "live.js").read_text("utf-8")
-    assert set(re.findall(r'\bsay\("(\w+)"', source)) <= set(PLAYER)
+    modules = (catalog.FOLDER.parent / "assets" / "board").rglob("*.js")
+    asked = {key for path in modules for key in re.findall(r'\bsay\("(\w+)"', path.read_text("utf-8"))}
+    assert asked
+    assert asked <= set(PLAYER)
 
 
 @pytest.mark.parametrize("language", catalog.LANGUAGES)

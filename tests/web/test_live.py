@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import json
 import time
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -16,6 +17,7 @@ from engine import wire
 from engine.params import checked
 from engine.types import Problem, ScalarBlock, Values
 from lessons import catalog
+from pages.live import assets as served
 from pages.live import hub as live
 from tests.conftest import wait_until
 from tests.web.conftest import LESSON, Site, hear, steps_of, tell, until
@@ -458,32 +460,61 @@ def test_specs_are_named_by_their_content_and_kept_for_good(site: Site) -> None:
     assert site.get("/live/spec/0123.json")[0] == 404
 
 
-def test_files_are_compressed_once_and_served_under_hashed_names(site: Site) -> None:
-    for name, start in (("live.js", b""), ("live.css", b""), ("plotly.min.js", b"/**")):
-        url = site.room.assets.url(name)
+def test_files_are_compressed_once_and_served_under_an_address_with_their_digest(site: Site) -> None:
+    assets = site.room.assets
+    plotly = assets.plotly.read_bytes()
+    files = {name: (assets.folder / name).read_bytes() for name in ["board.css", *assets.modules()]}
+    assert {"index.js", "figures/plot.js"} <= files.keys()
+    for name, content in {**files, "plotly.min.js": plotly}.items():
+        url = assets.url(name)
         status, headers, body = site.get(url, **{"Accept-Encoding": "gzip"})
         assert status == 200
         assert headers["content-encoding"] == "gzip"
         assert "immutable" in headers["cache-control"]
-        whole = gzip.decompress(body)
-        assert whole == site.room.assets.sources[name].read_bytes()
-        assert whole.lstrip().startswith(start)
-        assert site.get(url)[2] == whole
-    plotly = site.room.assets.sources["plotly.min.js"].read_bytes()
+        assert gzip.decompress(body) == content
+        assert site.get(url)[2] == content
+    assert plotly.lstrip().startswith(b"/**")
     began = time.process_time()  # the server's threads are this process's
     gzip.compress(plotly, 6)
     once = time.process_time() - began
     began = time.process_time()
     for _ in range(20):
-        site.get(site.room.assets.url("plotly.min.js"), **{"Accept-Encoding": "gzip"})
+        site.get(assets.url("plotly.min.js"), **{"Accept-Encoding": "gzip"})
     assert time.process_time() - began < 2 * once
     assert site.get("/live/assets/plotly.min.js")[0] == 404
     assert site.get("/live/assets/..%2f..%2fapp.py")[0] == 404
+    assert site.get(assets.url("..%2f..%2fapp.py"))[0] == 404
+
+
+def test_an_edited_module_changes_the_address_of_all_files_and_the_old_ones_stay(tmp_path: Path) -> None:
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "index.js").write_text('import "./figures/plot.js";')
+    (tmp_path / "figures" / "plot.js").write_text("1;")
+    (tmp_path / "types.d.ts").write_text("export {};")
+    assets = served.Assets(tmp_path)
+    first = assets.version()
+    assert assets.version() == first
+    assert sorted(assets.modules()) == ["figures/plot.js", "index.js"]
+    assert assets.get(first, "types.d.ts") is None
+    (tmp_path / "figures" / "plot.js").write_text("22;")
+    second = assets.version()
+    assert second != first
+    (tmp_path / "figures" / "map.js").write_text("3;")
+    third = assets.version()
+    assert third not in (first, second)
+    (tmp_path / "figures" / "map.js").unlink()
+    assert assets.version() == second
+    old, new, missing = (
+        assets.get(first, "figures/plot.js"),
+        assets.get(second, "figures/plot.js"),
+        assets.get(second, "figures/map.js"),
+    )
+    assert old is not None
+    assert new is not None
+    assert (gzip.decompress(old.packed), gzip.decompress(new.packed), missing) == (b"1;", b"22;", None)
 
 
 def test_the_specs_that_are_kept_are_bounded() -> None:
-    from pages.live import assets as served
-
     specs = served.Specs()
     urls = [specs.put(np.random.default_rng(n).bytes(1 << 20)) for n in range(20)]
     assert not specs.has(urls[0])

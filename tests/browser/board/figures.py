@@ -9,10 +9,8 @@ from typing import Any
 import numpy as np
 
 from engine.types import Scalars
+from lessons.board.colors import CATEGORIES, TRAIN, VALIDATION
 from lessons.board.figures import (
-    CATEGORIES,
-    TRAIN,
-    VALIDATION,
     Ask,
     Choose,
     Figure,

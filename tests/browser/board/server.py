@@ -255,7 +255,7 @@ class Server:
         return [
             Route("/", page),
             WebSocketRoute("/live", self.live),
-            Route("/live/assets/{name}", asset),
+            Route("/live/assets/{version}/{path:path}", asset),
             Route("/live/spec/{name}.json", spec),
             Route("/live/frame/{run}/{step:int}", self.frame),
             Route("/control/{what}", self.control, methods=["GET", "POST"]),
@@ -269,12 +269,12 @@ class Server:
 
 
 async def page(_: Request) -> Response:
-    names = {name: ASSETS.url(name) for name in ("live.js", "live.css", "plotly.min.js")}
+    names = {name: ASSETS.url(name) for name in ("", "board.css", "plotly.min.js")}
     return HTMLResponse(PAGE.read_text(encoding="utf-8").replace("ASSETS", orjson.dumps(names).decode()))
 
 
 async def asset(request: Request) -> Response:
-    found = ASSETS.get(request.path_params["name"])
+    found = ASSETS.get(request.path_params["version"], request.path_params["path"])
     if found is None:
         return Response("not here", 404)
     return Response(found.packed, media_type=found.kind, headers={"Content-Encoding": "gzip"})
