@@ -447,7 +447,7 @@ export interface MovedMessage extends ToBrowser {
 export interface NextMessage extends ToBrowser {
   type: "next";
   /** The id of the "begin" message that this answers; left out where the page began the run. */
-  id?: number | null;
+  id?: number;
   from: string;
   run: string;
 }

@@ -81,7 +81,10 @@ def interface(node: ast.ClassDef, more_bases: list[str]) -> str:
     extends = f" extends {', '.join(bases)}" if bases else ""
     lines = [f"export interface {NAMES.get(node.name, node.name)}{extends} {{"]
     for field, doc in fields(node):
-        lines += [*comment(doc, "  "), f"  {key(field, FROM_BROWSER in bases)}: {typescript(field.annotation)};"]
+        name, kind = key(field, FROM_BROWSER in bases), typescript(field.annotation)
+        if name.endswith("?") and FROM_BROWSER not in bases:
+            kind = kind.removesuffix(" | null")  # it is left out instead
+        lines += [*comment(doc, "  "), f"  {name}: {kind};"]
     return "\n".join([*comment(ast.get_docstring(node) or ""), *lines, "}\n"])
 
 
