@@ -235,7 +235,7 @@ def pack_scalars(run: str, blocks: Iterable[ScalarBlock]) -> bytes:
 
 def encode_patches(patches: Iterable[Patch]) -> tuple[list[FigurePatch], Arrays]:
     """Patches as a header lists them, and their arrays, which are set apart as {"$": name}."""
-    arrays: Arrays = Field(default_factory=dict)
+    arrays: Arrays = {}
 
     def encode(value: Any) -> Any:
         if isinstance(value, np.ndarray):
