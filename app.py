@@ -21,8 +21,8 @@ from starlette.routing import Route, Router, WebSocketRoute
 from streamlit import config
 from streamlit.runtime.app_session import AppSession
 
-from engine.backends.choose import chosen
-from engine.datasets import cifar10
+from engine.backends.choose import choose_backend
+from engine.datasets import cifar10, picture
 from engine.runs.engine import Engine
 from pages.live.app_state import AppState, close_app_state, open_app_state
 from pages.live.hub import Hub
@@ -60,7 +60,8 @@ async def lifespan(app: Any) -> AsyncIterator[None]:
     """Runs the engine, and serves the live routes, as long as the server runs."""
     spare_resumed_sessions()
     with tempfile.TemporaryDirectory(prefix="torchroom-") as scratch:
-        engine = Engine(chosen(os.environ), runs_folder(Path(scratch)))
+        folder = runs_folder(Path(scratch))
+        engine = Engine(choose_backend(os.environ), folder, decode_picture=picture.decode)
         engine.start()
         hub = Hub(engine)
         hub.start()

@@ -99,7 +99,7 @@ def draw_import() -> None:
     if file is None:
         return
     try:
-        run = app_state().engine.bring(file.getvalue(), judge)
+        run = app_state().engine.import_run(file.getvalue(), judge)
     except Problem as problem:
         st.warning(as_text(problem.say(language)), icon=":material/error:")
         return

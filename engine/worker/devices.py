@@ -9,7 +9,7 @@ from typing import Any
 import psutil
 import torch
 
-HERE = psutil.Process()
+PROCESS = psutil.Process()
 
 
 def choose(wanted: str = "auto") -> torch.device:
@@ -24,7 +24,9 @@ def choose(wanted: str = "auto") -> torch.device:
 
 
 def describe(device: torch.device) -> dict[str, Any]:
-    """What the lab page shows: kind, name, threads, torch, and how many devices of its kind there are."""
+    """What the lab page shows of a worker: its device, the hardware's name, threads, torch's version, the number of
+    devices of that kind, and the process id.
+    """
     cuda = device.type == "cuda"
     return {
         "device": str(device),
@@ -36,20 +38,22 @@ def describe(device: torch.device) -> dict[str, Any]:
     }
 
 
-def held(device: str) -> int:
-    """Bytes this process holds now: of the device's own memory, or of the machine's."""
+def memory_in_use(device: str) -> int:
+    """Bytes that this process holds now: of the device's own memory, or of the machine's where it has none."""
     if device.startswith("cuda"):
         return torch.cuda.memory_allocated(device)
     if device == "mps":
         return torch.mps.current_allocated_memory()
-    return int(HERE.memory_info().rss)
+    return int(PROCESS.memory_info().rss)
 
 
-def warm(device: torch.device) -> None:
-    """One dummy step of each kind: the first optimiser imports seconds of torch, the first kernel sets up a device."""
+def warm_up(device: torch.device) -> None:
+    """Takes a step with each optimiser, before a learner waits: the first optimiser imports torch modules for seconds,
+    and the first kernel initialises the device.
+    """
     model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.Flatten(), torch.nn.Linear(144, 2)).to(device)
-    for kind in (torch.optim.SGD, torch.optim.Adam):
-        optimiser = kind(model.parameters(), lr=0.1)
+    for optimiser_class in (torch.optim.SGD, torch.optim.Adam):
+        optimiser = optimiser_class(model.parameters(), lr=0.1)
         optimiser.zero_grad()
         model(torch.zeros(2, 3, 8, 8, device=device)).sum().backward()
         optimiser.step()

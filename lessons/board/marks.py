@@ -162,13 +162,13 @@ def line(
     hover: str = "",
     **more: Unpack[Attributes],
 ) -> Trace:
-    """A line through points, with `dots` (see `dot`) on them if given; in three dimensions if there is a z.
+    """A line through points, with `dots` (see `dot`, {} for plotly's own) on them; three-dimensional if there is a z.
 
     `hover` is plotly's hovertemplate.
     """
     stroke = {"width": width, **given(color=color, dash=dash, shape=shape)}
     own: Trace = {"mode": "lines+markers" if dots is not None else "lines", "line": stroke}
-    if dots is not None:
+    if dots:
         own["marker"] = dict(dots)
     return scatter(name, (x, y, z), hover, own, more)
 
@@ -315,6 +315,11 @@ def axis(
     if powers:
         flags["exponentformat"] = "power"
     return {"title": {"text": title}, **flags, **more}
+
+
+def share_axis(title: str) -> Axis:
+    """An axis for shares of a whole: from 0 to 100 %, with a little air."""
+    return axis(title, range=[-0.02, 1.02], percent=True)
 
 
 class Layout(TypedDict, total=False):

@@ -160,7 +160,7 @@ class Channel:
         """Sends what the record has beyond the last step sent: the past of a copy comes at once and without events."""
         last = self.run.record.last
         if last > self.step:
-            blocks = up_to(self.run.record.groups(self.step), last)
+            blocks = up_to(self.run.record.blocks(self.step), last)
             self.step = last
             if blocks:
                 self.ring.add("scalars", last, pack_scalars(self.run.id, blocks))
@@ -270,7 +270,7 @@ class Channel:
             return None
         key = (seen, self.step, self.ring.last_rewind)
         if self._packed_history is None or self._packed_history[:3] != key:
-            blocks = up_to(self.run.record.groups(seen), self.step)
+            blocks = up_to(self.run.record.blocks(seen), self.step)
             if not blocks:
                 return None
             self._packed_history = (*key, pack_scalars(self.run.id, blocks))

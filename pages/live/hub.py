@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, cast
 
-from engine.records.blocks import decode_blocks
+from engine.messages import RunFrame, RunScalars
 from engine.runs.engine import Engine, Run
-from engine.types import Arrays, Problem, ScalarBlock, Values
+from engine.runs.listeners import RunChanged, RunEvent, RunRewound
+from engine.types import Problem
 from pages.live.channel import Channel
 from pages.live.connection import Connection
 from pages.live.frames import Frames
@@ -51,29 +52,28 @@ class Hub:
 
     # What the engine tells
 
-    def on_event(self, run: str, event: Values, arrays: Arrays, message: bytes) -> None:
+    def on_event(self, event: RunEvent, message: bytes) -> None:
         """An event of the engine, on one of its threads. One of a run that nobody watches costs a look-up."""
-        if run not in self.channels or self._loop is None:
+        if event.run not in self.channels or self._loop is None:
             return
-        blocks = decode_blocks(event, arrays) if event["type"] == "scalars" else []
         try:
-            self._loop.call_soon_threadsafe(self._deliver, run, event["type"], event.get("step", -1), blocks, message)
+            self._loop.call_soon_threadsafe(self._deliver, event, message)
         except RuntimeError:  # the loop is closed: the server is going down
             return
 
-    def _deliver(self, run: str, kind: str, step: int, blocks: list[ScalarBlock], message: bytes) -> None:
-        channel = self.channels.get(run)
+    def _deliver(self, event: RunEvent, message: bytes) -> None:
+        channel = self.channels.get(event.run)
         if channel is None:
             return
-        match kind:
-            case "scalars":
-                channel.on_scalars(blocks, message)
-            case "run":
+        match event:
+            case RunScalars():
+                channel.on_scalars(list(event.blocks), message)
+            case RunChanged():
                 channel.on_status()
-            case "frame":
+            case RunFrame():
                 channel.on_frame()
-            case "rewind":
-                channel.on_rewind(step)
+            case RunRewound():
+                channel.on_rewind(event.step)
 
     # Viewers
 

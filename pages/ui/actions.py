@@ -172,7 +172,7 @@ def continue_run(session: LessonSession) -> bool:
     server = app_state()
     try:
         run = server.engine.get(before)
-        if run.shipped or not run.marks or run.step >= job.params.get("steps", run.total):
+        if run.is_demo or not run.marks or run.step >= job.params.get("steps", run.total):
             return False
         fork = server.engine.fork(before, None, job, state.learner())
     except Problem as problem:
@@ -197,7 +197,7 @@ def open_requested_run(session: LessonSession) -> None:
         if engine.has(name):  # it is there, but cannot be shown: why is worth saying
             session.problems = [*session.problems, problem]
         return
-    if run.job.lesson != session.lesson or run.shipped:
+    if run.job.lesson != session.lesson or run.is_demo:
         session.run_gone = True
         return
     session.run, session.run_params = run.id, dict(run.params)

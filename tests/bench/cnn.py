@@ -43,8 +43,8 @@ from engine.records.blocks import decode_blocks
 from engine.types import Values
 from engine.wire import unpack
 from lessons.cifar10.architecture import ARCHITECTURES, SIZES, Layer, Shape, flat, out
-from lessons.cifar10.compute import has_bfloat16, has_int8
 from lessons.cifar10.params import PRESETS, Params
+from lessons.cifar10.precision import has_bfloat16, has_int8
 from pages.ui.state import query_value
 from tests.bench.server import Server
 from tests.bench.sessions import Session

@@ -31,8 +31,10 @@ from lessons.backprop.compute import (
     run,
     through,
 )
+from lessons.backprop.moment import Moment
 from lessons.backprop.params import ACTIVATIONS, LOSSES, PRESETS, STEPS, Params
 from lessons.backprop.tape import expression, network, pretty
+from lessons.backprop.terms import rows
 from lessons.board.figures import Graph, Patch, Plot, Table
 from lessons.board.readings import reading
 from tests.lessons.modules import MODULE
@@ -251,9 +253,9 @@ def test_a_letter_used_twice_gets_both_gradients() -> None:
         "v₃",
         "L",
     }
-    rows = dict(zip(*figures.rows(figures.Moment(p, tick(steps(what="expression")[8]))), strict=True))
-    assert rows["∂L/∂b  += ∂L/∂v₁ · ∂v₁/∂b"].tolist() == [3, 2, 6, 8]
-    assert rows["∂L/∂a  += ∂L/∂v₁ · ∂v₁/∂a"].tolist() == [3, 3, 9, 9]
+    shown = dict(zip(*rows(Moment(p, tick(steps(what="expression")[8]))), strict=True))
+    assert shown["∂L/∂b  += ∂L/∂v₁ · ∂v₁/∂b"].tolist() == [3, 2, 6, 8]
+    assert shown["∂L/∂a  += ∂L/∂v₁ · ∂v₁/∂a"].tolist() == [3, 3, 9, 9]
 
 
 @pytest.mark.parametrize(

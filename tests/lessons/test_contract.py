@@ -15,7 +15,7 @@ import pytest
 
 from engine.hooks import Compute
 from engine.params import Choice, MultiChoice, Number, Params, Picture, checked
-from engine.records.record import FRAMES, SNAPSHOTS, Record
+from engine.records.record import MAX_FRAMES, MAX_SNAPSHOTS, Record
 from engine.types import Job, Problem, Scalars, Tick
 from engine.wire import pack
 from lessons import catalog, text
@@ -278,9 +278,9 @@ def test_its_default_run_stays_small_on_disk_however_long_it_takes(name: str, tm
     record = Record.create(tmp_path / "a.run", first.job(name))
     for step in islice(compute.run(record.job), 3):  # the first ones may have less to show than the rest
         shown, state = step.frame(), step.state()
-    for at in range(FRAMES + 1):
+    for at in range(MAX_FRAMES + 1):
         record.add_frame(pack({"step": at, "scalars": {}}, shown))
-    for at in range(SNAPSHOTS + 1):
+    for at in range(MAX_SNAPSHOTS + 1):
         record.add_snapshot(pack({"step": at}, state))
     record.end("done")
     record.close()

@@ -532,7 +532,7 @@ def test_the_arrows_are_the_optimisers_own(one: str) -> None:
     last = rows[-1][1]
     final = next(trace for trace in figure["traces"] if trace["name"] == "the step")
     assert final["x"] == [0, last[f"ux.{one}"]]
-    assert final["line"]["color"] == figures.COLOUR[one]
+    assert final["line"]["color"] == figures.COLOR[one]
     for trace in figure["traces"]:
         for attribute in trace["bind"]:
             assert None not in trace[attribute]

@@ -452,7 +452,10 @@ def test_worked_example_9_is_computed_again() -> None:
 
 
 def test_there_is_nothing_to_ask() -> None:
-    for ask in (lambda: look(job(), None, "x", {}), lambda: figures.answer(Params(), "x", {}, {})):
+    for ask in (
+        lambda: look(job(), None, "x", {}),
+        lambda: catalog.figures("initialisation").answer(Params(), "x", {}, {}),
+    ):
         with pytest.raises(Problem) as told:
             ask()
         assert told.value.zh

@@ -420,7 +420,7 @@ def test_a_run_goes_on_changed_from_where_it_is_and_its_csv_travels_with_it(tmp_
     try:
         text = "\n".join(f"{n % 7},{n // 7},{'ab'[n % 2]}" for n in range(40)).encode()
         sha = engine.put(text, "ann")
-        files._kept.clear()
+        files._files.clear()
         one = engine.submit(job(points="csv", csv=sha, steps=100_000, pace=500.0), "ann")
         wait_until(lambda: one.step > 30)
         other = engine.fork(one.id, None, job(points="csv", csv=sha, steps=100_000, pace=500.0, hidden="5-2"), "ann")
@@ -437,7 +437,7 @@ def test_a_run_goes_on_changed_from_where_it_is_and_its_csv_travels_with_it(tmp_
         assert frame.arrays["sizes"].tolist() == [2, 5, 2, 1]
         answer = engine.ask(other.id, None, "at", {"unit": 0, "row": 1, "col": 1}).result(10)
         assert np.isfinite(answer[1]["value"][0])
-        files._kept.clear()
+        files._files.clear()
         gone = engine.submit(job(points="csv", csv="0" * 64), "ann")
         wait_until(lambda: gone.ended)
         assert gone.error is not None

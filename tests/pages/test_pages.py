@@ -364,7 +364,7 @@ def test_the_engine_room_lists_runs_and_stops_ones_own(app_state: AppState) -> N
 def test_a_run_that_is_gone_is_said_and_the_recording_is_back(app_state: AppState) -> None:
     app = page(NAMES[0])
     app.button(key=f"run.{NAMES[0]}").click().run()
-    app_state.engine._runs.pop(mine(app_state).id).record.remove()
+    app_state.engine._registry.pop(mine(app_state).id).record.remove()
     app.run()
     assert not app.exception
     assert board(app)["run"] == f"first-{NAMES[0]}"

@@ -70,7 +70,7 @@ def test_what_a_fork_changed_is_said_in_the_pages_words(app_state: AppState) -> 
 
     run = app_state.engine.get(ran(app_state, page(NAME)))
     other = catalog.job(NAME, catalog.params(NAME).model_validate({"lr": 0.02}))
-    record = run.record.copy(app_state.engine.library.place("gradient_descent-fork"), 5, other, (run.id, 5))
+    record = run.record.copy(app_state.engine.library.path("gradient_descent-fork"), 5, other, (run.id, 5))
     record.end("stopped")
     record.close()
     fork = app_state.engine.get("gradient_descent-fork")

@@ -15,8 +15,10 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from engine import wire
+from engine.messages import RunScalars
 from engine.params import checked
 from engine.runs.engine import Run
+from engine.runs.listeners import RunChanged
 from engine.types import Problem, ScalarBlock, Values
 from lessons import catalog
 from pages.live.assets import Assets
@@ -183,10 +185,11 @@ def test_how_long_a_run_is_is_said_when_its_first_scalars_come(site: Site) -> No
         channel = hub.channels[first] = open_channel(site, run)
         try:
             run.record.total = 0
-            hub._deliver(first, "run", -1, [], b"")
+            hub._deliver(RunChanged(first), b"")
             channel.flush()
             run.record.total = total
-            hub._deliver(first, "scalars", -1, *block(first, channel.step + 1, channel.step + 5))
+            blocks, message = block(first, channel.step + 1, channel.step + 5)
+            hub._deliver(RunScalars(first, total, 0.0, blocks), message)
             channel.flush()
         finally:
             run.record.total = total
