@@ -141,6 +141,7 @@ export interface GraphNode {
   asks?: string;
 }
 
+/** An edge between two nodes; `at`, from 0 to 1, is where on it its text stands. */
 export interface GraphEdge {
   from: string;
   to: string;
@@ -476,7 +477,7 @@ export interface MovedMessage extends ToBrowser {
 export interface NextMessage extends ToBrowser {
   type: "next";
   /** The id of the "begin" message that this answers; left out where the page began the run. */
-  id?: number | null;
+  id?: number;
   from: string;
   run: string;
 }
