@@ -7,6 +7,12 @@ export default [
   {
     files: ["assets/board/**/*.js"],
     languageOptions: { ecmaVersion: 2023, sourceType: "module", globals: globals.browser },
-    rules: { eqeqeq: "error", "prefer-const": "error", "no-var": "error", "max-lines": ["error", 320] },
+    rules: {
+      eqeqeq: "error",
+      "prefer-const": "error",
+      "no-var": "error",
+      "no-unused-vars": ["error", { argsIgnorePattern: "^_" }],
+      "max-lines": ["error", 320],
+    },
   },
 ];
