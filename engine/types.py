@@ -14,7 +14,7 @@ import numpy.typing as npt
 Array: TypeAlias = npt.NDArray[Any]
 Arrays: TypeAlias = dict[str, Array]
 Scalars: TypeAlias = dict[str, float]
-Snapshot: TypeAlias = dict[str, Array]
+Checkpoint: TypeAlias = dict[str, Array]
 Values: TypeAlias = dict[str, Any]
 
 
@@ -31,6 +31,10 @@ class Problem(ValueError):
 
     def __reduce__(self) -> tuple[type[Problem], tuple[str, str]]:
         return (Problem, (self.en, self.zh))
+
+    def as_json(self) -> dict[str, str]:
+        """Both sentences; `Problem(**value)` is the inverse."""
+        return {"en": self.en, "zh": self.zh}
 
     def say(self, language: str) -> str:
         """The sentence in `language` ("en" or "zh")."""
@@ -55,6 +59,10 @@ class Job:
         """The lesson's name: "lessons.cifar10.compute:run" is of "cifar10"."""
         return self.entry.split(":")[0].split(".")[-2]
 
+    def as_json(self) -> Values:
+        """Its fields; `Job(**value)` is the inverse."""
+        return {"entry": self.entry, "params": dict(self.params), "seed": self.seed, "device": self.device}
+
     def key(self) -> str:
         """A digest that equal jobs share, whatever the order of their settings."""
         plain = [self.entry, dict(self.params), self.seed, self.device]
@@ -77,7 +85,7 @@ class Step:
     scalars: Scalars
     total: int
     frame: Callable[[], Arrays] = dict
-    state: Callable[[], Snapshot] = dict
+    state: Callable[[], Checkpoint] = dict
     whole: bool = False
 
 
@@ -92,7 +100,7 @@ class Tick:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class ScalarBlock:
     """Scalars of consecutive messages that share their names: `values[i, j]` is `names[j]` at `steps[i]`.
 
     steps: int32 (n,); values: float64 (n, len(names)).

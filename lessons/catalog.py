@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from engine.params import Params
-from engine.types import Job
+from engine.types import Job, Values
+from lessons.contract import Figures
 
 FOLDER = Path(__file__).parent
 LANGUAGES = ("en", "zh")
@@ -102,6 +103,17 @@ def lesson(name: str) -> Lesson:
 def part(name: str, module: str) -> Any:
     """A module of a lesson: "params" or "figures" ("compute" belongs to the worker alone)."""
     return importlib.import_module(f"lessons.{lesson(name).name}.{module}")
+
+
+def figures(name: str) -> Figures:
+    """What a lesson draws, with every hook of the contract."""
+    return Figures(part(name, "figures"))
+
+
+def presets(name: str) -> dict[str, Values]:
+    """Preset -> the settings it changes."""
+    found: dict[str, Values] = part(name, "params").PRESETS
+    return found
 
 
 def params(name: str) -> type[Params]:

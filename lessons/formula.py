@@ -1,10 +1,10 @@
-"""A formula that a learner types: parsed with a whitelist, evaluated by numpy or torch. Nothing is eval'ed.
+"""A formula that a learner types: parsed with a whitelist, evaluated by numpy or torch, never by `eval`.
 
-What may stand in it is a Grammar: SURFACE is one of x and y, the height of a surface; other lessons have their own.
+A Grammar says what a formula may contain. SURFACE is the grammar of heights f(x, y); lessons may define others.
 
-The text is cut into tokens first, so that a name or a sign that is not allowed is refused with its place before
-Python's own parser sees it; then Python's `ast` is walked and turned into nested tuples. Length, depth, number of
-nodes, constants and exponents are bounded, and all numbers are floats, so no formula can hang or exhaust anything.
+The text is cut into tokens first, so that a name or sign which is not allowed is refused with its position before
+Python's own parser sees it. Then Python's `ast` is walked and turned into nested tuples. Length, depth, number of
+nodes, constants and exponents are bounded, and all numbers are floats, so that no formula takes long or much memory.
 """
 
 from __future__ import annotations
@@ -37,23 +37,23 @@ OPERATIONS: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
     ast.Pow: operator.pow,
 }
 
-# What people type and mean the same by. Full-width forms (U+FF01 to U+FF5E) are their ASCII neighbours.
+# Other ways to type the same. Full-width forms (U+FF01 to U+FF5E) are also read as the ASCII characters they stand for.
 SPELLINGS = {"^": "**", "×": "*", "·": "*", "÷": "/", "−": "-", "–": "-", "²": "**2", "³": "**3", "π": "pi", "　": " "}
 TOKEN = re.compile(
     r"\s*(?:(?P<number>(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)|(?P<name>[^\W0-9]\w*)"
     r"|(?P<sign>\*\*|[-+*/(),]))"
 )
 
-# ("name", "x") · ("number", 2.0) · ("call", "sin", a) · ("do", operator, a, b) · ("minus", a)
+# One of ("name", "x"), ("number", 2.0), ("call", "sin", tree, …), ("do", operator, left, right), ("minus", tree).
 Tree: TypeAlias = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """Which variables a formula may have, which functions of one value and of two, and what messages say of that.
+    """What a formula may contain, and how messages name it.
 
-    `subject` begins each message ("f(x, y)"); `en` and `zh` name the variables, `sample_en` and `sample_zh` end the
-    sentence "Type one …".
+    `functions` take one value, `pairs` two. `subject` begins each message ("f(x, y)"); `en` and `zh` list the
+    variables; `sample_en` and `sample_zh` end the sentence "Type one …".
     """
 
     variables: frozenset[str]
@@ -97,16 +97,16 @@ NAMES = tuple(sorted(SURFACE.names))
 
 @dataclass(frozen=True, slots=True)
 class Formula:
-    """A parsed formula. `text` is it in plain Python, safe to put into a program; calling it is for one of SURFACE."""
+    """A parsed formula. `text` is it in Python's own spelling, safe to put into a program."""
 
     text: str
     tree: Tree
 
     def __call__(self, x: Any, y: Any, library: Any) -> Any:
-        """Heights at x and y: arrays with library=numpy, tensors with library=torch, elementwise.
+        """Of a formula of SURFACE: heights at x and y, elementwise; arrays with library=numpy, tensors with torch.
 
-        A formula without x and y gives a plain float. Division by zero and overflow give inf or nan, as the library
-        has them; numpy callers stand inside np.errstate.
+        A formula without x and y gives a float. Division by zero and overflow give inf or nan, as the library has
+        them; with numpy it is to be called inside np.errstate.
         """
         return evaluate(self.tree, {"x": x, "y": y}, library)
 
@@ -119,7 +119,7 @@ def evaluate(tree: Tree, values: Mapping[str, Any], library: Any) -> Any:
     if kind == "number":
         return tree[1]
     if kind == "call":
-        return getattr(library, tree[1])(*(evaluate(one, values, library) for one in tree[2:]))
+        return getattr(library, tree[1])(*(evaluate(argument, values, library) for argument in tree[2:]))
     if kind == "minus":
         return -evaluate(tree[1], values, library)
     return tree[1](evaluate(tree[2], values, library), evaluate(tree[3], values, library))
@@ -127,83 +127,81 @@ def evaluate(tree: Tree, values: Mapping[str, Any], library: Any) -> Any:
 
 @lru_cache(maxsize=256)
 def parse(text: str, grammar: Grammar = SURFACE) -> Formula:
-    """`text` as a Formula. Raises Problem, and nothing else: what is wrong, where, and what is allowed."""
+    """`text` as a Formula. Raises Problem, and nothing else; it says what is wrong, where, and what is allowed."""
     if len(text) > LONGEST:
         raise Problem(
             f"The formula has {len(text)} characters; at most {LONGEST} fit. Shorten it.",
             f"公式有 {len(text)} 个字符，最多 {LONGEST} 个，请缩短。",
         )
-    plain, origin = spelled(text)
-    if not plain.strip():
+    source, origin = normalised(text)
+    if not source.strip():
         raise Problem(
             f"The formula is empty. Type one {grammar.sample_en}. {grammar.allowed_en}",
             f"公式是空的。请输入{grammar.sample_zh}。{grammar.allowed_zh}",
         )
-    check_tokens(plain, origin, grammar)
-    left = len(plain) - len(plain.lstrip())
-    origin = origin[left:]
-    plain = plain.strip()
+    check_tokens(source, origin, grammar)
+    origin = origin[len(source) - len(source.lstrip()) :]
+    source = source.strip()
     try:
-        body = ast.parse(plain, mode="eval").body
+        body = ast.parse(source, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        at = (getattr(error, "offset", None) or len(plain)) - 1
-        raise refused(
+        at = (getattr(error, "offset", None) or len(source)) - 1
+        raise problem_at(
             grammar,
             origin,
-            min(max(at, 0), len(plain) - 1),
+            min(max(at, 0), len(source) - 1),
             "The formula cannot be read at character {}: a sign, a number or a bracket is missing or out of place.",
             "公式在第 {} 个字符处读不下去：缺少或多了运算符、数字或括号。",
         ) from None
-    reader = Reader(origin, grammar)
-    return Formula(plain, reader.read(body, 0))
+    return Formula(source, TreeBuilder(origin, grammar).build(body, 0))
 
 
-def spelled(text: str) -> tuple[str, list[int]]:
-    """`text` as Python writes it, and for each of its characters the index in `text` that it came from."""
-    plain: list[str] = []
+def normalised(text: str) -> tuple[str, list[int]]:
+    """`text` in Python's spelling, and for each of its characters the index in `text` that it came from."""
+    source: list[str] = []
     origin: list[int] = []
     for index, char in enumerate(text):
         if "！" <= char <= "～":
             char = chr(ord(char) - 0xFEE0)
         if char in "²³" and index and text[index - 1] in "²³":
-            char = " 3"  # x²³ is no formula: let it fail here, rather than mean x**2**3
-        for one in SPELLINGS.get(char, char):
-            plain.append(" " if one.isspace() else one)
+            char = " 3"  # x²³ must be refused, and not be read as x**2**3
+        for letter in SPELLINGS.get(char, char):
+            source.append(" " if letter.isspace() else letter)
             origin.append(index)
-    return "".join(plain), origin
+    return "".join(source), origin
 
 
-def refused(grammar: Grammar, origin: list[int], at: int, en: str, zh: str) -> Problem:
-    """The Problem at that place, counted as a person counts: from one."""
-    where = origin[at] + 1
+def problem_at(grammar: Grammar, origin: list[int], at: int, en: str, zh: str) -> Problem:
+    """The Problem of the character `at`, whose position in the text, counted from 1, replaces "{}" in `en` and `zh`."""
+    position = origin[at] + 1
     return Problem(
-        f"{grammar.subject}: {en.format(where)} {grammar.allowed_en}",
-        f"{grammar.subject}：{zh.format(where)}{grammar.allowed_zh}",
+        f"{grammar.subject}: {en.format(position)} {grammar.allowed_en}",
+        f"{grammar.subject}：{zh.format(position)}{grammar.allowed_zh}",
     )
 
 
-def check_tokens(plain: str, origin: list[int], grammar: Grammar) -> None:
-    """Refuses whatever is not a number, a known name or a sign, and brackets too deep; keeps `ast` out of trouble."""
+def check_tokens(source: str, origin: list[int], grammar: Grammar) -> None:
+    """Raises Problem for what is not a number, a known name or a sign, and for brackets nested too deeply for `ast`."""
     at = depth = 0
     number_ends = -1
-    while plain[at:].strip():
-        token = TOKEN.match(plain, at)
+    while source[at:].strip():
+        token = TOKEN.match(source, at)
         if not token:
-            at += len(plain[at:]) - len(plain[at:].lstrip())
-            char = shown(plain[at])
+            at += len(source[at:]) - len(source[at:].lstrip())
+            char = printable(source[at])
             en, zh = f"“{char}” at character {{}} cannot stand in a formula.", f"第 {{}} 个字符“{char}”不能用在公式里。"
-            raise refused(grammar, origin, at, en, zh)
+            raise problem_at(grammar, origin, at, en, zh)
         name, sign = token["name"], token["sign"]
         start = token.start(token.lastgroup or 0)
         if sign == "," and not grammar.pairs:
             en, zh = "“,” at character {} cannot stand in a formula.", "第 {} 个字符“,”不能用在公式里。"
-            raise refused(grammar, origin, start, en, zh)
+            raise problem_at(grammar, origin, start, en, zh)
         if name and name not in grammar.names:
-            it = shown(name)
-            en, zh = f"“{it}” at character {{}} is not known here.", f"第 {{}} 个字符处的“{it}”不认识。"
-            raise refused(grammar, origin, start, en, zh)
+            word = printable(name)
+            en, zh = f"“{word}” at character {{}} is not known here.", f"第 {{}} 个字符处的“{word}”不认识。"
+            raise problem_at(grammar, origin, start, en, zh)
         if (name or sign == "(") and number_ends == start:
-            raise refused(
+            raise problem_at(
                 grammar,
                 origin,
                 start,
@@ -212,7 +210,7 @@ def check_tokens(plain: str, origin: list[int], grammar: Grammar) -> None:
             )
         depth += {"(": 1, ")": -1}.get(sign or "", 0)
         if depth > DEEPEST:
-            raise refused(
+            raise problem_at(
                 grammar,
                 origin,
                 start,
@@ -223,34 +221,34 @@ def check_tokens(plain: str, origin: list[int], grammar: Grammar) -> None:
         number_ends = at if token["number"] else -1
 
 
-def shown(text: str) -> str:
-    """At most twenty characters, braces doubled for str.format, nothing unprintable."""
+def printable(text: str) -> str:
+    """At most 20 characters of `text`, with "?" for what cannot be printed and braces doubled for str.format."""
     cut = "".join(char if char.isprintable() else "?" for char in text[:20]) + ("…" if len(text) > 20 else "")
     return cut.replace("{", "{{").replace("}", "}}")
 
 
-class Reader:
-    """Turns the syntax tree into ours, counting nodes and folding constants as it goes."""
+class TreeBuilder:
+    """Turns Python's syntax tree into a Tree, counts nodes, and computes parts without variables."""
 
     def __init__(self, origin: list[int], grammar: Grammar) -> None:
         self.origin = origin
         self.grammar = grammar
         self.nodes = 0
 
-    def refused(self, node: ast.AST, en: str, zh: str) -> Problem:
-        return refused(self.grammar, self.origin, getattr(node, "col_offset", 0), en, zh)
+    def problem(self, node: ast.AST, en: str, zh: str) -> Problem:
+        return problem_at(self.grammar, self.origin, getattr(node, "col_offset", 0), en, zh)
 
-    def read(self, node: ast.expr, depth: int) -> Tree:
-        """The tree of `node`. Raises Problem."""
+    def build(self, node: ast.expr, depth: int) -> Tree:
+        """The tree of `node`, which is `depth` operations below the root. Raises Problem."""
         self.nodes += 1
         if depth > DEEPEST_TREE:
-            raise self.refused(
+            raise self.problem(
                 node,
                 f"The formula nests more than {DEEPEST_TREE} operations deep at character {{}}. Simplify it.",
                 f"公式在第 {{}} 个字符处的运算嵌套超过 {DEEPEST_TREE} 层，请化简。",
             )
         if self.nodes > NODES:
-            raise self.refused(
+            raise self.problem(
                 node,
                 f"The formula has more than {NODES} parts, counted up to character {{}}. Simplify it.",
                 f"数到第 {{}} 个字符，公式已超过 {NODES} 个部分，请化简。",
@@ -263,42 +261,42 @@ class Reader:
             case ast.Name(id=name) if name in CONSTANTS:
                 return ("number", CONSTANTS[name])
             case ast.Name(id=name):
-                raise self.refused(
+                raise self.problem(
                     node,
                     f"“{name}” at character {{}} needs its value in brackets: {name}(x).",
                     f"第 {{}} 个字符处的“{name}”后面要有括号：{name}(x)。",
                 )
             case ast.UnaryOp(op=ast.USub() | ast.UAdd() as sign, operand=operand):
-                inner = self.read(operand, depth + 1)
+                inner = self.build(operand, depth + 1)
                 if isinstance(sign, ast.UAdd):
                     return inner
                 return ("number", -inner[1]) if inner[0] == "number" else ("minus", inner)
             case ast.BinOp(op=op, left=left, right=right) if type(op) in OPERATIONS:
-                return self.binary(node, type(op), self.read(left, depth + 1), self.read(right, depth + 1), right)
+                return self.binary(node, type(op), self.build(left, depth + 1), self.build(right, depth + 1), right)
             case ast.Call(func=ast.Name(id=name), args=[argument], keywords=[]) if name in self.grammar.functions:
-                return self.call(node, name, self.read(argument, depth + 1))
+                return self.call(node, name, self.build(argument, depth + 1))
             case ast.Call(func=ast.Name(id=name), args=[left, right], keywords=[]) if name in self.grammar.pairs:
-                return ("call", name, self.read(left, depth + 1), self.read(right, depth + 1))
+                return ("call", name, self.build(left, depth + 1), self.build(right, depth + 1))
             case ast.Call(func=ast.Name(id=name)) if name in self.grammar.pairs:
-                raise self.refused(
+                raise self.problem(
                     node,
                     f"“{name}” at character {{}} takes exactly two values: {name}(…, …).",
                     f"第 {{}} 个字符处的“{name}”需要两个值：{name}(…, …)。",
                 )
             case ast.Call(func=ast.Name(id=name)) if name in self.grammar.functions:
-                raise self.refused(
+                raise self.problem(
                     node,
                     f"“{name}” at character {{}} takes exactly one value: {name}(x).",
                     f"第 {{}} 个字符处的“{name}”只接受一个值：{name}(x)。",
                 )
             case ast.Call():
-                raise self.refused(
+                raise self.problem(
                     node,
                     "What stands at character {} is not a function. To multiply, write x*(…).",
                     "第 {} 个字符处的不是函数。要相乘，请写 x*(…)。",
                 )
         en, zh = "What stands at character {} cannot stand in a formula.", "第 {} 个字符处的写法不能用在公式里。"
-        raise self.refused(node, en, zh)
+        raise self.problem(node, en, zh)
 
     def number(self, node: ast.AST, typed: int | float) -> Tree:
         try:
@@ -306,44 +304,44 @@ class Reader:
         except OverflowError:
             value = math.inf
         if value > LARGEST:
-            raise self.refused(
+            raise self.problem(
                 node,
                 f"The number at character {{}} is larger than {LARGEST:g}, the most that is allowed.",
                 f"第 {{}} 个字符处的数超过了上限 {LARGEST:g}。",
             )
         return ("number", value)
 
-    def binary(self, node: ast.AST, op: type[ast.AST], left: Tree, right: Tree, where: ast.expr) -> Tree:
+    def binary(self, node: ast.AST, op: type[ast.AST], left: Tree, right: Tree, right_node: ast.expr) -> Tree:
         if op is ast.Div and right == ("number", 0.0):
-            raise self.refused(
-                where,
+            raise self.problem(
+                right_node,
                 "The formula divides by zero at character {}. Divide by something that is not zero.",
                 "公式在第 {} 个字符处除以了零，请换一个不为零的除数。",
             )
         if op is ast.Pow and right[0] == "number" and abs(right[1]) > EXPONENT:
-            raise self.refused(
-                where,
+            raise self.problem(
+                right_node,
                 f"The exponent at character {{}} comes to {right[1]:.4g}; exponents go from -{EXPONENT} to {EXPONENT}.",
                 f"第 {{}} 个字符处的指数等于 {right[1]:.4g}，指数只能在 -{EXPONENT} 到 {EXPONENT} 之间。",
             )
         if left[0] == right[0] == "number":
-            return self.folded(node, OPERATIONS[op], left[1], right[1])
+            return self.constant(node, OPERATIONS[op], left[1], right[1])
         return ("do", OPERATIONS[op], left, right)
 
     def call(self, node: ast.AST, name: str, value: Tree) -> Tree:
         if value[0] == "number" and name in FUNCTIONS:
             function: Callable[..., Any] = abs if name == "abs" else getattr(math, name)
-            return self.folded(node, function, value[1])
+            return self.constant(node, function, value[1])
         return ("call", name, value)
 
-    def folded(self, node: ast.AST, function: Callable[..., Any], *values: float) -> Tree:
-        """The constant that a part without x and y comes to."""
+    def constant(self, node: ast.AST, function: Callable[..., Any], *values: float) -> Tree:
+        """The number that a part without variables comes to. Raises Problem if it is not finite."""
         try:
             value = function(*values)
         except (ArithmeticError, ValueError):
             value = math.nan
         if isinstance(value, complex) or not math.isfinite(value):
-            raise self.refused(
+            raise self.problem(
                 node,
                 "The part at character {} has no finite value: it divides by zero, overflows, or takes the root or "
                 "logarithm of a number that has none.",

@@ -47,12 +47,12 @@ import numpy as np
 import torch
 
 from engine.params import checked
-from engine.types import Arrays, Job, Problem, Snapshot, Step, Values
+from engine.types import Arrays, Job, Problem, Checkpoint, Step, Values
 
 from .params import Params
 
 
-def run(job: Job, state: Snapshot | None = None) -> Generator[Step, Values | None, None]:
+def run(job: Job, state: Checkpoint | None = None) -> Generator[Step, Values | None, None]:
     """Step 0 is the start; each further step moves slope and offset against the gradient."""
     p = checked(Params, job.params)
     generator = torch.Generator().manual_seed(job.seed)
@@ -75,7 +75,7 @@ def run(job: Job, state: Snapshot | None = None) -> Generator[Step, Values | Non
         with torch.no_grad():
             loss = (line[0] * x + line[1] - y).square().mean()
 
-        def snapshot(step: int = step) -> Snapshot:
+        def snapshot(step: int = step) -> Checkpoint:
             lr = optimiser.param_groups[0]["lr"]
             live = {"live.lr": np.array(lr)} if lr != p.lr else {}
             return {"step": np.array(step), "model.line": line.detach().numpy().copy(), **live}
@@ -86,7 +86,7 @@ def run(job: Job, state: Snapshot | None = None) -> Generator[Step, Values | Non
             optimiser.param_groups[0]["lr"] = changes["lr"]
 
 
-def look(job: Job, state: Snapshot, name: str, args: Values) -> Arrays:
+def look(job: Job, state: Checkpoint, name: str, args: Values) -> Arrays:
     """This lesson answers no questions yet."""
     raise Problem(f"There is no {name!r:.40} to look at.", f"没有“{name:.40}”可看。")
 '''
@@ -96,7 +96,7 @@ FIGURES = '''"""The figures of the lesson."""
 from __future__ import annotations
 
 from engine.types import Tick
-from lessons.board import TRAIN, Figure, Patch, Plot
+from lessons.board.figures import TRAIN, Figure, Patch, Plot
 from lessons.text import Words
 
 from .params import Params

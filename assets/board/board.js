@@ -1,7 +1,8 @@
 /**
  * One board: the figures of a lesson, the runs they show, the player, and the connection to the server.
  *
- * @import { Bilingual, BoardSpec, Component, PageData, Settings } from "./types.d.ts"
+ * @import { Bilingual, PageData } from "./schema.d.ts"
+ * @import { BoardSpec, Component, Settings } from "./types.d.ts"
  */
 
 import { resolveUrl } from "./addresses.js";
@@ -39,7 +40,7 @@ export class Board {
     this.leaving = 0;
     this.gone = false;
     /** @type {BoardSpec} */
-    this.spec = { figures: [], names: {}, ui: {}, language: "en" };
+    this.spec = { lesson: "", figures: [], names: {}, ui: {}, language: "en" };
     this.specLoader = new SpecLoader((spec) => this.setSpec(spec));
     /** @type {PageData} */
     this.data = component.data;
@@ -135,11 +136,11 @@ export class Board {
    * @param {Component} component
    */
   update({ data, setStateValue }) {
-    this.data = data || {};
+    this.data = data;
     this.setStateValue = setStateValue;
-    const { plotly, css, assets } = this.data;
-    this.plotlyUrl = resolveUrl(plotly || assets?.["plotly.min.js"] || "");
-    loadStyle(css || assets?.["board.css"], this.root, () => {
+    const { assets } = this.data;
+    this.plotlyUrl = resolveUrl(assets["plotly.min.js"]);
+    loadStyle(assets["board.css"], this.root, () => {
       this.updateTheme();
       this.schedule();
     });

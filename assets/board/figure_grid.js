@@ -66,7 +66,7 @@ export class FigureGrid {
    * @param {string} id
    */
   showing(id) {
-    return [...this.figures.values()].filter((figure) => figure.spec.shows === id);
+    return [...this.figures.values()].filter(({ spec }) => "shows" in spec && spec.shows === id);
   }
 
   /**

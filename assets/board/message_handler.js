@@ -3,7 +3,8 @@
  *
  * @import { Board } from "./board.js"
  * @import { Run } from "./run.js"
- * @import { Patch, ServerMessage, WireArrays } from "./types.d.ts"
+ * @import { Patch, ServerMessage } from "./schema.d.ts"
+ * @import { WireArrays } from "./types.d.ts"
  */
 
 import { resolveArrays } from "./wire.js";
@@ -25,7 +26,7 @@ export class MessageHandler {
    */
   handle(message, arrays, bytes) {
     const { board } = this;
-    const run = message.run === undefined ? undefined : board.runs.get(message.run);
+    const run = "run" in message ? board.runs.get(message.run) : undefined;
     if (message.type === "refused") this.onRefused(message);
     else if (message.type === "moved") this.onMoved(message);
     else if (message.type === "next") this.onNext(message);

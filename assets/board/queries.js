@@ -3,7 +3,8 @@
  *
  * @import { Playhead } from "./playhead.js"
  * @import { Run } from "./run.js"
- * @import { PageQuery, Settings } from "./types.d.ts"
+ * @import { Query as PageQuery } from "./schema.d.ts"
+ * @import { Settings } from "./types.d.ts"
  */
 
 const INTERVAL = 200; // ms between two questions of one kind

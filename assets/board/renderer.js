@@ -3,7 +3,7 @@
  *
  * @import { Board } from "./board.js"
  * @import { Frame, Run } from "./run.js"
- * @import { Patch } from "./types.d.ts"
+ * @import { Patch } from "./schema.d.ts"
  */
 
 import { prefersStill } from "./dom.js";

@@ -1,7 +1,7 @@
 /**
  * What this page knows of one run: its state, its scalars, and the frames that fit in memory.
  *
- * @import { Bilingual, Patch, RunMessage, RunStatus } from "./types.d.ts"
+ * @import { Bilingual, Patch, RunMessage, RunStatus } from "./schema.d.ts"
  */
 
 import { History } from "./history.js";
@@ -40,7 +40,7 @@ export class Run {
     /** How often it was set back. */
     this.rewinds = 0;
     this.history = new History();
-    /** @type {RunStatus} */
+    /** @type {RunStatus | ""} */
     this.status = "";
     this.total = 0;
     /** @type {number | null} Steps a second. */

@@ -6,12 +6,11 @@ import { el } from "./dom.js";
 /**
  * Loads a style sheet unless the page has it; until it is here the board is not shown.
  *
- * @param {string | undefined} path
+ * @param {string} path
  * @param {HTMLElement} board
  * @param {() => void} loaded is told when it is here, or cannot be had
  */
 export function loadStyle(path, board, loaded) {
-  if (!path) return;
   const href = resolveUrl(path);
   const links = /** @type {NodeListOf<HTMLLinkElement>} */ (document.querySelectorAll("link[rel=stylesheet]"));
   if ([...links].some((link) => link.href === href)) return;

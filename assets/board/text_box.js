@@ -2,7 +2,7 @@
  * The text that a run is about, above the figures. Its run is begun over the live connection and drawn; only then does
  * the page hear of the text, so that drawing the page again does not keep the figures waiting.
  *
- * @import { TextBoxData } from "./types.d.ts"
+ * @import { TextBoxData } from "./schema.d.ts"
  */
 
 import { el, setAttr, setText } from "./dom.js";
@@ -132,7 +132,7 @@ export class TextBox {
   /**
    * The server has begun a run.
    *
-   * @param {{ id?: number, run: string }} message
+   * @param {{ id?: number | null, run: string }} message
    */
   begun({ id, run }) {
     if (id && this.sent && id === this.sent.id) this.sent.run = run;

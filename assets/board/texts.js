@@ -1,7 +1,7 @@
 /**
  * Texts of the interface.
  *
- * @import { Bilingual } from "./types.d.ts"
+ * @import { Bilingual } from "./schema.d.ts"
  */
 
 /**

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
-from engine.backends.base import Event, start_message, tell_message
-from engine.types import Arrays, Job, Snapshot, Values
-from engine.wire import pack, unpack
+from engine.backends.base import Received
+from engine.messages import Command, WorkerReady, decode_command, decode_event
+from engine.wire import unpack
 
 
 class InlineBackend:
-    """A Backend without a second process. What kills a worker kills this process, so nothing here survives that."""
+    """A Backend without a second process. What kills a worker kills this process."""
 
     def __init__(self, device: str = "cpu") -> None:
         self.device = device
@@ -27,35 +26,29 @@ class InlineBackend:
     def _work(self) -> None:
         import torch
 
-        from engine import devices
-        from engine.loop import Loop
+        from engine.worker import devices
+        from engine.worker.scheduler import Scheduler
 
-        loop = Loop(str(devices.choose(self.device)), self._outbox.put)
-        self._outbox.put(pack({"type": "ready", "run": "", **devices.describe(torch.device(self.device))}))
+        scheduler = Scheduler(str(devices.choose(self.device)), self._outbox.put)
+        self._outbox.put(WorkerReady(**devices.describe(torch.device(self.device))).pack())
         wait = 1.0
         while True:
             try:
                 message = self._inbox.get(timeout=wait) if wait else self._inbox.get_nowait()
                 if message is None:
                     break
-                loop.handle(*unpack(message))
+                scheduler.handle(decode_command(*unpack(message)))
                 wait = 0.0
             except queue.Empty:
-                wait = loop.turn(lambda: not self._inbox.empty())
+                wait = scheduler.take_slice(lambda: not self._inbox.empty())
         self._outbox.put(None)
 
-    def start(
-        self, run: str, job: Job, learner: str, state: Snapshot | None = None, live: Values | None = None,
-        status: str = "running",
-    ) -> None:  # fmt: skip
-        self._inbox.put(start_message(run, job, learner, state, live, status))
+    def send(self, command: Command) -> None:
+        self._inbox.put(command.pack())
 
-    def tell(self, run: str, command: str, values: Mapping[str, Any], arrays: Arrays | None = None) -> None:
-        self._inbox.put(tell_message(run, command, values, arrays))
-
-    def events(self) -> Iterator[Event]:
+    def events(self) -> Iterator[Received]:
         while (message := self._outbox.get()) is not None:
-            yield (*unpack(message), message)
+            yield Received(decode_event(*unpack(message)), message)
 
     def close(self) -> None:
         if self._thread.is_alive():

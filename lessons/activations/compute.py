@@ -1,7 +1,7 @@
 """Nine small classifiers that differ in nothing but their activation, trained together; and a deep network's variance.
 
 All nine start from the same weights and see the same points, and each goes its own way. They take many steps at a call
-(engine/nn/perceptron.py).
+(engine/models/perceptron.py).
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from engine.lane import one_by_one
-from engine.nn import perceptron
-from engine.nn.initial import initial
-from engine.nn.perceptron import FORWARD, Optimiser, Perceptron
+from engine.models import perceptron
+from engine.models.initial import initial
+from engine.models.perceptron import FORWARD, Optimiser, Perceptron
 from engine.params import checked
-from engine.records import merged
-from engine.types import Arrays, Group, Job, Problem, Scalars, Snapshot, Step, Values
+from engine.records.blocks import merged
+from engine.types import Arrays, Checkpoint, Job, Problem, ScalarBlock, Scalars, Step, Values
+from engine.worker.batched import as_generator
 from lessons.activations.depth import SAMPLES, WIDTH
 from lessons.activations.params import FUNCTIONS, Params
 from lessons.activations.points import REACH, SIDE, Points, points
@@ -74,13 +74,13 @@ class Nine:
         maps = (255 * sure).round().to(torch.uint8).view(len(FUNCTIONS), SIDE, SIDE)
         return {"maps": maps.numpy(), "dots": dots(self.data)}
 
-    def state(self) -> Snapshot:
+    def state(self) -> Checkpoint:
         kept = {"model": self.flat.numpy().copy()}
         if self.p.optimiser == "adam":
             kept |= {"optim.step": np.array(self.optimisers[0].count, np.int64), "optim": self.memory.numpy().copy()}
         return kept
 
-    def restore(self, state: Snapshot) -> None:
+    def restore(self, state: Checkpoint) -> None:
         """Back to a snapshot. What another optimiser kept stays behind. Raises Problem for another size."""
         kept = state["model"]
         if kept.shape != self.flat.shape:
@@ -98,7 +98,8 @@ class Nine:
 
 
 class Classifiers:
-    """A lane (engine/lane.py) of the nine, as often as there are `seeds`; the pictures are of the first of them.
+    """A lane (engine/worker/batched.py) of the nine, as often as there are `seeds`; the pictures are of the first of
+    them.
 
     Scalars, for each function of FUNCTIONS: "loss.relu" and "accuracy.relu" on the training points after the step; at
     every tenth step and at both ends "held.relu", the accuracy on the held-out points, "dead.relu", the share of
@@ -109,7 +110,7 @@ class Classifiers:
     networks of another size.
     """
 
-    def __init__(self, job: Job, state: Snapshot | None = None) -> None:
+    def __init__(self, job: Job, state: Checkpoint | None = None) -> None:
         self.p = p = checked(Params, job.params)
         self.step, self.total, self.lr = -1, p.steps, p.lr
         self.nines = [Nine(p, (job.seed + number) % 2**31) for number in range(p.seeds)]
@@ -122,7 +123,7 @@ class Classifiers:
                     nine.restore(own)
             self.change({"lr": float(state.get("live.lr", self.lr))})
 
-    def advance(self, count: int) -> list[Group]:
+    def step_many(self, count: int) -> list[ScalarBlock]:
         groups = []
         if self.step < 0:
             self.step, count = 0, count - 1
@@ -134,7 +135,7 @@ class Classifiers:
             groups += self.said([nine.steps(steps)[1:] for nine in self.nines])
         return groups
 
-    def said(self, found: list[Floats]) -> list[Group]:
+    def said(self, found: list[Floats]) -> list[ScalarBlock]:
         """What is said of the last steps: loss and accuracy (steps, 9, 2) of each seed, and the check if it is due."""
         groups = []
         first, *_ = found
@@ -146,7 +147,7 @@ class Classifiers:
                 scalars |= check(self.nines[0])
                 if len(found) > 1:
                     scalars |= spread(np.stack([one[-1, :, 0] for one in found]))
-            groups.append(Group(tuple(scalars), np.array([step], np.int32), np.array([list(scalars.values())])))
+            groups.append(ScalarBlock(tuple(scalars), np.array([step], np.int32), np.array([list(scalars.values())])))
         return merged(groups)
 
     def change(self, values: Values) -> None:
@@ -158,14 +159,14 @@ class Classifiers:
     def frame(self) -> Arrays:
         return self.nines[0].frame()
 
-    def state(self) -> Snapshot:
+    def state(self) -> Checkpoint:
         kept = {"step": np.array(self.step, np.int64)}
         for number, nine in enumerate(self.nines):
             kept |= {f"{number}.{key}": array for key, array in nine.state().items()}
         return kept | ({"live.lr": np.array(self.lr)} if self.lr != self.p.lr else {})
 
 
-lane = Classifiers
+batched = Classifiers
 
 
 def spread(losses: Floats) -> Scalars:
@@ -176,9 +177,9 @@ def spread(losses: Floats) -> Scalars:
     }
 
 
-def run(job: Job, state: Snapshot | None = None) -> Generator[Step, Values | None, None]:
+def run(job: Job, state: Checkpoint | None = None) -> Generator[Step, Values | None, None]:
     """Trains the nine on all training points at once, and yields after each step."""
-    yield from one_by_one(Classifiers(job, state))
+    yield from as_generator(Classifiers(job, state))
 
 
 def measures(found: Floats, lr: float) -> Scalars:
@@ -220,7 +221,7 @@ def dots(data: Points) -> npt.NDArray[np.uint8]:
     return np.stack([np.clip(255 * across, 0, 255), np.clip(255 * down, 0, 255), kind], 1).round().astype(np.uint8)
 
 
-def look(job: Job, state: Snapshot | None, name: str, args: Mapping[str, Any]) -> Arrays:
+def look(job: Job, state: Checkpoint | None, name: str, args: Mapping[str, Any]) -> Arrays:
     """ "depth": functions, init, layers, seed -> "signal" and "gradient", float64 (functions, layers).
 
     Raises Problem for another name, or arguments that are not of that form.

@@ -16,7 +16,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from engine.nn.variance import moments, spread
+from engine.models.variance import moments, spread
 
 WIDTH = 128
 SAMPLES = 64

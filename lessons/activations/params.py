@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import engine.params
-from engine.params import Choice, Number, Several, Slider
+from engine.params import Choice, MultiChoice, Number, Slider
 
 FUNCTIONS = ("step", "sigmoid", "tanh", "relu", "leaky", "elu", "gelu", "silu", "softplus")  # one classifier each
 SHAPES = (*FUNCTIONS, "linear")  # to look at; a network without any activation is a straight line however deep
@@ -24,7 +24,7 @@ class Params(engine.params.Params):
     `seeds` is how many times all of it is done, with the seeds that follow `seed`.
     """
 
-    functions: Annotated[tuple[str, ...], Several(SHAPES, view=True)] = ("sigmoid", "tanh", "relu", "gelu")
+    functions: Annotated[tuple[str, ...], MultiChoice(SHAPES, view=True)] = ("sigmoid", "tanh", "relu", "gelu")
     x: Annotated[float, Slider(-REACH, REACH, step=GRAIN, view=True)] = -1.0
     points: Annotated[str, Choice(POINTS, row=True)] = "moons"
     init: Annotated[str, Choice(INITS)] = "xavier"

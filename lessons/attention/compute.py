@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from engine.params import checked, whole
-from engine.types import Arrays, Job, Problem, Scalars, Snapshot, Step, Values
+from engine.types import Arrays, Checkpoint, Job, Problem, Scalars, Step, Values
 from lessons.attention.encoder import HEADS, LAYERS, WIDTH, encoder, meaning
 from lessons.attention.params import MOST_OTHERS, Params
 from lessons.attention.tokens import LONGEST, tokens
@@ -35,7 +35,7 @@ class Reading:
     pictures: np.ndarray
 
 
-def run(job: Job, state: Snapshot | None = None) -> Generator[Step, Values | None, None]:
+def run(job: Job, state: Checkpoint | None = None) -> Generator[Step, Values | None, None]:
     """Reads the text (step 0), then again with one head after the other switched off alone (steps 1 to 72).
 
     Scalars: loss (1 - cosine between the meaning with all heads on and with those of `off` switched off, the same at
@@ -52,7 +52,7 @@ def run(job: Job, state: Snapshot | None = None) -> Generator[Step, Values | Non
         changes = np.array(state["changes"])
         done = int(state["at.step"])
 
-    def snapshot() -> Snapshot:
+    def snapshot() -> Checkpoint:
         return {"changes": changes.copy(), "at.step": np.array(done)}
 
     def picture() -> Arrays:
@@ -87,7 +87,7 @@ def switches(off: tuple[int, ...], device: str) -> Tensor:
 @lru_cache(maxsize=8)
 @torch.no_grad()
 def read(ids: tuple[int, ...], off: tuple[int, ...], device: str) -> Reading:
-    """A text read with some heads off. Kept, for questions about it follow."""
+    """A text read with some heads off. ByteLruCache, for questions about it follow."""
     made = encoder(device)
     x = made.embed(made.look_up(torch.tensor([ids], device=device)))
     inputs, seen = made.layers(x, switches(off, device) if off else None)
@@ -148,7 +148,7 @@ def frame(p: Params, changes: np.ndarray, device: str) -> Arrays:
 # --- questions ----------------------------------------------------------------------------------------------------
 
 
-def look(job: Job, state: Snapshot | None, name: str, args: Values) -> Arrays:
+def look(job: Job, state: Checkpoint | None, name: str, args: Values) -> Arrays:
     """Answers about a text.
 
     "head"         head "4.2", token, to      that head in full, and one token's way through it

@@ -10,7 +10,7 @@ import numpy as np
 from engine.types import Arrays, Problem, Tick, Values
 from lessons.attention.params import HEADS, LAYERS, NAMES, Params
 from lessons.attention.tokens import tokens
-from lessons.board import Choose, Figure, Links, Map, Patch, Table
+from lessons.board.figures import Choose, Figure, Links, Map, Patch, Table
 from lessons.text import Words
 
 DIMENSIONS = [str(number) for number in range(1, 33)]

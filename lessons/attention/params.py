@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import field_validator
 
 import engine.params
-from engine.params import Number, Several, Slider, Text
+from engine.params import MultiChoice, Number, Slider, Text
 from engine.types import Problem
 from lessons.attention.tokens import LONGEST, tokens
 
@@ -32,7 +32,7 @@ class Params(engine.params.Params):
 
     text: Annotated[str, Text(4000, lines=2, board=True, runs=True)] = TEXT
     others: Annotated[str, Text(3000, lines=4, runs=True)] = OTHERS
-    off: Annotated[tuple[str, ...], Several(WHOLE + NAMES, least=0, many=True, runs=True)] = ()
+    off: Annotated[tuple[str, ...], MultiChoice(WHOLE + NAMES, least=0, many=True, runs=True)] = ()
     head: Annotated[str, Text(4, r"[1-6]\.([1-9]|1[0-2])", view=True, drawn=False)] = "4.2"
     token: Annotated[int, Number(0, LONGEST - 1, view=True, drawn=False)] = 10
     to: Annotated[int, Number(0, LONGEST - 1, view=True, drawn=False)] = 2

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from engine.params import checked, whole
-from engine.types import Array, Arrays, Job, Problem, Scalars, Snapshot, Step, Values
+from engine.types import Array, Arrays, Checkpoint, Job, Problem, Scalars, Step, Values
 from lessons.attention_learned.model import Shape, Transformer
 from lessons.attention_learned.params import JOBS, Params
 from lessons.attention_learned.task import LETTERS, held_out, read, solution, sources
@@ -27,7 +27,7 @@ DECAY = 0.01
 POSITIONS = ("learned", "sine", "none")
 
 
-def run(job: Job, state: Snapshot | None = None) -> Generator[Step, Values | None, None]:
+def run(job: Job, state: Checkpoint | None = None) -> Generator[Step, Values | None, None]:
     """Trains on sequences drawn afresh for each step, and yields after each.
 
     Scalars: loss and accuracy (symbols right) of the batch as it was before its step, lr; at step 0, every fifth and
@@ -48,7 +48,7 @@ def run(job: Job, state: Snapshot | None = None) -> Generator[Step, Values | Non
         moved = "live.lr" in state
         lr = float(state["live.lr"]) if moved else lr
 
-    def snapshot(step: int) -> Snapshot:
+    def snapshot(step: int) -> Checkpoint:
         out = marks(p) | to_arrays("model", model.state_dict()) | optimiser_state(optimiser)
         out |= {"live.lr": np.array(lr)} if moved else {}
         return out | {"at.step": np.array(step), "rng.own": generator.get_state().numpy().copy()}
@@ -217,19 +217,19 @@ def rounded(values: Tensor) -> Array:
     return np.round(values.cpu().numpy(), DECIMALS)
 
 
-def to_arrays(start: str, tensors: dict[str, Tensor]) -> Snapshot:
+def to_arrays(start: str, tensors: dict[str, Tensor]) -> Checkpoint:
     """Copies on the host, so that training on does not change a snapshot."""
     return {f"{start}.{name}": np.array(tensor.detach().cpu().numpy()) for name, tensor in tensors.items()}
 
 
-def optimiser_state(optimiser: torch.optim.Optimizer) -> Snapshot:
+def optimiser_state(optimiser: torch.optim.Optimizer) -> Checkpoint:
     """The moments of the weight numbered 3 as "optim.3.exp_avg", "optim.3.exp_avg_sq"; its steps as "optim.3.step"."""
     every = optimiser.state_dict()["state"]
     return to_arrays("optim", {f"{i}.{name}": value for i, one in every.items() for name, value in one.items()})
 
 
 def restore(
-    state: Snapshot, p: Params, model: Transformer, optimiser: torch.optim.Optimizer, generator: torch.Generator
+    state: Checkpoint, p: Params, model: Transformer, optimiser: torch.optim.Optimizer, generator: torch.Generator
 ) -> int:
     """Puts a snapshot back and returns its step. Raises Problem for another network; another task may go on from it."""
     if not np.array_equal(state.get("made", 0), marks(p)["made"]):
@@ -250,13 +250,13 @@ def restore(
     return int(state["at.step"])
 
 
-def marks(p: Params) -> Snapshot:
+def marks(p: Params) -> Checkpoint:
     """What a snapshot says about its network, so that `load` can build it again."""
     numbers = [p.symbols, 2 * p.length, p.layers, p.heads, p.width, POSITIONS.index(p.positions), p.mlp]
     return {"made": np.array(numbers, np.int64)}
 
 
-def load(state: Snapshot) -> Transformer:
+def load(state: Checkpoint) -> Transformer:
     """The network kept in a snapshot of this lesson. Raises Problem if it is not of this lesson."""
     try:
         symbols, places, layers, heads, width, positions, mlp = (int(one) for one in state["made"])
@@ -272,7 +272,7 @@ def load(state: Snapshot) -> Transformer:
     return model
 
 
-def weights_of(state: Snapshot) -> dict[str, Tensor]:
+def weights_of(state: Checkpoint) -> dict[str, Tensor]:
     """The tensors of a snapshot's network by their names in torch."""
     start = "model."
     return {
@@ -286,7 +286,7 @@ def weights_of(state: Snapshot) -> dict[str, Tensor]:
 
 
 @torch.no_grad()
-def look(job: Job, state: Snapshot | None, name: str, args: Values) -> Arrays:
+def look(job: Job, state: Checkpoint | None, name: str, args: Values) -> Arrays:
     """Answers about one moment of a run.
 
     "head"  head, row, col  the held-out sequences with and without that head; and q, k, their score and the weight

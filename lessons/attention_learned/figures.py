@@ -11,7 +11,8 @@ import numpy as np
 from engine.types import Array, Arrays, Problem, Tick, Values
 from lessons.attention_learned.params import Params
 from lessons.attention_learned.task import LETTERS, held_out, read, solution, spelled, tokens
-from lessons.board import CATEGORIES, TRAIN, VALIDATION, Ask, Figure, Map, Patch, Plot, Size
+from lessons.board.colors import CATEGORIES, TRAIN, VALIDATION
+from lessons.board.figures import Ask, Figure, Map, Patch, Plot, Size
 from lessons.text import FigureWords, Words
 
 GREY = "#7a7a7a"

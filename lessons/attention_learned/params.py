@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import field_validator
 
 import engine.params
-from engine.params import Choice, Number, Several, Slider, Text, Toggle
+from engine.params import Choice, MultiChoice, Number, Slider, Text, Toggle
 from engine.types import Problem
 from lessons.attention_learned.task import LETTERS
 
@@ -29,7 +29,7 @@ class Params(engine.params.Params):
     layers: Annotated[int, Slider(1, 3, step=1)] = 2
     heads: Annotated[int, Slider(1, 8, step=1)] = 4
     own: Annotated[str, Text(60, view=True)] = ""
-    off: Annotated[tuple[str, ...], Several(HEADS, least=0, many=True, view=True)] = ()
+    off: Annotated[tuple[str, ...], MultiChoice(HEADS, least=0, many=True, view=True)] = ()
     job: Annotated[str, Choice(JOBS, view=True)] = "source"
     positions: Annotated[str, Choice(("learned", "sine", "none"), row=True)] = "learned"
     lr: Annotated[float, Slider(0.00001, 0.1, log=True, live=True)] = 0.002

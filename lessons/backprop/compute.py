@@ -14,10 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engine.nn.initial import initial
-from engine.nn.perceptron import FORWARD
+from engine.models.initial import initial
+from engine.models.perceptron import FORWARD
 from engine.params import checked
-from engine.types import Arrays, Job, Problem, Scalars, Snapshot, Step, Values
+from engine.types import Arrays, Checkpoint, Job, Problem, Scalars, Step, Values
 from lessons.backprop.params import Params
 from lessons.backprop.tape import Operation, Tape, pretty
 
@@ -210,7 +210,7 @@ def autograd(tape: Tape, given: Floats) -> tuple[Floats, float]:
     return np.array([0.0 if one.grad is None else one.grad.item() for one in leaves.values()]), root.item()
 
 
-def run(job: Job, state: Snapshot | None = None) -> Generator[Step, Values | None, None]:
+def run(job: Job, state: Checkpoint | None = None) -> Generator[Step, Values | None, None]:
     """Step 0 is the start; each further step is one operation of Tape.operations, round after round.
 
     Scalars: "round", "place" (which operation of the round was done last), "lr"; "at.forward" and so on, 1 for the
@@ -229,8 +229,8 @@ def run(job: Job, state: Snapshot | None = None) -> Generator[Step, Values | Non
         lr = float(state["live.lr"]) if moved else lr
         place = restore(state, p, machine, operations, lr)
 
-    def snapshot(step: int, place: int, count: int, given: Floats) -> Snapshot:
-        out: Snapshot = {
+    def snapshot(step: int, place: int, count: int, given: Floats) -> Checkpoint:
+        out: Checkpoint = {
             "step": np.array(step, np.int64),
             "round": np.array(count, np.int64),
             "place": np.array(place, np.int64),
@@ -281,7 +281,7 @@ def judged(machine: Machine, before: Floats) -> Scalars:
     return out
 
 
-def restore(state: Snapshot, p: Params, machine: Machine, operations: Sequence[Operation], lr: float) -> int:
+def restore(state: Checkpoint, p: Params, machine: Machine, operations: Sequence[Operation], lr: float) -> int:
     """Puts a snapshot back and returns how far in its round it is; with steps of another grain a new round begins.
 
     Numbers that were set by hand since are set.
@@ -307,7 +307,7 @@ def restore(state: Snapshot, p: Params, machine: Machine, operations: Sequence[O
     return place
 
 
-def look(job: Job, state: Snapshot | None, name: str, args: Mapping[str, Any]) -> Arrays:
+def look(job: Job, state: Checkpoint | None, name: str, args: Mapping[str, Any]) -> Arrays:
     """ "check": name (of a node) -> "exact", "epsilon", "double", "single", "round": see `differences`.
 
     "depth": functions, init, layers, seed -> "norms" float64 (functions, layers): see `through`.

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import field_validator
 
 import engine.params
-from engine.params import Choice, Named, Number, Several, Slider, Text
+from engine.params import Choice, MultiChoice, NamedNumbers, Number, Slider, Text
 from lessons.backprop.tape import Tape, expression, layers, network
 from lessons.formula import LONGEST
 
@@ -31,15 +31,19 @@ class Params(engine.params.Params):
     what: Annotated[str, Choice(("network", "expression"), row=True)] = "network"
     sizes: Annotated[str, Text(20, when=NETWORK)] = "3-4-2"
     expression: Annotated[str, Text(LONGEST, when=EXPRESSION)] = "(a*b + c)*max(b, 0)"
-    values: Annotated[str, Named(-LARGEST, LARGEST, 26, when=EXPRESSION)] = "a=2, b=3, c=-4"
+    values: Annotated[str, NamedNumbers(-LARGEST, LARGEST, 26, when=EXPRESSION)] = "a=2, b=3, c=-4"
     activation: Annotated[str, Choice(ACTIVATIONS, when=NETWORK)] = "sigmoid"
     loss: Annotated[str, Choice(LOSSES, when=NETWORK)] = "softmax"
     grain: Annotated[str, Choice(("unit", "layer", "round"), row=True)] = "unit"
     lr: Annotated[float, Slider(0.0001, 10.0, log=True, live=True)] = 0.5
     pace: Annotated[float, Slider(0.0, 10.0, step=0.5, live=True)] = 2.0
-    edits: Annotated[str, Named(-LARGEST, LARGEST, 100, when=NETWORK)] = ""
+    edits: Annotated[str, NamedNumbers(-LARGEST, LARGEST, 100, when=NETWORK)] = ""
     steps: Annotated[int, Slider(10, STEPS, step=1)] = 100
-    functions: Annotated[tuple[str, ...], Several(ACTIVATIONS, view=True, when=NETWORK)] = ("sigmoid", "tanh", "relu")
+    functions: Annotated[tuple[str, ...], MultiChoice(ACTIVATIONS, view=True, when=NETWORK)] = (
+        "sigmoid",
+        "tanh",
+        "relu",
+    )
     init: Annotated[str, Choice(INITS, when=NETWORK)] = "xavier"
     layers: Annotated[int, Slider(2, 50, step=1, view=True, when=NETWORK)] = 20
     seed: Annotated[int, Number(0, 2**31 - 1)] = 0
@@ -68,7 +72,7 @@ class Params(engine.params.Params):
     def chosen(self) -> dict[str, float]:
         """The numbers that were set by hand."""
         field = "values" if self.what == "expression" else "edits"
-        return Named(-LARGEST, LARGEST).numbers(field, getattr(self, field))
+        return NamedNumbers(-LARGEST, LARGEST).numbers(field, getattr(self, field))
 
 
 TINY = Params(steps=30, pace=0.0)

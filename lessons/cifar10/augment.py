@@ -1,11 +1,11 @@
-"""Changed copies of a batch of images, made where the images lie, for all of them at once."""
+"""Augmented copies of a batch of images, made on the device that holds them, all at once."""
 
 from __future__ import annotations
 
 import torch
 
-from engine.data.cut import cut
-from engine.data.images import Part
+from engine.datasets.cut import cut
+from engine.datasets.images import Part
 
 
 def augment(
@@ -16,20 +16,20 @@ def augment(
     generator: torch.Generator,
     fill: torch.Tensor,
 ) -> torch.Tensor:
-    """Changed copies of the images number `chosen` (n,) of `part`: uint8 (n, 3, size, size), channels last in memory.
+    """Augmented copies of the images number `chosen` (n,) of `part`: uint8 (n, 3, size, size), channels last in memory.
 
     `how`: "none"; "flip" mirrors every second image, and in the next `epoch` the others (Jordan, 2024); "crop" shifts
     each by up to an eighth of its size, black where nothing is; "crop_flip" does both; "cutout" both and then paints a
     square over each, a quarter of its size wide, in the colour `fill` (3,) uint8 (DeVries and Taylor, 2017). The random
     numbers are drawn on the CPU, so that a seed means the same on every device.
     """
-    count, whole, border = len(chosen), part.framed.shape[1], part.border
-    size, device = whole - 2 * border, part.framed.device
+    count, border, device = len(chosen), part.border, part.framed.device
+    size = part.framed.shape[1] - 2 * border
     shift = torch.full((2, count), border)
     if how in ("crop", "crop_flip", "cutout"):
         shift = torch.randint(0, 2 * border + 1, (2, count), generator=generator)
     mirrored = torch.zeros(count, dtype=torch.bool)
-    if how in ("flip", "crop_flip", "cutout"):  # numbers of images say nothing of them: the set has been shuffled
+    if how in ("flip", "crop_flip", "cutout"):  # by the number of the image, which is random: the set is shuffled
         mirrored = (chosen.cpu() + epoch) % 2 == 1
     pixels = cut(part, chosen, shift, mirrored)
     if how == "cutout":

@@ -1,6 +1,6 @@
 """The three networks in torch, built layer by layer from `architecture.py`.
 
-What comes out of a convolution may have more channels than its layer is wide; those are zeros (see Convolution).
+The output of a convolution may have more channels than its layer is wide; those are zeros (see Convolution).
 """
 
 from __future__ import annotations
@@ -14,16 +14,17 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from engine.nn import normed as norms
-from engine.nn import pooled as pools
-from engine.nn import quantised
-from engine.nn.convolution import Convolution
-from engine.types import Problem, Snapshot
+from engine.checkpoint import model_tensors
+from engine.models.convolution import Convolution
+from engine.models.kernels import normed as norms
+from engine.models.kernels import pooled as pools
+from engine.models.kernels import quantised
+from engine.types import Checkpoint, Problem
 from lessons.cifar10.architecture import ARCHITECTURES, SIZES, Layer, Shape, flat, out
 
 NAMES = tuple(ARCHITECTURES)
 SETS = tuple(SIZES)
-WHITEN_FLOOR = 0.005  # keeps directions that hardly occur from being blown up into noise
+WHITEN_FLOOR = 0.005  # added to eigenvalues, so that rare directions are not amplified into noise
 
 
 class Normalise(nn.Module):
@@ -38,7 +39,7 @@ class Normalise(nn.Module):
         self.register_buffer("shift", -mean / std)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        pixels = images.permute(0, 2, 3, 1)  # as they lie in memory, so that a line of an image is one long vector
+        pixels = images.permute(0, 2, 3, 1)  # the order in memory, so that each row of an image is one long vector
         count, rows, columns, _ = pixels.shape
         lines = pixels.reshape(count, rows, 3 * columns).float()
         normalised = torch.addcmul(self.shift.repeat(columns), lines, self.scale.repeat(columns))
@@ -46,9 +47,9 @@ class Normalise(nn.Module):
 
 
 class Network(nn.Sequential):
-    """Named layers one after the other; those in `pooled`, and the pool behind each, as one operation where it fits.
+    """Named layers, one after the other. Those in `pooled` are computed with the pool behind them where a kernel can.
 
-    `bits` of the numbers that convolutions multiply under autocast: 16, or 8 where the processor does that.
+    `bits`: of the numbers that convolutions multiply under autocast; 16, or 8 if the processor multiplies those.
     """
 
     def __init__(self, chain: OrderedDict[str, nn.Module], pooled: frozenset[str]) -> None:
@@ -89,8 +90,8 @@ def build(network: str, data: str, mean: torch.Tensor, std: torch.Tensor) -> Net
     """
     chain: OrderedDict[str, nn.Module] = OrderedDict(normalise=Normalise(mean, std))
     shape: Shape = (3, SIZES[data], SIZES[data])
-    waiting: list[nn.Module] = []  # a ReLU that goes behind the pool that follows: the same numbers, of fewer
-    together = set()
+    waiting: list[nn.Module] = []  # the ReLU before a pool goes behind it: the same result from fewer numbers
+    pooled = set()
     layers = ARCHITECTURES[network]
     for layer, follower in zip(layers, (*layers[1:], None), strict=True):
         parts = [*module(layer, shape), *waiting]
@@ -98,10 +99,10 @@ def build(network: str, data: str, mean: torch.Tensor, std: torch.Tensor) -> Net
         if layer.act and follower is not None and follower.kind in ("pool", "max"):
             waiting = [parts.pop()]
             if follower.kind == "pool" and (layer.norm or layer.stride == 1):
-                together.add(layer.name)
+                pooled.add(layer.name)
         chain[layer.name] = nn.Sequential(*parts)
         shape = out(layer, shape)
-    model = Network(chain, frozenset(together))
+    model = Network(chain, frozenset(pooled))
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # the stubs do not know it
     return model
 
@@ -134,12 +135,12 @@ def first_filters(model: nn.Sequential) -> torch.Tensor:
 
 @torch.no_grad()
 def whiten(model: nn.Sequential, images: torch.Tensor) -> None:
-    """Computes the first filters from training `images` (n, 3, size, size) uint8, and takes them out of training.
+    """Computes the first filters from training `images` (n, 3, size, size) uint8, and excludes them from training.
 
     Neighbouring pixels are nearly alike, so patches vary much in a few directions and little in most. The filters are
-    the eigenvectors of the patches' covariance, largest first, each divided by the root of its eigenvalue: each sees
-    something else, all equally strongly. The second half is the first with the opposite sign, because the ReLU that
-    follows would lose it.
+    the eigenvectors of the patches' covariance, largest first, each divided by the root of its eigenvalue: their
+    outputs are uncorrelated and of equal variance. The second half is the first negated, for the ReLU that follows
+    would lose negative outputs (after Jordan, 2024).
     """
     filters = first_filters(model)
     count, _, kernel, _ = filters.shape
@@ -151,35 +152,25 @@ def whiten(model: nn.Sequential, images: torch.Tensor) -> None:
     filters.requires_grad_(False)
 
 
-def marks(network: str, data: str) -> Snapshot:
-    """What a snapshot says about the network it holds, so that `load` can build it again."""
+def marks(network: str, data: str) -> Checkpoint:
+    """What a checkpoint says about its network, so that `load` can build it again."""
     return {"made.network": np.array(NAMES.index(network)), "made.data": np.array(SETS.index(data))}
 
 
-def load(snapshot: Snapshot) -> nn.Sequential:
-    """The network kept in `snapshot` (a step of this lesson's runs), ready to be asked: `load(s)(images uint8)`.
+def load(state: Checkpoint) -> nn.Sequential:
+    """The network of a checkpoint of this lesson, in evaluation mode: it takes uint8 images and gives ten scores.
 
-    Raises Problem if the snapshot is not of this lesson.
+    Raises Problem for a checkpoint that is not of this lesson.
     """
     try:
-        network, data = NAMES[int(snapshot["made.network"])], SETS[int(snapshot["made.data"])]
-        # The random start is replaced at once, so it must not move the generator that a run in progress draws from.
+        network, data = NAMES[int(state["made.network"])], SETS[int(state["made.data"])]
+        # The random weights are replaced at once, and must not move the global generator that runs draw from.
         with torch.random.fork_rng(devices=[]):
             model = build(network, data, torch.zeros(3), torch.ones(3))
-        model.load_state_dict(weights(snapshot))
+        model.load_state_dict(model_tensors(state))
     except (KeyError, IndexError, RuntimeError) as error:
         raise Problem(
             "This kept network is not one of the CIFAR-10 lesson's, or of another version of it. Train one anew.",
             "这个保存的网络不是 CIFAR-10 课训练的，或出自另一个版本。请重新训练一个。",
         ) from error
     return model.eval()
-
-
-def weights(snapshot: Snapshot) -> dict[str, torch.Tensor]:
-    """The tensors of a snapshot's network by their names in torch."""
-    start = "model."
-    return {
-        name.removeprefix(start): torch.from_numpy(np.array(array))
-        for name, array in snapshot.items()
-        if name.startswith(start)
-    }

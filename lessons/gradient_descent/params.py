@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import field_validator
 
 import engine.params
-from engine.params import Choice, Number, Several, Slider, Text
+from engine.params import Choice, MultiChoice, Number, Slider, Text
 from lessons.formula import LONGEST, parse
 
 SURFACES = ("bowl", "valley", "saddle", "rosenbrock", "himmelblau", "beale", "formula")
@@ -27,7 +27,7 @@ class Params(engine.params.Params):
     surface: Annotated[str, Choice(SURFACES)] = "valley"
     condition: Annotated[float, Slider(1.0, 1000.0, log=True, when={"surface": ("valley",)})] = 25.0
     formula: Annotated[str, Text(LONGEST, when={"surface": ("formula",)})] = "x**2/4 + y**2 + sin(3*x)*cos(3*y)"
-    optimisers: Annotated[tuple[str, ...], Several(OPTIMISERS)] = ("sgd", "momentum", "rmsprop", "adam")
+    optimisers: Annotated[tuple[str, ...], MultiChoice(OPTIMISERS)] = ("sgd", "momentum", "rmsprop", "adam")
     lr: Annotated[float, Slider(0.0001, 2.0, log=True, live=True)] = 0.07
     lr_adaptive: Annotated[float, Slider(0.0001, 2.0, log=True, live=True)] = 0.1
     momentum: Annotated[float, Slider(0.0, 0.99, step=0.01, live=True)] = 0.9

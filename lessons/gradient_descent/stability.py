@@ -1,6 +1,6 @@
-"""When the SGD family converges on a quadratic: bounds on the step size, how fast, and how near. No torch here.
+"""When SGD, momentum and Nesterov's momentum converge on a quadratic, how fast, and how near. No torch here.
 
-On a quadratic every direction of curvature λ is on its own, and one step is a linear map of (position, velocity).
+On a quadratic every direction of curvature λ is independent, and one step is a linear map of (position, velocity).
 It converges when both eigenvalues of that map lie inside the unit circle. With q = 1 - ηλ their sum and product are
 
     heavy ball (Polyak 1964)        1 + β - ηλ      β        stable for  0 < ηλ < 2 (1 + β)
@@ -22,7 +22,7 @@ KINDS = ("sgd", "momentum", "nesterov")
 
 
 def bounds(largest: float, momentum: float) -> dict[str, float]:
-    """The step sizes below which each of the family converges on a quadratic whose largest curvature is `largest`."""
+    """The step sizes below which each of KINDS converges on a quadratic whose largest curvature is `largest`."""
     return {
         "sgd": 2 / largest,
         "momentum": 2 * (1 + momentum) / largest,
@@ -31,9 +31,9 @@ def bounds(largest: float, momentum: float) -> dict[str, float]:
 
 
 def radius(kind: str, lr: Any, momentum: Any, curvature: float) -> Any:
-    """Factor by which a step shrinks (< 1) or grows (> 1) the error in the long run, along one curvature.
+    """The spectral radius of a step along one curvature: the factor by which it multiplies the error in the long run.
 
-    `kind` is "sgd", "momentum" or "nesterov"; `lr` and `momentum` are numbers or arrays of one shape.
+    `kind` is one of KINDS; `lr` and `momentum` are numbers or arrays of one shape, which the result has too.
     """
     lr, momentum = np.asarray(lr, np.float64), np.asarray(momentum, np.float64)
     if kind == "sgd":
@@ -48,15 +48,15 @@ def radius(kind: str, lr: Any, momentum: Any, curvature: float) -> Any:
 
 
 def fastest(smallest: float, largest: float) -> tuple[float, float]:
-    """Polyak's step size and momentum, which shrink the error of the heavy ball fastest on such a quadratic."""
+    """The step size and momentum with which the heavy ball converges fastest (Polyak 1964), for these curvatures."""
     root, low = np.sqrt(largest), np.sqrt(smallest)
     return float((2 / (root + low)) ** 2), float(((root - low) / (root + low)) ** 2)
 
 
 def rest(kind: str, lr: float, momentum: float, curvature: float, noise: float) -> float:
-    """The variance of θ round the minimum in the long run, where each gradient has noise of that standard deviation.
+    """The variance of θ around the minimum in the long run, where each gradient has noise of that standard deviation.
 
-    The step as a recurrence is θ ← a θ + b θ' + s (ε + m ε'), primes being one step earlier: with q = 1 - ηλ
+    As a recurrence a step is θ ← a θ + b θ' + s (ε + m ε'), primes being one step earlier: with q = 1 - ηλ
 
         heavy ball    a = β + q        b = -β      s = η            m = 0
         Nesterov      a = (1 + β) q    b = -β q    s = η (1 + β)    m = -β / (1 + β)

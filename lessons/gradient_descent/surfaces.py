@@ -1,4 +1,4 @@
-"""The surfaces: one formula each, so that numpy draws and torch differentiates the very same thing. No torch here.
+"""The surfaces: one formula each, so that what is drawn and what is differentiated are the same. No torch here.
 
 Rosenbrock, Himmelblau and Beale as in Jamil and Yang (2013), "A literature survey of benchmark functions for global
 optimization problems", after the original papers the lesson names.
@@ -20,10 +20,10 @@ from lessons.gradient_descent.params import Params
 
 Floats = npt.NDArray[np.float64]
 
-FAR = 1000.0  # a point this far from the origin does not come back: it counts as diverged
-CUT = 10.0  # heights are drawn up to so many times the highest point of the map
-COLUMNS, ROWS = 61, 41  # of the contour's grid; cells are square, as every window is 3 wide to 2 high
-LOWEST = 1e-16  # heights above the minimum are drawn no lower: what is left is rounding
+FAR = 1000.0  # a point whose x or y is further from 0 counts as diverged
+CUT = 10.0  # heights are drawn up to this many times the height of the highest point of the map
+COLUMNS, ROWS = 61, 41  # of the contour's grid; every window is 3 wide to 2 high, so cells are square
+LOWEST = 1e-16  # heights over the minimum below this are rounding, and are drawn at it
 
 FORMULAS = {
     "bowl": "(x - 1)**2 + (y - 2)**2",
@@ -32,7 +32,7 @@ FORMULAS = {
     "himmelblau": "(x**2 + y - 11)**2 + (x + y**2 - 7)**2",
     "beale": "(1.5 - x + x*y)**2 + (2.25 - x + x*y**2)**2 + (2.625 - x + x*y**3)**2",
 }
-# Centre and half the height of what is drawn.
+# What is drawn of each surface: x and y of its centre, and half its height.
 WINDOWS = {
     "bowl": (1.0, 2.0, 3.0),
     "valley": (0.0, 0.0, 2.0),
@@ -59,11 +59,11 @@ MINIMA: dict[str, tuple[tuple[float, float], ...]] = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Surface:
-    """A height over the plane, and how it is drawn.
+    """Heights over a plane, and how they are drawn.
 
-    x (COLUMNS,), y (ROWS,): the grid; z (ROWS, COLUMNS): its heights, nan where there are none; `floor`: the
-    lowest height known; `ceiling`: the highest on the grid; `logarithmic`: heights are drawn as log10(1 + above the
-    floor); `curvatures`: smallest and largest eigenvalue of the Hessian, for the quadratics only.
+    x (COLUMNS,), y (ROWS,): the grid; z (ROWS, COLUMNS): its heights, NaN where there are none; `floor`: the lowest
+    known height; `ceiling`: the highest on the grid; `logarithmic`: heights are drawn as log10(1 + height - floor);
+    `curvatures`: smallest and largest eigenvalue of the Hessian, for the quadratics only.
     """
 
     formula: Formula
@@ -77,11 +77,11 @@ class Surface:
     curvatures: tuple[float, float] | None
 
     def height(self, x: Any, y: Any) -> Floats:
-        """Heights by numpy at arrays or numbers x and y; inf or nan where there are none."""
+        """Heights at arrays or numbers x and y; inf or NaN where there are none."""
         return heights(self.formula, np.asarray(x, np.float64), np.asarray(y, np.float64))
 
     def check_start(self, x: float, y: float) -> None:
-        """Raises Problem where there is no height to start from."""
+        """Raises Problem unless the height at (x, y) is finite."""
         if not math.isfinite(self.height(x, y)):
             raise Problem(
                 f"The formula has no finite height at the start ({x:g}, {y:g}): it divides by zero there, overflows, "
@@ -93,46 +93,47 @@ class Surface:
 
     @property
     def lift(self) -> float:
-        """How far a path floats above the relief, or the ground would hide it."""
+        """How far above the relief a path is drawn, so that the relief does not hide it."""
         return 0.012 * float(self.drawn(self.ceiling) - self.drawn(self.floor))
 
     def holds(self, x: Any, y: Any) -> Any:
-        """Whether points lie in the window that is drawn."""
+        """Whether points lie in the window that is drawn, of the shape of x and y."""
         return (self.x[0] <= x) & (x <= self.x[-1]) & (self.y[0] <= y) & (y <= self.y[-1])
 
     def clipped(self, x: Any, y: Any) -> tuple[Any, Any]:
-        """The points of the window nearest to x, y."""
+        """The points of the window nearest to (x, y)."""
         return np.clip(x, self.x[0], self.x[-1]), np.clip(y, self.y[0], self.y[-1])
 
     def drawn(self, z: Any) -> Any:
-        """Heights as the relief shows them."""
+        """Heights as the relief draws them."""
         return np.log10(1 + np.maximum(z - self.floor, 0.0)) if self.logarithmic else z
 
     def spaced(self, z: Any) -> Any:
-        """Heights on the scale in which the map's lines are evenly spaced: logarithms, or else square roots, which
-        space the lines of a quadratic evenly over the ground.
+        """Heights on the scale in which the contour lines are evenly spaced: logarithms, or square roots, with which
+        the lines of a quadratic are as far apart on the map at every height.
         """
         with np.errstate(all="ignore"):
             return self.drawn(z) if self.logarithmic else np.sqrt(np.maximum(z - self.floor, 0.0))
 
     def unspaced(self, value: float) -> float:
-        """The height at that place of the scale."""
+        """The height at a value of that scale."""
         return (10**value - 1 if self.logarithmic else value**2) + self.floor
 
-    def slope(self, x: Any, y: Any) -> tuple[Any, Any]:
-        """The gradient by central differences, (f(x+h) - f(x-h)) / 2h with h = 6e-6 max(1, |x|), near the best h.
+    def differences(self, x: Any, y: Any) -> tuple[Any, Any]:
+        """The gradient by central differences, (f(x+h) - f(x-h)) / 2h with h = 6e-6 max(1, |x|).
 
-        Its error is about h² times the third derivative plus the rounding of f over h.
+        The error is about h² times the third derivative plus the rounding of f over h; the cube root of float64's
+        precision, 6e-6, makes the sum of both about as small as it can be.
         """
         h, k = 6e-6 * np.maximum(1.0, np.abs(x)), 6e-6 * np.maximum(1.0, np.abs(y))
         east, west, north, south = self.height(np.stack([x + h, x - h, x, x]), np.stack([y, y, y + k, y - k]))
-        with np.errstate(all="ignore"):  # where there are no heights there is no slope
-            # Divide by the distance of the floats themselves: x + h is rounded.
+        with np.errstate(all="ignore"):  # NaN where there are no heights
+            # Divided by the distance of the rounded points, which is not exactly 2h.
             return (east - west) / ((x + h) - (x - h)), (north - south) / ((y + k) - (y - k))
 
 
 def heights(formula: Formula, x: Floats, y: Floats) -> Floats:
-    """A formula over numpy arrays, at their common shape even where it is constant."""
+    """A formula's values at arrays x and y, of their common shape even if it is constant."""
     with np.errstate(all="ignore"):
         z = np.asarray(formula(x, y, np), np.float64)
     shape = np.broadcast_shapes(x.shape, y.shape)
@@ -140,7 +141,7 @@ def heights(formula: Formula, x: Floats, y: Floats) -> Floats:
 
 
 def surface(params: Params) -> Surface:
-    """The surface of these settings, made once."""
+    """The surface of these settings; equal settings give the same object."""
     return _surface(params.surface, params.condition, params.angle, params.formula, params.reach)
 
 
@@ -166,7 +167,7 @@ def _surface(name: str, condition: float, angle: float, typed: str, reach: float
 
 
 def valley(condition: float, angle: float) -> str:
-    """(u² + κ v²)/2 in axes u, v turned by `angle` degrees: curvatures 1 along the floor and κ across it."""
+    """The formula of (u² + κ v²)/2 in axes u, v turned by `angle` degrees, with κ = `condition`."""
     c, s = math.cos(math.radians(angle)), math.sin(math.radians(angle))
     if angle % 90 == 0:
         c, s = round(c), round(s)
@@ -176,7 +177,9 @@ def valley(condition: float, angle: float) -> str:
 
 
 def lowest(formula: Formula, x: Floats, y: Floats, z: Floats) -> float:
-    """The lowest height in the window: the lowest grid point, then the grid around it, eight times finer each time."""
+    """The lowest height in the window: on the grid z (ROWS, COLUMNS), then on grids around the lowest point so far,
+    each eight times as fine as the one before.
+    """
     if not np.isfinite(z).any():
         return 0.0
     best = float(np.nanmin(np.where(np.isfinite(z), z, np.inf)))

@@ -15,11 +15,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engine.nn.initial import initial
-from engine.nn.perceptron import FORWARD
-from engine.nn.variance import spread, through
+from engine.models.initial import initial
+from engine.models.perceptron import FORWARD
+from engine.models.variance import spread, through
 from engine.params import checked
-from engine.types import Arrays, Job, Problem, Scalars, Snapshot, Step, Values
+from engine.types import Arrays, Checkpoint, Job, Problem, Scalars, Step, Values
 from lessons.initialisation import bins
 from lessons.initialisation.digits import batch, images
 from lessons.initialisation.params import CLASSES, PIXELS, Params
@@ -149,7 +149,7 @@ def calculated(stack: Stack, walked: Pass, x: Tensor) -> Floats:
     return np.array(out)
 
 
-def run(job: Job, state: Snapshot | None = None) -> Generator[Step, Values | None, None]:
+def run(job: Job, state: Checkpoint | None = None) -> Generator[Step, Values | None, None]:
     """Trains one network for each initialisation by the mean cross-entropy of a batch, and yields at each step.
 
     Scalars, for each of them: "loss.he", of the batch; "signal.he" and "gradient.he", the mean squares of the
@@ -208,9 +208,9 @@ def measures(stack: Stack, walked: Pass, squares: Floats) -> Scalars:
     return out
 
 
-def kept(stack: Stack, step: int) -> Snapshot:
+def kept(stack: Stack, step: int) -> Checkpoint:
     """Each network under its initialisation's name, so that a fork may leave some out or add new ones."""
-    out: Snapshot = {"step": np.array(step, np.int64)}
+    out: Checkpoint = {"step": np.array(step, np.int64)}
     memory = stack.optimiser.state.get(stack.flat, {})
     for k, init in enumerate(stack.p.inits):
         out[f"model.{init}"] = stack.flat[k].numpy().copy()
@@ -222,7 +222,7 @@ def kept(stack: Stack, step: int) -> Snapshot:
     return out | ({"live.lr": np.array(stack.lr)} if stack.lr != stack.p.lr else {})
 
 
-def restore(stack: Stack, state: Snapshot) -> None:
+def restore(stack: Stack, state: Checkpoint) -> None:
     """Back to a snapshot; a network that is not in it starts anew. Raises Problem for another size."""
     p = stack.p
     memory: dict[str, Tensor] = {}
@@ -250,6 +250,6 @@ def restore(stack: Stack, state: Snapshot) -> None:
         group["lr"] = float(state.get("live.lr", np.float64(p.lr)))
 
 
-def look(job: Job, state: Snapshot | None, name: str, args: Mapping[str, Any]) -> Arrays:
+def look(job: Job, state: Checkpoint | None, name: str, args: Mapping[str, Any]) -> Arrays:
     """This lesson has no questions: all of it is in the frames. Raises Problem."""
     raise Problem(f"This lesson has no answer to {name!r:.40}.", f"本课无法回答 {name!r:.40}。")

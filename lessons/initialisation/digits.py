@@ -7,7 +7,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from engine.data import digits
+from engine.datasets import digits
 
 BATCH = 64
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import engine.params
-from engine.params import Choice, Number, Several, Slider
+from engine.params import Choice, MultiChoice, Number, Slider
 
 INITS = ("zeros", "constant", "uniform", "gaussian", "xavier", "he", "orthogonal")
 FUNCTIONS = ("linear", "sigmoid", "tanh", "relu", "leaky", "elu", "silu")
@@ -19,7 +19,7 @@ class Params(engine.params.Params):
     `sd` is the standard deviation of "gaussian", `value` what every weight of "constant" is.
     """
 
-    inits: Annotated[tuple[str, ...], Several(INITS)] = ("uniform", "gaussian", "xavier", "he")
+    inits: Annotated[tuple[str, ...], MultiChoice(INITS)] = ("uniform", "gaussian", "xavier", "he")
     activation: Annotated[str, Choice(FUNCTIONS)] = "relu"
     depth: Annotated[int, Slider(2, DEEPEST, step=1)] = 20
     sd: Annotated[float, Slider(0.001, 10.0, log=True)] = 0.1

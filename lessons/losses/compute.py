@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from engine.params import checked
-from engine.types import Arrays, Job, Problem, Scalars, Snapshot, Step, Values
+from engine.types import Arrays, Checkpoint, Job, Problem, Scalars, Step, Values
 from lessons.losses.params import CLASSES, FIELD, LOSSES, REACH, Params
 from lessons.losses.points import CENTRE, near_line, two_classes
 
@@ -250,7 +250,7 @@ TASKS: dict[str, Callable[[Params, int], Task]] = {
 }
 
 
-def run(job: Job, state: Snapshot | None = None) -> Generator[Step, Values | None, None]:
+def run(job: Job, state: Checkpoint | None = None) -> Generator[Step, Values | None, None]:
     """Step 0 is the start; each further step moves every model once, down its own loss.
 
     Scalars: for each loss "loss.mse"; "loss", the mean of those that are finite; "lr"; "failed", how many are no finite
@@ -273,8 +273,8 @@ def run(job: Job, state: Snapshot | None = None) -> Generator[Step, Values | Non
         moved = "live.lr" in state
         lr = float(state["live.lr"]) if moved else lr
 
-    def snapshot(step: int, rows: Tensor) -> Snapshot:
-        out: Snapshot = {"step": np.array(step, np.int64), "model.rows": rows.numpy().copy()}
+    def snapshot(step: int, rows: Tensor) -> Checkpoint:
+        out: Checkpoint = {"step": np.array(step, np.int64), "model.rows": rows.numpy().copy()}
         return out | ({"live.lr": np.array(lr)} if moved else {})
 
     def judged(rows: Tensor) -> tuple[Scalars, Tensor]:
@@ -307,6 +307,6 @@ def run(job: Job, state: Snapshot | None = None) -> Generator[Step, Values | Non
         changes = yield moment(step, scalars, rows)
 
 
-def look(job: Job, state: Snapshot | None, name: str, args: Mapping[str, Any]) -> Arrays:
+def look(job: Job, state: Checkpoint | None, name: str, args: Mapping[str, Any]) -> Arrays:
     """This lesson has no questions. Raises Problem."""
     raise Problem(f"This lesson has no answer to {name!r:.40}.", f"本课无法回答 {name!r:.40}。")

@@ -1,6 +1,6 @@
 """Up to 64 small networks fit a curve through noisy points; being many, they show bias, variance and noise themselves.
 
-They take many steps at a call (engine/nn/perceptron.py).
+They take many steps at a call (engine/models/perceptron.py).
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from engine.lane import one_by_one
-from engine.nn.perceptron import Optimiser, Perceptron, Points
-from engine.nn.regularised import Regularised
+from engine.models.perceptron import Optimiser, Perceptron, Points
+from engine.models.regularised import Regularised
 from engine.params import checked
-from engine.records import merged
-from engine.types import Arrays, Group, Job, Problem, Scalars, Snapshot, Step, Values
+from engine.records.blocks import merged
+from engine.types import Arrays, Checkpoint, Job, Problem, ScalarBlock, Scalars, Step, Values
+from engine.worker.batched import as_generator
 from lessons.overfitting.features import sweep
 from lessons.overfitting.params import BINS, Params
 from lessons.overfitting.points import GRID, Floats, sample, trial
@@ -93,7 +93,8 @@ def network(p: Params) -> Perceptron:
 
 
 class Ensemble:
-    """A lane (engine/lane.py) of `seeds` networks. Every loss is a mean squared error; training goes down its half.
+    """A lane (engine/worker/batched.py) of `seeds` networks. Every loss is a mean squared error; training goes down
+    its half.
 
     Scalars of every step: "train", "loss" (the same), the mean over the networks on their own points; "lr". Every
     tenth step and at both ends: "test.K", the error of the K-th network on the test points, and "test", their mean,
@@ -105,7 +106,7 @@ class Ensemble:
     networks of another size.
     """
 
-    def __init__(self, job: Job, state: Snapshot | None = None) -> None:
+    def __init__(self, job: Job, state: Checkpoint | None = None) -> None:
         self.p = p = checked(Params, job.params)
         self.step, self.total = -1, p.steps
         self.live: Values = {name: getattr(p, name) for name in ("lr", "decay", "l1", "jitter")}
@@ -121,7 +122,7 @@ class Ensemble:
         if state is not None:
             self.restore(state)
 
-    def advance(self, count: int) -> list[Group]:
+    def step_many(self, count: int) -> list[ScalarBlock]:
         groups = []
         if self.step < 0:
             self.step, count = 0, count - 1
@@ -138,7 +139,7 @@ class Ensemble:
         """The mean squared error of each network on its own points."""
         return np.array([one.error() for one in self.learners])
 
-    def said(self, train: Floats) -> list[Group]:
+    def said(self, train: Floats) -> list[ScalarBlock]:
         """What is said of the last steps: training errors (steps, networks), and the check if it is due."""
         groups = []
         due = self.step % CHECK == 0 or self.step == self.total
@@ -149,7 +150,7 @@ class Ensemble:
             scalars: Scalars = {"loss": mean, "train": mean, **self.settings(), "failed": float(len(each) - len(good))}
             if due and step == self.step:
                 scalars |= self.check()
-            groups.append(Group(tuple(scalars), np.array([step], np.int32), np.array([list(scalars.values())])))
+            groups.append(ScalarBlock(tuple(scalars), np.array([step], np.int32), np.array([list(scalars.values())])))
         return merged(groups)
 
     def settings(self) -> Scalars:
@@ -210,7 +211,7 @@ class Ensemble:
         found = {"mean": mean, "spread": spread, "one": fits[0], "weights": shares}
         return {name: one.astype(np.float32) for name, one in found.items()}
 
-    def state(self) -> Snapshot:
+    def state(self) -> Checkpoint:
         kept = {
             "step": np.array(self.step, np.int64),
             "model": self.flat.numpy().copy(),
@@ -222,7 +223,7 @@ class Ensemble:
             kept |= {"kept": self.kept.numpy().copy(), "lowest": self.lowest.copy()}
         return kept | {f"live.{k}": np.array(v) for k, v in self.live.items() if v != getattr(self.p, k)}
 
-    def restore(self, state: Snapshot) -> None:
+    def restore(self, state: Checkpoint) -> None:
         """Back to a snapshot; further networks begin anew. Raises Problem for another size."""
         model = torch.from_numpy(state["model"].copy())
         if model.shape[1] != self.flat.shape[1]:
@@ -264,15 +265,15 @@ def apart(fits: Fits, curve: Floats, noise: Floats) -> Scalars:
     }
 
 
-lane = Ensemble
+batched = Ensemble
 
 
-def run(job: Job, state: Snapshot | None = None) -> Generator[Step, Values | None, None]:
+def run(job: Job, state: Checkpoint | None = None) -> Generator[Step, Values | None, None]:
     """Trains the networks on all their points at once, and yields after each step."""
-    yield from one_by_one(Ensemble(job, state))
+    yield from as_generator(Ensemble(job, state))
 
 
-def look(job: Job, state: Snapshot | None, name: str, args: Mapping[str, Any]) -> Arrays:
+def look(job: Job, state: Checkpoint | None, name: str, args: Mapping[str, Any]) -> Arrays:
     """ "descent": points, noise, curve, truth, ridge, seed -> the arrays of features.sweep.
 
     Raises Problem for another name, or arguments that are not of that form.

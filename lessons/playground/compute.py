@@ -1,4 +1,4 @@
-"""Trains small networks on points of the plane, many steps at a call. A lane: see engine/lane.py."""
+"""Trains small networks on points of the plane, many steps at a call. A lane: see engine/worker/batched.py."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from engine import files
-from engine.lane import one_by_one
-from engine.nn.perceptron import Optimiser, Perceptron, Points
-from engine.nn.regularised import Regularised
+from engine.models.perceptron import Optimiser, Perceptron, Points
+from engine.models.regularised import Regularised
 from engine.params import checked, whole
-from engine.types import Arrays, Group, Job, Problem, Snapshot, Step, Values
+from engine.types import Arrays, Checkpoint, Job, Problem, ScalarBlock, Step, Values
+from engine.worker.batched import as_generator
 from lessons.playground.grow import grow, placed
 from lessons.playground.landscape import Path, landscape
 from lessons.playground.params import FEATURES, Params, changes
@@ -65,14 +65,14 @@ class Learner:
             right = float((self.guesses(points) == kinds).mean())
         return loss, right
 
-    def state(self) -> Snapshot:
+    def state(self) -> Checkpoint:
         net = self.net
         kept = {"weights": net.weights.numpy().copy(), "rng": self.chance.get_state().numpy().copy()}
         if isinstance(net, Regularised):
             kept |= {"running": net.running.numpy().copy(), "rng.dropped": net.chance.get_state().numpy().copy()}
         return kept | self.optimiser.state()
 
-    def restore(self, kept: Snapshot, before: list[int], inputs: list[int], same_rule: bool) -> None:
+    def restore(self, kept: Checkpoint, before: list[int], inputs: list[int], same_rule: bool) -> None:
         """Goes on from the state of a network of sizes `before`; `inputs` says which of its inputs these were."""
         net, old = self.net, Perceptron(before, ["linear"] * (len(before) - 2), "squared")
         plain = len(old.weights)
@@ -112,7 +112,7 @@ class Playground:
     "train.K", "test.K" and "right.K" (of the test points) are those of each, from 0.
     """
 
-    def __init__(self, job: Job, state: Snapshot | None = None) -> None:
+    def __init__(self, job: Job, state: Checkpoint | None = None) -> None:
         self.p = p = checked(Params, job.params)
         self.step, self.total = -1, p.steps
         self.data = data(p, job.seed, files.read(p.csv) if p.points == "csv" else b"")
@@ -158,11 +158,11 @@ class Playground:
 
     # steps
 
-    def advance(self, count: int) -> list[Group]:
+    def step_many(self, count: int) -> list[ScalarBlock]:
         groups = []
         if self.step < 0:
             self.step, count = 0, count - 1
-            groups.append(Group(self.names, np.zeros(1, np.int32), self.measured(math.nan)))
+            groups.append(ScalarBlock(self.names, np.zeros(1, np.int32), self.measured(math.nan)))
         train, size = self.points["train"], int(self.now["batch"])
         while count > 0 and self.step < self.total:
             few = 1 if self.step < EARLY else min(count, CHECK - self.step % CHECK)
@@ -174,9 +174,9 @@ class Playground:
             looked = self.step <= EARLY or self.step % CHECK == 0 or self.step == self.total
             plain = few - looked
             if plain:
-                groups.append(Group(("loss",), steps[:plain], losses[:plain, None].astype(np.float64)))
+                groups.append(ScalarBlock(("loss",), steps[:plain], losses[:plain, None].astype(np.float64)))
             if looked:
-                groups.append(Group(self.names, steps[plain:], self.measured(float(losses[-1]))))
+                groups.append(ScalarBlock(self.names, steps[plain:], self.measured(float(losses[-1]))))
         return groups
 
     def measured(self, loss: float) -> Any:
@@ -208,7 +208,7 @@ class Playground:
         `units` uint8 (units, SIDE / 2, SIDE / 2), outputs last, 0 to 255 for -`scale` to `scale` float32 (units,).
         `sizes` int32: inputs, units of each layer, outputs. `weights` float32: [out][in] and biases [out], layer by
         layer. `confusion` int32: test points of each class (row) that are taken for each class. `dots` uint8 (n, 3):
-        see lessons/board.py.
+        see lessons/board/figures.py.
         """
         cells = self.net.values(self.grid).view(-1, SIDE, SIDE)
         some = cells[:, ::UNIT_EVERY, ::UNIT_EVERY]
@@ -228,9 +228,9 @@ class Playground:
             "dots": dots(self.data, k),
         }
 
-    def state(self) -> Snapshot:
+    def state(self) -> Checkpoint:
         p = self.p
-        kept: Snapshot = {
+        kept: Checkpoint = {
             "step": np.array(self.step),
             "sizes": np.array(p.sizes, np.int64),
             "features": np.array([FEATURES.index(name) for name in p.features], np.int64),
@@ -243,7 +243,7 @@ class Playground:
             kept |= {f"model.{number}.{key}": array for key, array in one.state().items()}
         return kept | {f"live.{name}": np.array(self.now[name]) for name in LIVE if self.now[name] != getattr(p, name)}
 
-    def restore(self, state: Snapshot) -> None:
+    def restore(self, state: Checkpoint) -> None:
         """Goes on from a snapshot of these settings, or of others: weights that fit are kept."""
         p = self.p
         self.step = int(state["step"])
@@ -303,14 +303,14 @@ def dots(found: Data, kinds: int) -> Any:
     return np.stack([np.clip(255 * across, 0, 255), np.clip(255 * down, 0, 255), kind], 1).round().astype(np.uint8)
 
 
-lane = Playground
+batched = Playground
 
 
-def run(job: Job, state: Snapshot | None = None) -> Generator[Step, Values | None, None]:
-    yield from one_by_one(Playground(job, state))
+def run(job: Job, state: Checkpoint | None = None) -> Generator[Step, Values | None, None]:
+    yield from as_generator(Playground(job, state))
 
 
-def look(job: Job, state: Snapshot | None, name: str, args: Mapping[str, Any]) -> Arrays:
+def look(job: Job, state: Checkpoint | None, name: str, args: Mapping[str, Any]) -> Arrays:
     """ "at": unit, row, col -> `value` float64 (1,), what a unit says at the centre of a cell of its map.
 
     Units count from the first hidden one; -1 is the map of the plane, whose value is a probability (for more than two

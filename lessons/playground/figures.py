@@ -8,22 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from engine.nn.names import ACTIVATIONS
+from engine.models.names import ACTIVATIONS
 from engine.types import Arrays, Problem, Tick, Values
-from lessons.board import (
-    CATEGORIES,
-    NEGATIVE,
-    POSITIVE,
-    TRAIN,
-    VALIDATION,
-    Choose,
-    Figure,
-    Map,
-    Network,
-    Patch,
-    Plot,
-    band,
-)
+from lessons.board.colors import CATEGORIES, NEGATIVE, POSITIVE, TRAIN, VALIDATION
+from lessons.board.figures import Choose, Figure, Map, Network, Patch, Plot
+from lessons.board.marks import band
 from lessons.playground.params import DRAWN, FEATURES, LAYERS, UNITS, Params
 from lessons.playground.points import REACH, drawn, features, grid, read
 from lessons.playground.points import written as encoded
@@ -300,7 +289,7 @@ def answer(params: Params, name: str, args: Mapping[str, Any], arrays: Arrays) -
     return [Patch("boundary", {"exact": np.array([*asked, arrays["value"][0]])})]
 
 
-def chosen(params: Params, picked: Values) -> Values:
+def on_choose(params: Params, picked: Values) -> Values:
     """Settings of what a gesture gave: weights written into the network, points drawn or rubbed out. Raises Problem."""
     if "drawn" in picked:
         stroke = np.array(picked["drawn"], np.float64).reshape(-1, 2)
@@ -329,7 +318,7 @@ def rubbed(text: str, places: Any) -> str:
     return "".join(text[5 * at : 5 * at + 5] for at in np.flatnonzero(~near))
 
 
-def brought(params: Params, name: str, data: bytes) -> Values:
+def on_upload(params: Params, name: str, data: bytes) -> Values:
     """What a CSV sets when it comes: its points are used, with as many classes as it has. Raises Problem."""
     _, kinds = read(data)
     return {"points": "csv", "classes": int(kinds.max()) + 1}

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.nn.perceptron import Perceptron, Points
-from engine.types import Arrays, Snapshot
+from engine.models.perceptron import Perceptron, Points
+from engine.types import Arrays, Checkpoint
 
 KEPT = 32  # places of a path
 EVERY = 10  # steps between two of them at first; twice as many whenever the path is full
@@ -23,7 +23,7 @@ MARGIN = 0.35  # of the path's reach, beyond it on every side
 class Path:
     """Where a network's weights have been, evenly spread over its steps."""
 
-    def __init__(self, state: Snapshot | None = None) -> None:
+    def __init__(self, state: Checkpoint | None = None) -> None:
         self.every = EVERY if state is None else int(state["path.every"])
         steps = [] if state is None else state["path.steps"].tolist()
         weights = [] if state is None else list(torch.from_numpy(state["path.weights"].copy()))
@@ -37,7 +37,7 @@ class Path:
             self.every *= 2
             self.places = [(at, one) for at, one in self.places if at % self.every == 0]
 
-    def state(self) -> Snapshot:
+    def state(self) -> Checkpoint:
         weights = torch.stack([one for _, one in self.places]) if self.places else torch.empty(0, 0)
         steps = np.array([step for step, _ in self.places], np.int64)
         return {"path.every": np.array(self.every), "path.steps": steps, "path.weights": weights.numpy()}

@@ -8,8 +8,8 @@ from typing import Annotated, Any, ClassVar
 from pydantic import model_validator
 
 import engine.params
-from engine.nn.names import ACTIVATIONS, OPTIMISERS
-from engine.params import Choice, File, Number, Several, Slider, Text, Toggle
+from engine.models.names import ACTIVATIONS, OPTIMISERS
+from engine.params import Choice, File, MultiChoice, Number, Slider, Text, Toggle
 from engine.types import Problem
 
 POINTS = ("circles", "xor", "moons", "blobs", "spirals", "drawn", "csv")
@@ -39,13 +39,13 @@ class Params(engine.params.Params):
     `goal` is a share of test points to get right, with at most `most` hidden units; 0 is no goal.
     """
 
-    carries: ClassVar[bool] = True
+    continues_run: ClassVar[bool] = True
 
     points: Annotated[str, Choice(POINTS)] = "circles"
     brush: Annotated[str, Choice(BRUSHES, view=True, when={"points": ("drawn",)})] = "1"
     hidden: Annotated[str, Text(60)] = "4-2"
     activation: Annotated[str, Choice(ACTIVATIONS)] = "tanh"
-    features: Annotated[tuple[str, ...], Several(FEATURES)] = ("x1", "x2")
+    features: Annotated[tuple[str, ...], MultiChoice(FEATURES)] = ("x1", "x2")
     optimiser: Annotated[str, Choice(OPTIMISERS)] = "sgd"
     lr: Annotated[float, Slider(0.0001, 10.0, log=True, live=True)] = 0.1
     noise: Annotated[float, Slider(0.0, 1.0, step=0.05, when={"points": MADE})] = 0.15

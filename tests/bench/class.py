@@ -137,7 +137,7 @@ def main() -> dict[str, Any]:
         here, there = multiprocessing.Pipe()
         client = multiprocessing.get_context("spawn").Process(target=browsers, args=(there, server.port, runs))
         client.start()
-        worker = next(one for one in server.seen.children() if "engine.worker" in " ".join(one.cmdline()))
+        worker = next(one for one in server.seen.children() if "engine.worker.process" in " ".join(one.cmdline()))
         assert here.recv() == "began"
         before = [cpu(one) for one in (worker, server.seen)]
         began = time.perf_counter()

@@ -37,15 +37,15 @@ import torch
 import torch.nn.functional as F
 from websockets.exceptions import ConnectionClosed
 
-from engine.data import cifar10
+from engine.datasets import cifar10
 from engine.params import checked
-from engine.records import groups_of
+from engine.records.blocks import decode_blocks
 from engine.types import Values
 from engine.wire import unpack
 from lessons.cifar10.architecture import ARCHITECTURES, SIZES, Layer, Shape, flat, out
-from lessons.cifar10.compute import has_bfloat16, has_int8
 from lessons.cifar10.params import PRESETS, Params
-from pages.ui.state import written
+from lessons.cifar10.precision import has_bfloat16, has_int8
+from pages.ui.state import query_value
 from tests.bench.server import Server
 from tests.bench.sessions import Session
 from tests.bench.viewers import Viewer
@@ -70,7 +70,7 @@ def plain(workers: int, epochs: int, seed: int) -> dict[str, Any]:
 
 async def trained(port: int, settings: Values) -> dict[str, float]:
     """A learner opens the lesson by a link and presses Run: the run's last scalars, and the seconds it took."""
-    query = "&".join(f"{name}={written(value)}" for name, value in settings.items())
+    query = "&".join(f"{name}={query_value(value)}" for name, value in settings.items())
     session = Session(port, "cifar10", query)
     await session.join()
     began = time.perf_counter()
@@ -88,7 +88,7 @@ async def trained(port: int, settings: Values) -> dict[str, float]:
             assert isinstance(message, bytes)
             header, arrays = unpack(message)
             if header["type"] == "scalars":
-                for group in groups_of(header, arrays):
+                for group in decode_blocks(header, arrays):
                     scalars.update(zip(group.names, group.values[-1].tolist(), strict=True))
                     scalars["step"] = float(group.steps[-1])
                     if "images_per_s" in group.names:

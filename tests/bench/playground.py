@@ -21,7 +21,7 @@ from lessons import catalog
 from lessons.playground import figures
 from lessons.playground.compute import Playground
 from lessons.playground.params import FEATURES, Params
-from pages.ui.live import patches
+from pages.live.protocol import encode_patches
 from tests.bench.server import Server
 from tests.browser.conftest import FLAGS, browser_path
 
@@ -53,7 +53,7 @@ def computed() -> dict[str, Any]:
     torch.set_num_threads(1)
     settings = Params(**SETTINGS)
     lane = Playground(Job(catalog.lesson("playground").entry, settings.model_dump(mode="json"), 0))
-    lane.advance(500)
+    lane.step_many(500)
     times = []
     for _ in range(ROUNDS):
         began = time.perf_counter()
@@ -61,7 +61,7 @@ def computed() -> dict[str, Any]:
         lane.measured(0.0)
         wire.pack({"type": "frame"}, arrays)
         times.append(time.perf_counter() - began)
-    listed, found = patches(figures.update(settings, Tick(lane.step, {}, lane.frame())))
+    listed, found = encode_patches(figures.update(settings, Tick(lane.step, {}, lane.frame())))
     sent = wire.pack({"type": "frame", "run": "playground-00000000", "step": lane.step, "patches": listed}, found)
     return {"worker_ms_per_frame": round(1e3 * statistics.median(times), 3), "bytes_per_frame": len(sent)}
 

@@ -16,9 +16,9 @@ import numpy as np
 from playwright.sync_api import sync_playwright
 
 from engine.backends.process import ProcessBackend
-from engine.engine import Engine
+from engine.runs.engine import Engine
 from lessons import catalog
-from lessons.first import job
+from lessons.recordings import job
 from tests.bench.server import Server
 from tests.browser.conftest import FLAGS, Tab, browser_path
 

@@ -21,8 +21,8 @@ from playwright.sync_api import Browser, Locator, Page, Position, expect
 
 from engine import wire
 from engine.types import Array, Scalars
-from lessons.board import spread
-from lessons.reading import number, reading
+from lessons.board.fold import band_quantiles
+from lessons.board.readings import number, reading
 from tests.browser.board import figures, server
 from tests.browser.conftest import WAIT_S
 
@@ -530,7 +530,7 @@ def test_a_band_is_that_of_python(view: View) -> None:
           return window.live.History.of(pairs).at(30).quartiles("s.");
         }})()"""
     )
-    right = spread("s.", history[:31])
+    right = band_quantiles("s.", history[:31])
     assert found["x"] == right["x"]
     for key, name in (("low", "low"), ("lower", "lower"), ("middle", "y"), ("upper", "upper"), ("high", "high")):
         assert found[key] == pytest.approx(right[name], abs=1e-12)

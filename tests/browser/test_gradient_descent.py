@@ -27,7 +27,7 @@ def test_many_seeds_are_a_cloud_on_the_map_and_a_band_by_step(tab: Tab) -> None:
     tab.run()
     tab.done("board.head === 60")
     lane = Race(job(**SETTINGS))
-    *_, last = lane.advance(61)
+    *_, last = lane.step_many(61)
     row = dict(zip(last.names, last.values[-1].tolist(), strict=True))
 
     # the map: every seed's point at the end, and at the first picture, where all are at the start

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from engine.backends.fake import FakeBackend
-from engine.engine import Engine
-from engine.records import Record
+from engine.records.record import Record
+from engine.runs.engine import Engine
 from engine.types import Job, Problem
 from lessons import catalog
 from tests.conftest import wait_until
 
-FIRST = catalog.lesson("gradient_descent").folder / "first.run"
+FIRST = catalog.lesson("gradient_descent").folder / "demo.run"
 
 
 def test_a_recorded_run_is_replayed_step_by_step_and_obeys(tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ def test_it_needs_no_torch(tmp_path: Path) -> None:
 import sys, time
 from pathlib import Path
 from engine.backends.fake import FakeBackend
-from engine.engine import Engine
+from engine.runs.engine import Engine
 from engine.types import Job
 engine = Engine(FakeBackend(lambda job: Path({str(FIRST)!r}), 0.0), Path({str(tmp_path / "runs")!r}))
 engine.start()

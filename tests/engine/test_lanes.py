@@ -13,8 +13,8 @@ import pytest
 from engine.backends.base import Backend
 from engine.backends.inline import InlineBackend
 from engine.backends.process import ProcessBackend
-from engine.engine import Engine, Run
 from engine.limits import Limits
+from engine.runs.engine import Engine, Run
 from engine.types import Job, Step
 from tests.conftest import wait_until
 from tests.engine.classifier.compute import Classifier, run
@@ -110,9 +110,9 @@ def test_a_live_setting_holds_from_the_next_step_on(engine: Engine) -> None:
     finished(one)
     change = next(entry for entry in one.record.changes if "lr" in entry[1])
     lane = Classifier(one.job)
-    expected = [tuple(row) for group in lane.advance(change[0] + 1) for row in group.values.tolist()]
+    expected = [tuple(row) for group in lane.step_many(change[0] + 1) for row in group.values.tolist()]
     lane.change({"lr": 0.5})
-    expected += [tuple(row) for group in lane.advance(3000 - change[0]) for row in group.values.tolist()]
+    expected += [tuple(row) for group in lane.step_many(3000 - change[0]) for row in group.values.tolist()]
     assert list(told(one).values()) == expected
 
 
@@ -127,12 +127,12 @@ def test_a_fork_with_equal_settings_goes_on_bit_identically(engine: Engine, opti
 def test_however_it_is_cut_into_calls_a_lane_is_the_same() -> None:
     asked = job(2, steps=400, optimiser="adamw", decay=0.01)
     whole = Classifier(asked)
-    expected = [row for group in whole.advance(1000) for row in group.values.tolist()]
+    expected = [row for group in whole.step_many(1000) for row in group.values.tolist()]
     lane = Classifier(asked)
     chance = random.Random(1)
     found = []
     while lane.step < lane.total:
-        found += [row for group in lane.advance(chance.randint(1, 50)) for row in group.values.tolist()]
+        found += [row for group in lane.step_many(chance.randint(1, 50)) for row in group.values.tolist()]
         if chance.random() < 0.3:
             lane = Classifier(asked, {name: np.array(value) for name, value in lane.state().items()})
     assert found == expected

@@ -16,11 +16,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from engine.nn.initial import initial
-from engine.nn.perceptron import FORWARD
-from engine.nn.shapes import SLOPE, VALUE
+from engine.models.initial import initial
+from engine.models.perceptron import FORWARD
+from engine.models.shapes import SLOPE, VALUE
 from engine.params import checked
-from engine.types import Job, Problem, Scalars, Snapshot, Step
+from engine.types import Checkpoint, Job, Problem, Scalars, Step
 from lessons import catalog, text
 from lessons.activations import figures
 from lessons.activations.compute import (
@@ -37,8 +37,9 @@ from lessons.activations.compute import (
 from lessons.activations.depth import SAMPLES, WIDTH, gain, variances
 from lessons.activations.params import FUNCTIONS, INITS, POINTS, PRESETS, SHAPES, TINY, Params
 from lessons.activations.points import REACH, SIDE, Points, points
-from lessons.board import Choose, Map, Plot, fold
-from lessons.reading import reading
+from lessons.board.figures import Choose, Map, Plot
+from lessons.board.fold import fold
+from lessons.board.readings import reading
 from tests.lessons.modules import MODULE
 
 ENTRY = "lessons.activations.compute:run"
@@ -268,7 +269,7 @@ def test_many_steps_at_a_call_are_the_same_bits_as_one_by_one(optimiser: str) ->
     lane = Classifiers(asked)
     found: dict[int, Scalars] = {}
     for count in (1, 7, 13, 25, 100):
-        for group in lane.advance(count):
+        for group in lane.step_many(count):
             for step, row in zip(group.steps.tolist(), group.values.tolist(), strict=True):
                 found[step] = dict(zip(group.names, row, strict=True))
         lane.change({"lr": lane.lr})
@@ -369,7 +370,7 @@ def test_points_beyond_the_map_are_drawn_at_its_edge() -> None:
 # runs
 
 
-def copied(state: Snapshot) -> Snapshot:
+def copied(state: Checkpoint) -> Checkpoint:
     return {key: array.copy() for key, array in state.items()}
 
 
@@ -380,7 +381,7 @@ def steps(work: Any) -> list[Step]:
 @pytest.mark.parametrize("optimiser", ["sgd", "adam"])
 def test_a_run_that_is_resumed_is_bit_identical(optimiser: str) -> None:
     asked = job(steps=50, optimiser=optimiser, lr=0.02)
-    whole: list[tuple[Scalars, Snapshot]] = [(step.scalars, copied(step.state())) for step in run(asked)]
+    whole: list[tuple[Scalars, Checkpoint]] = [(step.scalars, copied(step.state())) for step in run(asked)]
     again = [(step.scalars, copied(step.state())) for step in run(asked, copied(whole[20][1]))]
     assert [scalars for scalars, _ in again] == [scalars for scalars, _ in whole[21:]]
     for (_, new), (_, old) in zip(again, whole[21:], strict=True):

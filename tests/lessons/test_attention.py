@@ -19,10 +19,11 @@ from hypothesis import strategies as st
 
 from engine.params import checked
 from engine.types import Job, Problem, Step, Tick
-from lessons import board, catalog, text
+from lessons import catalog, text
 from lessons.attention import compute, encoder, figures
 from lessons.attention.params import NAMES, PRESETS, TEXT, TINY, Params
 from lessons.attention.tokens import LONGEST, PACKAGE, tokens
+from lessons.board.fold import fold
 
 MODEL = str(files(PACKAGE) / "model")
 NEAR: dict[str, Any] = {"rtol": 1e-5, "atol": 1e-5}
@@ -402,7 +403,7 @@ def test_an_odd_text_is_read_and_what_happened_is_said(found: str, word: str) ->
     last = list(compute.run(values))[-1]
     patches = figures.update(p, Tick(last.step, last.scalars, last.frame()))
     for language in catalog.LANGUAGES:
-        board.fold(figures.draw(p, text.read("attention", language)), [], patches)
+        fold(figures.draw(p, text.read("attention", language)), [], patches)
     assert figures.answer(p, "attribution", {}, compute.look(values, None, "attribution", {}))
     assert figures.remarks(Params()) == []
 

@@ -18,13 +18,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from engine.params import checked
-from engine.types import Job, Problem, Snapshot, Step, Tick
-from lessons import board, catalog, text
+from engine.types import Checkpoint, Job, Problem, Step, Tick
+from lessons import catalog, text
 from lessons.attention_learned import compute, figures
 from lessons.attention_learned.compute import load, look
 from lessons.attention_learned.model import Attention, Shape, Transformer
 from lessons.attention_learned.params import JOBS, PRESETS, TASKS, TINY, Params
 from lessons.attention_learned.task import BAR, LETTERS, held_out, read, solution, sources, tokens
+from lessons.board import figures as board
+from lessons.board.fold import fold
 
 NAME = "attention_learned"
 SHAPES: list[dict[str, Any]] = [
@@ -48,7 +50,7 @@ def job(**changes: Any) -> Job:
     return Job(catalog.lesson(NAME).entry, settings.model_dump(mode="json"), settings.seed, "cpu")
 
 
-def steps(state: Snapshot | None = None, **changes: Any) -> list[Step]:
+def steps(state: Checkpoint | None = None, **changes: Any) -> list[Step]:
     return list(compute.run(job(**changes), state))
 
 
@@ -68,7 +70,7 @@ def moments(changes: tuple[tuple[str, Any], ...]) -> list[Step]:
 
 
 @lru_cache
-def trained() -> tuple[Step, Snapshot, dict[str, Any]]:
+def trained() -> tuple[Step, Checkpoint, dict[str, Any]]:
     """The default run at its end: what the texts speak of."""
     settings = Params()
     *_, end = compute.run(Job(catalog.lesson(NAME).entry, settings.model_dump(mode="json"), settings.seed, "cpu"))
@@ -373,7 +375,7 @@ def test_no_batch_holds_a_held_out_sequence(changes: dict[str, Any]) -> None:
 # runs
 
 
-def same(one: Snapshot, other: Snapshot) -> bool:
+def same(one: Checkpoint, other: Checkpoint) -> bool:
     return one.keys() == other.keys() and all(np.array_equal(one[name], other[name]) for name in one)
 
 
@@ -518,7 +520,7 @@ def test_the_figures_say_what_the_arrays_say() -> None:
 def test_the_map_in_full_is_the_first_tile_until_another_is_picked() -> None:
     _, _, shown = trained()
     drawn = figures.draw(Params(), text.read(NAME, "en"))
-    folded = board.fold(drawn, [], figures.update(Params(), Tick(300, {}, shown)))
+    folded = fold(drawn, [], figures.update(Params(), Tick(300, {}, shown)))
     assert np.allclose(folded["head"]["data"]["tiles"], shown["weights"][:1])
 
 

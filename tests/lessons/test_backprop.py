@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from engine.params import checked
-from engine.types import Job, Problem, Snapshot, Step, Tick
+from engine.types import Checkpoint, Job, Problem, Step, Tick
 from lessons import catalog, text
 from lessons.backprop import figures
 from lessons.backprop.compute import (
@@ -31,10 +31,12 @@ from lessons.backprop.compute import (
     run,
     through,
 )
+from lessons.backprop.moment import Moment
 from lessons.backprop.params import ACTIVATIONS, LOSSES, PRESETS, STEPS, Params
 from lessons.backprop.tape import expression, network, pretty
-from lessons.board import Graph, Patch, Plot, Table
-from lessons.reading import reading
+from lessons.backprop.terms import rows
+from lessons.board.figures import Graph, Patch, Plot, Table
+from lessons.board.readings import reading
 from tests.lessons.modules import MODULE
 
 ENTRY = "lessons.backprop.compute:run"
@@ -251,9 +253,9 @@ def test_a_letter_used_twice_gets_both_gradients() -> None:
         "v₃",
         "L",
     }
-    rows = dict(zip(*figures.rows(figures.Moment(p, tick(steps(what="expression")[8]))), strict=True))
-    assert rows["∂L/∂b  += ∂L/∂v₁ · ∂v₁/∂b"].tolist() == [3, 2, 6, 8]
-    assert rows["∂L/∂a  += ∂L/∂v₁ · ∂v₁/∂a"].tolist() == [3, 3, 9, 9]
+    shown = dict(zip(*rows(Moment(p, tick(steps(what="expression")[8]))), strict=True))
+    assert shown["∂L/∂b  += ∂L/∂v₁ · ∂v₁/∂b"].tolist() == [3, 2, 6, 8]
+    assert shown["∂L/∂a  += ∂L/∂v₁ · ∂v₁/∂a"].tolist() == [3, 3, 9, 9]
 
 
 @pytest.mark.parametrize(
@@ -500,7 +502,7 @@ def test_a_picture_is_small_and_a_whole_run_fits_a_record() -> None:
 
 def test_a_fork_may_change_numbers_and_grain_but_not_the_network() -> None:
     made = steps(steps=60)
-    state: Snapshot = made[30].state()
+    state: Checkpoint = made[30].state()
     again = list(run(job(steps=60), state))
     for ours, theirs in zip(again, made[31:], strict=True):
         assert ours.scalars == theirs.scalars

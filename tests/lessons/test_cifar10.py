@@ -17,17 +17,23 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from engine import native
-from engine.data import cifar10
-from engine.data.images import Part, framed, held
+from engine.datasets import cifar10
+from engine.datasets.images import Part, framed, held
+from engine.models.kernels import build as native
 from engine.params import checked
-from engine.types import Job, Problem, Scalars, Snapshot, Step, Tick
-from lessons import board, catalog, text
+from engine.types import Checkpoint, Job, Problem, Scalars, Step, Tick
+from lessons import catalog, text
+from lessons.board import figures as board
+from lessons.board.fold import fold
 from lessons.cifar10 import compute, figures
 from lessons.cifar10.architecture import ARCHITECTURES, SIZES, shown, table
 from lessons.cifar10.augment import augment
+from lessons.cifar10.evaluation import predict, shifted
 from lessons.cifar10.networks import build, first_filters, load, whiten
 from lessons.cifar10.params import AUGMENTATIONS, PRESETS, TINY, Params
+from lessons.cifar10.pictures import CHANNELS
+from lessons.cifar10.precision import has_bfloat16, has_int8
+from lessons.cifar10.questions import COPIES, LISTED
 
 needs_cifar = pytest.mark.skipif(not cifar10.available(), reason="needs real CIFAR-10: TORCHROOM_CIFAR10 is not set")
 FAST = {"network": "fast", "optimiser": "nesterov", "schedule": "onecycle", "lr": 0.1, "weight_decay": 0.001}
@@ -41,7 +47,7 @@ def job(**changes: Any) -> Job:
     return Job(catalog.lesson("cifar10").entry, settings.model_dump(mode="json"), settings.seed, "cpu")
 
 
-def steps(state: Snapshot | None = None, **changes: Any) -> list[Step]:
+def steps(state: Checkpoint | None = None, **changes: Any) -> list[Step]:
     return list(compute.run(job(**changes), state))
 
 
@@ -128,7 +134,7 @@ def test_layers_computed_as_one_are_the_layers_one_by_one(network: str) -> None:
 def test_a_shifted_image_repeats_its_edge(by: int) -> None:
     images = held("digits", "cpu", 20).train.images[:3]
     size = images.shape[-1]
-    found = compute.shifted(images, by)
+    found = shifted(images, by)
     for y in range(size):
         for x in range(size):
             from_y, from_x = min(max(y - by, 0), size - 1), min(max(x - by, 0), size - 1)
@@ -141,8 +147,8 @@ def test_bytes_learn_what_bfloat16_learns() -> None:
     settings: dict[str, Any] = {**FAST, "optimiser": "muon", "lr": 0.02, "epochs": 4, "augment": "crop"}
     ends = {name: last(precision=name, **settings) for name in ("float32", "bfloat16", "int8")}
     weights = {name: end.state()["model.conv4.0.weight"] for name, end in ends.items()}
-    assert np.array_equal(weights["float32"], weights["bfloat16"]) != compute.has_bfloat16(cpu)
-    assert np.array_equal(weights["bfloat16"], weights["int8"]) != compute.has_int8(cpu)
+    assert np.array_equal(weights["float32"], weights["bfloat16"]) != has_bfloat16(cpu)
+    assert np.array_equal(weights["bfloat16"], weights["int8"]) != has_int8(cpu)
     for name in ("bfloat16", "int8"):
         assert ends[name].scalars["val_accuracy"] == pytest.approx(ends["float32"].scalars["val_accuracy"], abs=0.05)
 
@@ -150,7 +156,7 @@ def test_bytes_learn_what_bfloat16_learns() -> None:
 def test_without_the_compiled_file_bytes_are_bfloat16() -> None:
     settings: dict[str, Any] = {**FAST, "batch": 128, "epochs": 0.5}
     with native.unused():
-        assert not compute.has_int8(torch.device("cpu"))
+        assert not has_int8(torch.device("cpu"))
         assert numbers(steps(precision="int8", **settings)) == numbers(steps(precision="bfloat16", **settings))
 
 
@@ -239,12 +245,10 @@ def test_the_learning_rate_may_change_while_it_runs_and_stays_changed() -> None:
     changed = run.send({"lr": 0.005, "weight_decay": 0.01})
     assert changed.scalars["lr"] == 0.005
     kept = changed.state()
-    assert float(kept["live.lr"]) == 0.005
-    rest = numbers(list(compute.run(job(), kept)))
+    rest = numbers(list(compute.run(job(lr=0.005, weight_decay=0.01), kept)))
     assert rest == numbers(list(run))
     assert rest[0]["lr"] == 0.005
-    forked = {name: array for name, array in kept.items() if name != "live.lr"}
-    assert next(compute.run(job(lr=0.1), forked)).scalars["lr"] == 0.1
+    assert next(compute.run(job(lr=0.1), kept)).scalars["lr"] == 0.1
 
 
 def test_a_fork_may_change_batch_optimiser_and_epochs_but_not_the_network() -> None:
@@ -338,7 +342,7 @@ def test_a_validation_pass_is_recomputed() -> None:
 def test_only_where_no_class_gets_more_than_half_is_an_image_looked_at_six_times() -> None:
     model = load(last(**FAST, augment="flip").state())
     images = held("digits", "cpu", 20).validation.images
-    found = compute.scores(model, images, True)
+    found = predict(model, images, True)
     often = 0
     for image, scored in zip(images, found, strict=True):
         edged = F.pad(image[None].float(), (1, 1, 1, 1), mode="replicate").to(torch.uint8)
@@ -361,7 +365,7 @@ def test_every_cell_holds_the_images_that_were_counted() -> None:
         for guess in range(10):
             found = compute.look(job(**settings), kept, "cell", {"true": true, "guess": guess})
             assert int(found["count"]) == counts[true, guess]
-            assert len(found["images"]) == min(compute.CELL, counts[true, guess])
+            assert len(found["images"]) == min(LISTED, counts[true, guess])
             assert (data.validation.labels[found["index"]] == true).all()
             assert np.allclose(found["chances"], scores[found["index"]].numpy(), atol=1e-5)
             assert (found["chances"].argmax(1) == guess).all()
@@ -384,7 +388,7 @@ def test_activation_maps_are_recomputed_with_hooks(network: str) -> None:
         found = compute.look(job(**settings), kept, "maps", {"image": 7, "layer": layer})
         width = next(shape[0] for one, shape, _ in table(network, "digits") if one.name == layer)
         # a ReLU before a pool is computed behind it; the map is what the layer gives, so with the ReLU
-        wanted = seen[0][0, : min(width, compute.MAPS)].detach().numpy().clip(0)
+        wanted = seen[0][0, : min(width, CHANNELS)].detach().numpy().clip(0)
         assert int(found["layer"]) == number
         assert np.allclose(found["maps"], wanted, rtol=1e-3, atol=1e-3)  # they travel as float16
     frame = at(5, **settings).frame()
@@ -427,7 +431,7 @@ def test_the_strip_of_held_out_images_is_what_the_network_says() -> None:
 
 
 def test_frames_are_small() -> None:
-    """A default run is shown and shipped as first.run: what a frame weighs is what a page weighs."""
+    """A default run is shown and shipped as demo.run: what a frame weighs is what a page weighs."""
     assert sum(array.nbytes for array in at(1).frame().values()) < 16_000
 
 
@@ -491,7 +495,7 @@ def test_answers_become_patches() -> None:
     for name, args in asked:
         patches = figures.answer(settings, name, args, compute.look(job(), kept, name, args))
         assert patches
-        board.fold(drawn, [], patches)
+        fold(drawn, [], patches)
     standing = [one["name"] for one in figures.asks(settings)]
     assert standing == ["augment", "classify"]
     with pytest.raises(Problem):
@@ -575,7 +579,7 @@ def test_cutout_covers_one_square() -> None:
 
 def test_the_preview_starts_with_the_image_itself() -> None:
     found = compute.look(job(augment="crop"), None, "augment", {"image": 3})["images"]
-    assert found.shape == (compute.COPIES, 16, 16, 3)
+    assert found.shape == (COPIES, 16, 16, 3)
     assert (found[0] == held("digits", "cpu", 20).train.images[3].permute(1, 2, 0).numpy()).all()
     assert len({one.tobytes() for one in found}) > 3
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections import Counter
 from itertools import islice
@@ -12,14 +13,20 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from engine.params import Choice, Number, Params, Picture, Several, checked
-from engine.records import FRAMES, SNAPSHOTS, Record
-from engine.types import Job, Scalars, Tick
+from engine.hooks import Compute
+from engine.params import Choice, MultiChoice, Number, Params, Picture, checked
+from engine.records.record import MAX_FRAMES, MAX_SNAPSHOTS, Record
+from engine.types import Job, Problem, Scalars, Tick
 from engine.wire import pack
-from lessons import board, catalog, first, reading, text
+from lessons import catalog, text
+from lessons import recordings as first
+from lessons.board import figures as board
+from lessons.board import readings as reading
+from lessons.board.fold import fold
+from lessons.contract import Figures
 
 NAMES = [lesson.name for lesson in catalog.lessons()]
-FILES = ("params.py", "compute.py", "figures.py", "script.py", "first.run", "en.md", "zh.md")
+FILES = ("params.py", "compute.py", "figures.py", "script.py", "demo.run", "en.md", "zh.md")
 FIRST_BYTES = 200_000
 RUN_BYTES = 8_000_000
 
@@ -39,8 +46,42 @@ def settings_of(name: str) -> list[Params]:
 def test_its_files_are_there(name: str) -> None:
     folder = catalog.lesson(name).folder
     assert [file for file in FILES if not (folder / file).exists()] == []
-    assert (folder / "first.run").stat().st_size <= FIRST_BYTES
+    assert (folder / "demo.run").stat().st_size <= FIRST_BYTES
     assert (catalog.FOLDER.parent / "pages" / f"{name}.py").exists()
+
+
+HOOKS = {"compute": (Compute, {"run"}), "figures": (Figures, {"draw"})}  # with those that a lesson must have
+
+
+@pytest.mark.parametrize("part", HOOKS)
+def test_its_hooks_take_what_the_contract_says(name: str, part: str) -> None:
+    """A function of a hook's name has that hook's arguments; a class may stand for one that makes an object."""
+    contract, required = HOOKS[part]
+    module = vars(__import__(f"lessons.{name}.{part}", fromlist=["run"]))
+    assert required <= module.keys()
+    for hook in contract.names():
+        if hook in module:
+            declared = inspect.signature(getattr(contract, hook)).parameters
+            taken = inspect.signature(module[hook]).parameters
+            assert list(taken) == list(declared)[1:], hook
+            defaults = [key for key, one in taken.items() if one.default is not one.empty]
+            assert defaults == [key for key, one in declared.items() if one.default is not one.empty], hook
+
+
+def test_hooks_that_it_does_not_write_do_what_the_contract_says(name: str) -> None:
+    own = vars(catalog.part(name, "figures"))
+    drawn, settings = catalog.figures(name), params(name).TINY
+    assert all(getattr(drawn, hook) is own[hook] for hook in Figures.names() if hook in own)
+    if "asks" not in own:
+        assert drawn.asks(settings) == []
+    if "remarks" not in own:
+        assert drawn.remarks(settings) == []
+    if "on_choose" not in own:
+        assert drawn.on_choose(settings, {"x": 1.0}) == {"x": 1.0}
+    if "on_upload" not in own:
+        assert drawn.on_upload(settings, "csv", b"") == {}
+    with pytest.raises(Problem, match="no question named 'nothing of the kind'"):
+        drawn.answer(settings, "nothing of the kind", {}, {})
 
 
 def test_what_it_builds_on_comes_before_it(name: str) -> None:
@@ -60,10 +101,10 @@ def test_its_settings_have_controls_and_defaults_in_bounds(name: str) -> None:
 
 
 def test_every_setting_survives_a_link(name: str) -> None:
-    from pages.ui.state import written
+    from pages.ui.state import query_value
 
     for one in settings_of(name):
-        link = {field: written(value) for field, value in one.changed().items()}
+        link = {field: query_value(value) for field, value in one.changed().items()}
         assert checked(type(one), link) == one
 
 
@@ -128,7 +169,7 @@ def test_its_settings_are_documented(name: str) -> None:
                 continue  # the interface has words for it
             said = words.controls[field]
             assert said.label
-            if isinstance(control, Choice | Several) and not getattr(control, "many", False):
+            if isinstance(control, Choice | MultiChoice) and not getattr(control, "many", False):
                 assert list(said.options) == list(control.options), field
         assert set(words.controls) <= set(module.Params.model_fields)
         assert list(words.presets) == list(module.PRESETS)
@@ -142,8 +183,7 @@ def test_its_links_work(name: str) -> None:
 
 
 def figures(name: str, settings: Params, language: str = "en") -> dict[str, board.Figure]:
-    found: dict[str, board.Figure] = catalog.part(name, "figures").draw(settings, text.read(name, language))
-    return found
+    return catalog.figures(name).draw(settings, text.read(name, language))
 
 
 def test_it_draws_valid_figures_in_both_languages(name: str) -> None:
@@ -168,7 +208,7 @@ def test_it_draws_valid_figures_in_both_languages(name: str) -> None:
 
 
 SAID = ("say", "low", "lower", "upper", "high")  # what patches and bands put into one
-OURS = ("bind", "hold", "band", "first", "draw", "key")  # what lessons/board.py adds to a plotly trace
+OURS = ("bind", "hold", "band", "first", "draw", "key")  # what lessons/board/figures.py adds to a plotly trace
 
 
 def valid(figure: board.Plot) -> None:
@@ -192,7 +232,7 @@ def test_every_figure_it_draws_has_words_and_the_other_way_round(name: str) -> N
         drawn |= set(figures(name, settings))
         for field, control in module.Params.controls():
             for value in getattr(control, "options", ()):
-                changed = (value,) if isinstance(control, Several) else value
+                changed = (value,) if isinstance(control, MultiChoice) else value
                 drawn |= set(figures(name, settings.model_copy(update={field: changed})))
             if isinstance(control, Picture):
                 drawn |= set(figures(name, settings.model_copy(update={field: "0" * 64})))
@@ -218,13 +258,13 @@ def test_a_tiny_run_counts_its_steps_and_its_frames_fit_the_figures(name: str) -
     history, ticks, total = run(name, settings)
     assert [step for step, _ in history] == list(range(total + 1))
     drawn = figures(name, settings)
-    update = catalog.part(name, "figures").update
+    update = catalog.figures(name).update
     said: dict[str, dict[str, float | str]] = {}
     for tick in (ticks[0], ticks[len(ticks) // 2], ticks[-1]):
         patches = update(settings, tick)
         for patch in patches:
             said.setdefault(patch.figure, {}).update(patch.data.get("say", {}))
-        folded = board.fold(drawn, history[: tick.step + 1], patches)
+        folded = fold(drawn, history[: tick.step + 1], patches)
         for key, figure in drawn.items():
             fits(figure, folded[key])
     names = {field for _, scalars in history for field in scalars}
@@ -238,9 +278,9 @@ def test_its_default_run_stays_small_on_disk_however_long_it_takes(name: str, tm
     record = Record.create(tmp_path / "a.run", first.job(name))
     for step in islice(compute.run(record.job), 3):  # the first ones may have less to show than the rest
         shown, state = step.frame(), step.state()
-    for at in range(FRAMES + 1):
+    for at in range(MAX_FRAMES + 1):
         record.add_frame(pack({"step": at, "scalars": {}}, shown))
-    for at in range(SNAPSHOTS + 1):
+    for at in range(MAX_SNAPSHOTS + 1):
         record.add_snapshot(pack({"step": at}, state))
     record.end("done")
     record.close()
@@ -334,7 +374,7 @@ def test_the_script_takes_every_setting(name: str) -> None:
 
 
 def test_its_first_run_is_of_its_own_settings(name: str) -> None:
-    record = Record.open(catalog.lesson(name).folder / "first.run")
+    record = Record.open(catalog.lesson(name).folder / "demo.run")
     try:
         kind = params(name).Params
         assert checked(kind, record.job.params) == kind()

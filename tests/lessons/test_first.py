@@ -1,4 +1,4 @@
-"""Each lesson's first.run is what its code gives today, small enough, and readable without torch."""
+"""Each lesson's demo.run is what its code gives today, small enough, and readable without torch."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.records import Record
-from lessons import catalog, first
+from engine.records.record import Record
+from lessons import catalog
+from lessons import recordings as first
 
 NAMES = [lesson.name for lesson in catalog.lessons()]
 MEASURED = {"images_per_s"}  # differs from run to run, as clocks do
@@ -17,7 +18,7 @@ MEASURED = {"images_per_s"}  # differs from run to run, as clocks do
 @pytest.mark.parametrize("name", NAMES)
 def test_a_recording_is_made_again_and_compared(name: str, tmp_path: Path) -> None:
     """The bounds leave room for another processor's last digits; on the same one the runs are equal."""
-    shipped = Record.open(catalog.lesson(name).folder / "first.run")
+    shipped = Record.open(catalog.lesson(name).folder / "demo.run")
     assert shipped.path.stat().st_size <= first.LARGEST
     assert shipped.job == first.job(name), "the defaults changed: run `make firsts`"
     first.make(name, tmp_path / "again.run")

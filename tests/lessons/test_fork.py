@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from engine.backends.inline import InlineBackend
-from engine.engine import Engine, Run
+from engine.runs.engine import Engine, Run
 from engine.types import Job
 from lessons import catalog
 from tests.conftest import wait_until

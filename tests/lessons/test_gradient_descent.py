@@ -21,16 +21,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.params import checked
-from engine.types import Job, Problem, Scalars, Snapshot, Step, Tick
+from engine.types import Checkpoint, Job, Problem, Scalars, Step, Tick
 from lessons import text
-from lessons.board import Plot, fold, spec
+from lessons.board.figures import Plot, spec
+from lessons.board.fold import fold
+from lessons.board.readings import reading
 from lessons.gradient_descent import figures
 from lessons.gradient_descent.compute import look, run
 from lessons.gradient_descent.params import OPTIMISERS, PRESETS, SURFACES, TINY, Params
 from lessons.gradient_descent.race import Race
 from lessons.gradient_descent.stability import KINDS, bounds, fastest, radius, rest
 from lessons.gradient_descent.surfaces import FAR, MINIMA, surface
-from lessons.reading import reading
 
 ENTRY = "lessons.gradient_descent.compute:run"
 STARTS = {"himmelblau": (0.5, 0.5), "rosenbrock": (-1.0, 1.5), "beale": (1.0, 1.2)}
@@ -285,7 +286,7 @@ def equal(first: Scalars, second: Scalars) -> bool:
 def test_resume_is_bit_identical(at: int) -> None:
     asked = job(3, lr=0.06, noise=0.5, steps=30, optimisers=OPTIMISERS)
     whole: list[Scalars] = []
-    kept: Snapshot = {}
+    kept: Checkpoint = {}
     generator = run(asked)
     step = next(generator)
     while True:
@@ -301,7 +302,7 @@ def test_resume_is_bit_identical(at: int) -> None:
         assert array.dtype.name in ("float32", "float64", "int64", "uint8", "bool"), name
     if at < 4:
         return
-    rest = list(run(asked, kept))
+    rest = list(run(job(3, lr=0.065, noise=0.5, steps=30, optimisers=OPTIMISERS), kept))
     assert [one.step for one in rest] == list(range(at + 1, 31))
     for mine, one in zip(whole[at + 1 :], rest, strict=True):
         assert equal(mine, one.scalars)
@@ -484,7 +485,7 @@ def test_figures_of_many_seeds(name: str, language: str) -> None:
     lane = Race(job(**values, optimisers=OPTIMISERS))
     rows = [
         (int(step), dict(zip(group.names, row, strict=True)))
-        for group in lane.advance(21)
+        for group in lane.step_many(21)
         for step, row in zip(group.steps, group.values.tolist(), strict=True)
     ]
     drawn = figures.draw(params, words)
@@ -531,7 +532,7 @@ def test_the_arrows_are_the_optimisers_own(one: str) -> None:
     last = rows[-1][1]
     final = next(trace for trace in figure["traces"] if trace["name"] == "the step")
     assert final["x"] == [0, last[f"ux.{one}"]]
-    assert final["line"]["color"] == figures.COLOUR[one]
+    assert final["line"]["color"] == figures.COLOR[one]
     for trace in figure["traces"]:
         for attribute in trace["bind"]:
             assert None not in trace[attribute]
@@ -645,7 +646,7 @@ def many(index: int, **changes: str) -> Race:
     """The race of all seeds, at its end."""
     values: dict[str, Any] = {**text.read("gradient_descent", "en").tries[index].settings, **changes}
     lane = Race(job(**values))
-    lane.advance(1001)
+    lane.step_many(1001)
     return lane
 
 
@@ -666,9 +667,9 @@ def test_try_5_the_clouds_are_three_to_one_and_draw_together_to_a_third() -> Non
     assert 2.5 < momentum / sgd < 3.5
     settings: dict[str, Any] = {**text.read("gradient_descent", "en").tries[4].settings}
     slowed = Race(job(**settings))
-    slowed.advance(201)
+    slowed.step_many(201)
     slowed.change({"lr": 0.01})
-    slowed.advance(200)
+    slowed.step_many(200)
     assert 0.25 < min(width(slowed) / before) < max(width(slowed) / before) < 0.36
     theory = [math.sqrt(2 * rest(kind, lr, 0.9, 2, 1)) for lr in (0.1, 0.01) for kind in ("sgd", "momentum")]
     assert 3 < theory[1] / theory[0] < 3.2
@@ -682,10 +683,10 @@ def test_adams_cloud_grows_more_slowly_with_the_noise() -> None:
     wide = []
     for noise in ("0.5", "2"):
         lane = Race(job(surface="bowl", optimisers=("sgd", "adam"), lr=0.1, noise=noise, seeds=64, steps=1000))
-        lane.advance(401)
+        lane.step_many(401)
         found = []
         while lane.step < lane.total:
-            lane.advance(20)
+            lane.step_many(20)
             found.append(width(lane) ** 2)
         wide.append(np.sqrt(np.mean(found, 0)))
     assert wide[1] / wide[0] == pytest.approx([4, 2.2], abs=0.15)

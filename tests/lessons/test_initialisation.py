@@ -15,19 +15,20 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from engine.nn.initial import initial
-from engine.nn.perceptron import FORWARD
-from engine.nn.shapes import SLOPE, VALUE
-from engine.nn.variance import moments, spread, through
+from engine.models.initial import initial
+from engine.models.perceptron import FORWARD
+from engine.models.shapes import SLOPE, VALUE
+from engine.models.variance import moments, spread, through
 from engine.params import checked
-from engine.types import Job, Problem, Scalars, Snapshot, Step
+from engine.types import Checkpoint, Job, Problem, Scalars, Step
 from lessons import catalog, text
-from lessons.board import Map, fold
+from lessons.board.figures import Map
+from lessons.board.fold import fold
+from lessons.board.readings import reading
 from lessons.initialisation import bins, figures
 from lessons.initialisation.compute import begin, histogram, look, run, shapes
 from lessons.initialisation.digits import BATCH, batch, images
 from lessons.initialisation.params import CLASSES, FUNCTIONS, INITS, PIXELS, TINY, Params
-from lessons.reading import reading
 from tests.lessons.modules import MODULE
 
 ENTRY = "lessons.initialisation.compute:run"
@@ -251,7 +252,7 @@ def test_nothing_but_the_last_biases_learns_from_zeros_under_tanh() -> None:
 def test_a_run_goes_on_from_a_snapshot_bit_by_bit() -> None:
     for optimiser in ("sgd", "adam"):
         asked = job(steps=30, depth=3, width=16, optimiser=optimiser, lr=0.02)
-        whole: list[tuple[Scalars, Snapshot]] = [(step.scalars, step.state()) for step in run(asked)]
+        whole: list[tuple[Scalars, Checkpoint]] = [(step.scalars, step.state()) for step in run(asked)]
         state = whole[12][1]
         again = [(step.step, step.scalars, step.state()) for step in run(asked, state)]
         assert [number for number, _, _ in again] == list(range(13, 31))
@@ -451,7 +452,10 @@ def test_worked_example_9_is_computed_again() -> None:
 
 
 def test_there_is_nothing_to_ask() -> None:
-    for ask in (lambda: look(job(), None, "x", {}), lambda: figures.answer(Params(), "x", {}, {})):
+    for ask in (
+        lambda: look(job(), None, "x", {}),
+        lambda: catalog.figures("initialisation").answer(Params(), "x", {}, {}),
+    ):
         with pytest.raises(Problem) as told:
             ask()
         assert told.value.zh

@@ -19,15 +19,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from engine.params import checked
-from engine.types import Job, Problem, Scalars, Snapshot
+from engine.types import Checkpoint, Job, Problem, Scalars
 from lessons import catalog, text
-from lessons.board import Plot, Table, fold
+from lessons.board.figures import Plot, Table
+from lessons.board.fold import fold
+from lessons.board.readings import parts, reading
 from lessons.losses import figures
 from lessons.losses.compute import Borders, Line, naive, regression, run, safe
 from lessons.losses.curves import in_float32, of_logit, of_residual
 from lessons.losses.params import CLASSES, LOSSES, PRESETS, TINY, TOPICS, Params
 from lessons.losses.points import HEIGHT, SLOPE, near_line
-from lessons.reading import parts, reading
 
 ENTRY = "lessons.losses.compute:run"
 
@@ -275,7 +276,7 @@ def test_gradients_of_both_ways_agree_where_both_are_sound() -> None:
 # runs
 
 
-def copied(state: Snapshot) -> Snapshot:
+def copied(state: Checkpoint) -> Checkpoint:
     return {key: array.copy() for key, array in state.items()}
 
 

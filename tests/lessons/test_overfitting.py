@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 import torch
 
-from engine.nn.perceptron import Optimiser, Perceptron
+from engine.models.perceptron import Optimiser, Perceptron
 from engine.params import checked
 from engine.types import Job, Problem, Scalars
 from lessons import catalog, text
-from lessons.board import Plot
+from lessons.board.figures import Plot
 from lessons.overfitting import figures
 from lessons.overfitting.compute import CHECK, Ensemble, apart, look, points, run
 from lessons.overfitting.features import DRAWS, FEW, solved, sweep
@@ -35,7 +35,7 @@ def job(**values: Any) -> Job:
 def history(lane: Ensemble, count: int = 10**6) -> list[tuple[int, Scalars]]:
     found = [
         (int(step), dict(zip(group.names, row.tolist(), strict=True)))
-        for group in lane.advance(count)
+        for group in lane.step_many(count)
         for step, row in zip(group.steps, group.values, strict=True)
     ]
     return sorted(found, key=lambda one: one[0])
@@ -155,7 +155,7 @@ def test_networks_of_another_size_are_refused() -> None:
 
 def test_live_settings_hold_from_the_next_step_on_and_are_kept() -> None:
     lane = Ensemble(job(**SMALL))
-    lane.advance(31)
+    lane.step_many(31)
     lane.change({"decay": 0.1, "lr": 0.02})
     again = Ensemble(job(**SMALL), lane.state())
     assert {one.optimiser.decay for one in again.learners} == {0.1}

@@ -15,9 +15,9 @@ import torch
 
 from engine import files
 from engine.backends.inline import InlineBackend
-from engine.engine import Engine
-from engine.nn.names import OPTIMISERS
+from engine.models.names import OPTIMISERS
 from engine.params import checked
+from engine.runs.engine import Engine
 from engine.types import Job, Problem
 from lessons import catalog
 from lessons.playground import figures, points
@@ -121,7 +121,7 @@ def test_its_step_is_that_of_a_second_implementation(settings: dict[str, Any]) -
     p, data = lane.p, lane.data
     x, kinds = points.features(data.train, p.features).astype(np.float64), data.train_class
     for _ in range(12):
-        lane.advance(17)
+        lane.step_many(17)
         state = lane.state()
         flat = state["model.0.weights"].astype(np.float64)
         memory = [state[f"model.0.optim.{part}"].astype(np.float64) for part in ("first", "second")]
@@ -133,7 +133,7 @@ def test_its_step_is_that_of_a_second_implementation(settings: dict[str, Any]) -
             some = torch.randint(len(x), (1, p.batch), generator=chance, dtype=torch.int32)[0].numpy()
         loss = cost(p, forward(flat, p, x[some])[1][-1], kinds[some])[0]
         rows = {
-            step: values for group in lane.advance(1) for step, values in zip(group.steps, group.values, strict=True)
+            step: values for group in lane.step_many(1) for step, values in zip(group.steps, group.values, strict=True)
         }
         assert rows[lane.step][0] == pytest.approx(loss, abs=1e-6)
         expected = step(p, flat, memory, int(state["model.0.optim.step"]) + 1, x[some], kinds[some])
@@ -143,7 +143,7 @@ def test_its_step_is_that_of_a_second_implementation(settings: dict[str, Any]) -
 def test_measured_losses_and_shares_are_those_of_all_points() -> None:
     for settings in ({}, {"points": "spirals", "classes": 3}, {"points": "blobs", "classes": 3, "loss": "squared"}):
         lane = Playground(job(steps=50, **settings))
-        group = lane.advance(51)[-1]
+        group = lane.step_many(51)[-1]
         found = dict(zip(group.names, group.values[-1], strict=True))
         for part in ("train", "test"):
             where, kinds = getattr(lane.data, part), getattr(lane.data, f"{part}_class")
@@ -158,7 +158,7 @@ def test_maps_are_what_the_network_says_and_the_exact_value_is_asked_for() -> No
     for settings in ({"hidden": "4-3relu"}, {"points": "blobs", "classes": 3}, {"points": "xor", "loss": "squared"}):
         asked = job(steps=60, **settings)
         lane = Playground(asked)
-        lane.advance(61)
+        lane.step_many(61)
         frame, p = lane.frame(), lane.p
         where = points.grid()
         assert where[0] == pytest.approx([-REACH * (1 - 1 / SIDE), REACH * (1 - 1 / SIDE)])  # the upper left cell
@@ -232,7 +232,7 @@ def test_the_script_gives_the_run(settings: dict[str, Any], tmp_path: Path, one_
 
 def forked(before: dict[str, Any], after: dict[str, Any], steps: int = 40) -> tuple[Playground, Playground]:
     one = Playground(job(steps=1000, **before))
-    one.advance(steps)
+    one.step_many(steps)
     return one, Playground(job(steps=1000, **{**before, **after}), one.state())
 
 
@@ -253,7 +253,7 @@ def test_what_is_added_does_not_change_what_the_network_says(before: dict[str, A
     one, other = forked(before, after)
     assert (one.net.values(one.grid)[-1] - other.net.values(other.grid)[-1]).abs().max() <= 1e-5
     assert other.step == one.step
-    assert np.isfinite(other.advance(50)[-1].values).all()
+    assert np.isfinite(other.step_many(50)[-1].values).all()
 
 
 def test_a_new_unit_listens_and_is_heard_after_one_step() -> None:
@@ -266,7 +266,7 @@ def test_a_new_unit_listens_and_is_heard_after_one_step() -> None:
     assert (second[:, 3] == 0).all()
     kept = other.state()["model.0.optim.first"]
     assert kept[: 3 * 2].tolist() == one.state()["model.0.optim.first"][: 3 * 2].tolist()
-    other.advance(1)
+    other.step_many(1)
     assert (other.net.layers()[1][0][:, 3] != 0).all()
 
 
@@ -278,7 +278,7 @@ def test_what_is_taken_away_leaves_the_rest_as_it_was() -> None:
     assert torch.equal(other.net.layers()[1][0], one.net.layers()[1][0][:, :4])
     one, other = forked({"hidden": "5-3", "points": "blobs", "classes": 3}, {"hidden": "", "classes": 5})
     assert other.net.sizes == (2, 5)
-    assert np.isfinite(other.advance(20)[-1].values).all()
+    assert np.isfinite(other.step_many(20)[-1].values).all()
 
 
 def test_a_weight_written_by_hand_is_set_once() -> None:
@@ -286,10 +286,10 @@ def test_a_weight_written_by_hand_is_set_once() -> None:
     (first, _), (_, bias), (last, _) = other.net.layers()
     assert (float(first[2, 1]), float(bias[0]), float(last[0, 1])) == (0.75, -3.0, 2.5)
     assert float(first[2, 0]) == float(one.net.layers()[0][0][2, 0])
-    other.advance(30)
+    other.step_many(30)
     again = Playground(job(steps=1000, hidden="3-2", edits="1.2.1=0.75;2.0.b=-3;3.0.1=2.5;2.9.9=1"), other.state())
     assert torch.equal(again.net.weights, other.net.weights)
-    now = figures.chosen(other.p, {"edits": ["2.0.b=1", "1.0.0=4"]})["edits"]
+    now = figures.on_choose(other.p, {"edits": ["2.0.b=1", "1.0.0=4"]})["edits"]
     assert changes(now)[2, 0, -1] == 1
     assert len(changes(now)) == 5
     with pytest.raises(Problem, match="does not name a weight"):
@@ -298,8 +298,8 @@ def test_a_weight_written_by_hand_is_set_once() -> None:
 
 def test_the_first_of_many_seeds_is_the_one_alone_and_each_is_measured() -> None:
     alone, many = Playground(job(steps=300)), Playground(job(steps=300, seeds=5))
-    alone.advance(301)
-    group = many.advance(301)[-1]
+    alone.step_many(301)
+    group = many.step_many(301)[-1]
     found = dict(zip(group.names, group.values[-1], strict=True))
     assert torch.equal(alone.net.weights, many.net.weights)
     assert found["train"] == found["train.0"]
@@ -312,26 +312,26 @@ def test_the_first_of_many_seeds_is_the_one_alone_and_each_is_measured() -> None
 @pytest.mark.parametrize("settings", [{"seeds": 3}, {"dropout": 0.4, "norm": True}, {"batch": 7, "optimiser": "adam"}])
 def test_however_it_is_cut_into_calls_a_run_is_the_same(settings: dict[str, Any]) -> None:
     whole, pieces = Playground(job(steps=150, **settings)), Playground(job(steps=150, **settings))
-    expected = [row for group in whole.advance(1000) for row in group.values.tolist()]
+    expected = [row for group in whole.step_many(1000) for row in group.values.tolist()]
     found = []
     for count in (1, 1, 1, 9, 13, 2, 40, 1000):
-        found += [row for group in pieces.advance(count) for row in group.values.tolist()]
+        found += [row for group in pieces.step_many(count) for row in group.values.tolist()]
         pieces = Playground(job(steps=150, **settings), pieces.state())
     assert sorted(map(repr, found)) == sorted(map(repr, expected))
 
 
 def test_a_run_stops_at_its_goal_or_when_it_is_stale() -> None:
     solved = Playground(job(hidden="3", lr=0.3, goal=0.95, most=3, stop="goal", steps=20_000))
-    group = solved.advance(30_000)[-1]
+    group = solved.step_many(30_000)[-1]
     assert solved.total == solved.step < 20_000
     assert dict(zip(group.names, group.values[-1], strict=True))["right.test"] >= 0.95
     large = Playground(job(hidden="4", lr=0.3, goal=0.9, most=3, stop="goal", steps=500))
-    large.advance(600)
+    large.step_many(600)
     assert large.step == 500
     stale = Playground(
         job(points="moons", noise=0.6, count=80, hidden="12-12", optimiser="adam", stop="stale", patience=200)
     )
-    rows = [(at, value) for group in stale.advance(10**6) if len(group.names) > 1
+    rows = [(at, value) for group in stale.step_many(10**6) if len(group.names) > 1
             for at, value in zip(group.steps, group.values[:, group.names.index("test")], strict=True)]  # fmt: skip
     lowest = min(rows, key=lambda row: row[1])[0]
     assert stale.step == -(-(lowest + 200) // CHECK) * CHECK  # the first measurement from then on
@@ -346,15 +346,17 @@ def test_drawn_points_are_encoded_and_rubbed_out() -> None:
     assert np.abs(back - where).max() <= REACH / points.FINE
     assert kinds.tolist() == [4, 4, 4]
     p = Params(points="drawn", brush="3")
-    drawn = figures.chosen(p, {"drawn": [[0.25, 0.25], [0.5, 1.0]]})
+    drawn = figures.on_choose(p, {"drawn": [[0.25, 0.25], [0.5, 1.0]]})
     assert drawn["classes"] == 3
     x, kinds = points.drawn(drawn["drawn"])
     assert x[-2:] == pytest.approx(np.array([[-1.5, 1.5], [0.0, -3.0]]), abs=0.002)
     assert kinds[-2:].tolist() == [2, 2]
-    rubbed = figures.chosen(p.model_copy(update={"brush": "erase", "drawn": drawn["drawn"]}), {"drawn": [[0.27, 0.26]]})
+    rubbed = figures.on_choose(
+        p.model_copy(update={"brush": "erase", "drawn": drawn["drawn"]}), {"drawn": [[0.27, 0.26]]}
+    )
     assert len(rubbed["drawn"]) == len(drawn["drawn"]) - 5
     with pytest.raises(Problem, match=f"at most {DRAWN}"):
-        figures.chosen(p, {"drawn": [[0.5, 0.5]] * 170})
+        figures.on_choose(p, {"drawn": [[0.5, 0.5]] * 170})
     with pytest.raises(Problem, match="at least 4"):
         checked(Params, {"points": "drawn", "drawn": "0AAAA"})
     with pytest.raises(Problem, match="class 4"):
@@ -368,7 +370,7 @@ def test_a_csv_is_read_whatever_stands_between_its_columns() -> None:
         x, kinds = points.read(b"\xef\xbb\xbf" + text.encode())
         assert x[:, 0] == pytest.approx([-2.5, -1.25, 2.5, 0.0])
         assert kinds.tolist() == [0, 1, 0, 2]
-        assert figures.brought(Params(), "csv", text.encode()) == {"points": "csv", "classes": 3}
+        assert figures.on_upload(Params(), "csv", text.encode()) == {"points": "csv", "classes": 3}
 
 
 @pytest.mark.parametrize(
@@ -418,7 +420,7 @@ def test_a_run_goes_on_changed_from_where_it_is_and_its_csv_travels_with_it(tmp_
     try:
         text = "\n".join(f"{n % 7},{n // 7},{'ab'[n % 2]}" for n in range(40)).encode()
         sha = engine.put(text, "ann")
-        files._kept.clear()
+        files._files.clear()
         one = engine.submit(job(points="csv", csv=sha, steps=100_000, pace=500.0), "ann")
         wait_until(lambda: one.step > 30)
         other = engine.fork(one.id, None, job(points="csv", csv=sha, steps=100_000, pace=500.0, hidden="5-2"), "ann")
@@ -435,7 +437,7 @@ def test_a_run_goes_on_changed_from_where_it_is_and_its_csv_travels_with_it(tmp_
         assert frame.arrays["sizes"].tolist() == [2, 5, 2, 1]
         answer = engine.ask(other.id, None, "at", {"unit": 0, "row": 1, "col": 1}).result(10)
         assert np.isfinite(answer[1]["value"][0])
-        files._kept.clear()
+        files._files.clear()
         gone = engine.submit(job(points="csv", csv="0" * 64), "ann")
         wait_until(lambda: gone.ended)
         assert gone.error is not None
@@ -451,7 +453,7 @@ def test_a_run_goes_on_changed_from_where_it_is_and_its_csv_travels_with_it(tmp_
 def test_the_surface_is_the_loss_of_the_weights_on_its_plane(steps: int) -> None:
     asked = job(steps=1000, hidden="3", lr=0.3)
     lane = Playground(asked)
-    lane.advance(steps)
+    lane.step_many(steps)
     state = lane.state()
     found = look(asked, state, "surface", {})
     x, kinds = points.features(lane.data.train, lane.p.features).astype(float), lane.data.train_class
@@ -485,7 +487,7 @@ def test_the_surface_is_the_loss_of_the_weights_on_its_plane(steps: int) -> None
 def test_every_preset_trains() -> None:
     for settings in PRESETS.values():
         lane = Playground(job(**{**settings, "steps": 60, "pace": 0.0}))
-        assert np.isfinite(lane.advance(61)[-1].values).all()
+        assert np.isfinite(lane.step_many(61)[-1].values).all()
 
 
 def test_what_the_words_say_of_goals_is_so() -> None:
@@ -493,7 +495,7 @@ def test_what_the_words_say_of_goals_is_so() -> None:
 
     def solved(preset: str, **settings: Any) -> bool:
         lane = Playground(job(**{**PRESETS[preset], "pace": 0.0, "steps": 8000, **settings}))
-        group = lane.advance(10_000)[-1]
+        group = lane.step_many(10_000)[-1]
         return bool(dict(zip(group.names, group.values[-1], strict=True))["solved"])
 
     assert solved("circle", hidden="3")

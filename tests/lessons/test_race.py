@@ -1,4 +1,4 @@
-"""The race as a lane against torch.optim and autograd themselves: every number of every step."""
+"""The race against torch.optim and autograd themselves: every number of every step."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.types import Scalars
-from lessons.dual import slope
+from lessons.dual import gradient
 from lessons.formula import parse
 from lessons.gradient_descent import figures, race
-from lessons.gradient_descent.compute import run
 from lessons.gradient_descent.params import OPTIMISERS, PRESETS, SURFACES, Params
 from lessons.gradient_descent.race import Race
 from lessons.gradient_descent.stability import KINDS, rest
 from tests.lessons.test_gradient_descent import RATES, STARTS, TYPED, job
+from tests.oracles.gradient_descent import run
 
 
 def told(lane: Race, *counts: int) -> dict[int, Scalars]:
     found: dict[int, Scalars] = {}
     for count in counts:
-        for group in lane.advance(count):
+        for group in lane.step_many(count):
             for step, row in zip(group.steps.tolist(), group.values.tolist(), strict=True):
                 assert step not in found
                 found[step] = dict(zip(group.names, row, strict=True))
@@ -40,7 +40,7 @@ OF_ALL = ("seed.", "middle.", "cloud.", "rest.", "away")  # scalars of many seed
 def same(ours: dict[int, Scalars], **values: Any) -> int:
     """Every scalar of the first seed at every step is the plain run's; returns how many of its racers diverged."""
     ours = {step: {name: one for name, one in row.items() if not name.startswith(OF_ALL)} for step, row in ours.items()}
-    theirs = {step.step: step.scalars for step in run(job(**values))}
+    theirs = dict(run(job(**values)))
     assert ours.keys() == theirs.keys()
     for step, row in theirs.items():
         assert ours[step].keys() == row.keys(), step
@@ -96,18 +96,19 @@ def test_every_preset_goes_the_same_way(preset: str) -> None:
 def test_any_number_of_steps_at_a_call_and_a_snapshot_anywhere_are_the_same_bits(
     seeds: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(race, "HELD", 150)  # with five seeds thirty steps
+    monkeypatch.setattr(race, "CHUNK", 150)  # with five seeds thirty steps
     asked = job(noise=0.5, optimisers=OPTIMISERS, steps=100, seeds=seeds, seed=2**31 - 2)  # the next seed but one is 0
     whole = told(Race(asked), 101)
     assert repr(told(Race(asked), 1, 2, 3, 40, 200)) == repr(whole)  # as words: not a number is not itself
     lane = Race(asked)
-    lane.advance(31)
+    lane.step_many(31)
     lane.change({"lr": 0.01, "noise": 0.1})
-    lane.advance(10)
+    lane.step_many(10)
     state = {name: array.copy() for name, array in lane.state().items()}
     cloud = lane.frame()
     rest = told(lane, 100)
     again = Race(asked, state)
+    again.change({"lr": 0.01, "noise": 0.1})
     assert repr(again.frame()) == repr(cloud)
     assert repr(told(again, 1, 100)) == repr(rest)
     assert rest[100] != whole[100]
@@ -171,7 +172,7 @@ def test_each_of_many_seeds_is_the_race_with_that_seed(changed: dict[str, Any]) 
                 apart = {name for name in row if firsts[step][name] != pytest.approx(row[name], 1e-9, 1e-9, True)}
                 assert apart <= {"gap", *(name for name in row if name[0] == "n")}  # finite differences: rounding
         else:
-            theirs = [step.scalars for step in run(job(seed=7 + k, **{**values, "steps": 40}))]
+            theirs = [scalars for _, scalars in run(job(seed=7 + k, **{**values, "steps": 40}))]
             for step, row in enumerate(theirs):
                 for racer in OPTIMISERS:
                     if not row[f"diverged.{racer}"]:
@@ -208,7 +209,7 @@ def test_without_noise_all_seeds_are_one_and_a_remark_says_so() -> None:
 def test_a_fork_into_many_seeds_starts_from_where_the_first_is() -> None:
     values: dict[str, Any] = {"surface": "bowl", "noise": 0.5, "steps": 60, "optimisers": ("sgd", "adam")}
     one = Race(job(**values))
-    one.advance(31)
+    one.step_many(31)
     many = Race(job(**values, seeds=5), one.state())
     after, alone = told(many, 1)[31], told(one, 1)[31]
     assert after["seed.sgd.0"] == alone["above.sgd"]
@@ -225,10 +226,10 @@ def test_a_fork_into_many_seeds_starts_from_where_the_first_is() -> None:
 def settled(racers: tuple[str, ...], skip: int, **values: Any) -> Any:
     """The variance of x and of y of each racer, (racers, 2), over 64 seeds and every tenth step after `skip`."""
     lane = Race(job(optimisers=racers, seeds=64, steps=1000, **values))
-    lane.advance(skip)
+    lane.step_many(skip)
     clouds = []
     while lane.step < lane.total:
-        lane.advance(10)
+        lane.step_many(10)
         clouds.append(lane.frame()["cloud"].astype(float))
     return np.var(np.stack(clouds), axis=(0, 2))
 
@@ -298,7 +299,7 @@ def test_a_formulas_gradient_is_autograds(parts: list[str], signs: list[str], ou
         return
     right = torch.autograd.grad(height, (a, b), allow_unused=True)
     with np.errstate(all="ignore"):
-        found = slope(formula, np.array([x]), np.array([y]))
+        found = gradient(formula, np.array([x]), np.array([y]))
     assert found[0][0] == pytest.approx(height.item(), rel=1e-12, nan_ok=True)
     for ours, theirs in zip(found[1:], right, strict=True):
         wanted = 0.0 if theirs is None else theirs.item()
@@ -324,7 +325,7 @@ def test_powers_and_edges_are_autograds(text: str, x: float, y: float) -> None:
     a, b = (torch.tensor(one, dtype=torch.float64, requires_grad=True) for one in (x, y))
     right = torch.autograd.grad(parse(text)(a, b, torch), (a, b), allow_unused=True)
     with np.errstate(all="ignore"):
-        found = slope(parse(text), np.array([x]), np.array([y]))
+        found = gradient(parse(text), np.array([x]), np.array([y]))
     for ours, theirs in zip(found[1:], right, strict=True):
         wanted = 0.0 if theirs is None else theirs.item()
         assert ours[0] == pytest.approx(wanted, rel=1e-12, nan_ok=True) or (math.isinf(wanted) and ours[0] == wanted)

@@ -1,4 +1,4 @@
-"""A room without a worker: the engine replays recorded runs, so pages can be drawn and pressed without torch."""
+"""A server without a worker: the engine replays recorded runs, so pages can be drawn and pressed without torch."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from engine.backends.fake import FakeBackend
-from engine.engine import Engine
+from engine.runs.engine import Engine
 from engine.types import Job
 from lessons import catalog
-from pages.ui.live import Hub
-from pages.ui.room import Room, close_room, open_room
+from pages.live.app_state import AppState, close_app_state, open_app_state
+from pages.live.hub import Hub
 
 MAIN = str(catalog.FOLDER.parent / "pages" / "main.py")
 
 
 def first(job: Job) -> Path:
-    return catalog.lesson(job.lesson).folder / "first.run"
+    return catalog.lesson(job.lesson).folder / "demo.run"
 
 
 @pytest.fixture
-def room(tmp_path: Path) -> Iterator[Room]:
+def app_state(tmp_path: Path) -> Iterator[AppState]:
     engine = Engine(FakeBackend(first, tick_s=0.002), tmp_path / "runs")
     engine.start()
-    found = Room(engine, Hub(engine))
-    open_room(found)
+    found = AppState(engine, Hub(engine))
+    open_app_state(found)
     yield found
-    close_room()
+    close_app_state()
     engine.close()
 
 

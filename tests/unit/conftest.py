@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from engine import native
+from engine.models.kernels import build as native
 
 
 @pytest.fixture(scope="session")

@@ -23,10 +23,10 @@ import pytest
 import torch
 from PIL import Image
 
-from engine import native
-from engine.data import cifar10, digits, picture
-from engine.data.cut import cut
-from engine.data.images import held
+from engine.datasets import cifar10, digits, picture
+from engine.datasets.cut import cut
+from engine.datasets.images import held
+from engine.models.kernels import build as native
 from engine.types import Problem
 
 FEW = 100
@@ -270,7 +270,7 @@ def test_what_is_no_archive_is_said(mirror: Mirror, tmp_path: Path) -> None:
 def test_a_process_killed_in_the_middle_leaves_nothing_that_counts(mirror: Mirror, tmp_path: Path) -> None:
     """What it had written lies in a folder of another name; the lock went with it; the next try works."""
     code = (
-        "import os, signal; from engine.data import cifar10; "
+        "import os, signal; from engine.datasets import cifar10; "
         f"cifar10.ROWS = {FEW}; cifar10.unpack = lambda *_: os.kill(os.getpid(), signal.SIGKILL); "
         f"cifar10.download(None, {sha(mirror.answer)!r})"
     )
@@ -282,7 +282,7 @@ def test_a_process_killed_in_the_middle_leaves_nothing_that_counts(mirror: Mirro
 
 
 def test_reading_needs_no_torch() -> None:
-    code = "import sys; from engine.data import cifar10, digits, picture; sys.exit('torch' in sys.modules)"
+    code = "import sys; from engine.datasets import cifar10, digits, picture; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0
 
 
@@ -308,7 +308,7 @@ def test_digits_are_scikit_learns_own() -> None:
 def test_the_three_parts_are_kept_apart(name: str) -> None:
     import torch
 
-    from engine.data.images import held, stored
+    from engine.datasets.images import held, stored
 
     if name == "cifar10" and not cifar10.available():
         pytest.skip("needs real CIFAR-10: TORCHROOM_CIFAR10 is not set")
@@ -339,7 +339,7 @@ def digest(image: np.ndarray[Any, Any]) -> int:
 
 
 def test_a_set_that_does_not_exist_is_named() -> None:
-    from engine.data.images import held
+    from engine.datasets.images import held
 
     with pytest.raises(Problem, match="mnist"):
         held("mnist", "cpu", 20)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from engine.nn.muon import Muon, flat, levelling
+from engine.models.muon import Muon, flat, levelling
 
 
 def test_singular_values_are_brought_near_one() -> None:

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from engine import native
-from engine.nn import quantised
-from engine.nn.normed import fits, multiplies, normed
+from engine.models.kernels import build as native
+from engine.models.kernels import quantised
+from engine.models.kernels.normed import fits, multiplies, normed
 
 pytestmark = pytest.mark.usefixtures("compiled")
 

@@ -7,14 +7,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import params
-from engine.params import Choice, Named, Number, Picture, Several, Slider, Text, Toggle, checked, salvaged, whole
+from engine.params import (
+    Choice,
+    MultiChoice,
+    NamedNumbers,
+    Number,
+    Picture,
+    Slider,
+    Text,
+    Toggle,
+    checked,
+    parse_lenient,
+    whole,
+)
 from engine.types import Job, Problem
 
 
 class Params(params.Params):
     lr: Annotated[float, Slider(0.001, 4.0, log=True, live=True)] = 0.05
     steps: Annotated[int, Slider(1, 10)] = 3
-    racers: Annotated[tuple[str, ...], Several(("sgd", "adam"))] = ("sgd",)
+    racers: Annotated[tuple[str, ...], MultiChoice(("sgd", "adam"))] = ("sgd",)
     surface: Annotated[str, Choice(("bowl", "saddle"))] = "bowl"
     formula: Annotated[str, Text(20)] = "x"
     log: Annotated[bool, Toggle()] = False
@@ -52,14 +64,14 @@ def test_a_wrong_value_is_named_with_its_bounds(values: dict[str, str], named: l
         assert word in caught.value.en
     assert caught.value.zh
     assert caught.value.zh != caught.value.en
-    kept, problems = salvaged(Params, {**values, "log": "1"})
+    kept, problems = parse_lenient(Params, {**values, "log": "1"})
     assert len(problems) == 1
     assert kept.changed() == {"log": True}
 
 
 @given(st.dictionaries(st.sampled_from([*Params.model_fields, "other"]), st.text(max_size=30)))
 def test_any_link_gives_settings_and_problems_never_a_crash(values: dict[str, str]) -> None:
-    kept, problems = salvaged(Params, values)
+    kept, problems = parse_lenient(Params, values)
     assert checked(Params, kept.model_dump()) == kept
     assert all(problem.en and problem.zh for problem in problems)
 
@@ -97,7 +109,7 @@ def test_one_text_at_most_stands_on_the_board_of_a_lesson() -> None:
 
 
 def test_numbers_by_name_are_read_in_one_form_and_set_one_at_a_time() -> None:
-    control = Named(-10, 10, most=3)
+    control = NamedNumbers(-10, 10, most=3)
     assert control.read("edits", " a = 2；b：−1.50, c=1e-3\n") == "a=2, b=-1.5, c=0.001"
     assert control.numbers("edits", "a=2, a=3") == {"a": 3.0}
     assert control.read("edits", "") == ""

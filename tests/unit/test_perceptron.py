@@ -14,9 +14,9 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine import native
-from engine.nn.names import ACTIVATIONS, LOSSES, OPTIMISERS
-from engine.nn.perceptron import Optimiser, Perceptron, Points
+from engine.models.kernels import build as native
+from engine.models.names import ACTIVATIONS, LOSSES, OPTIMISERS
+from engine.models.perceptron import Optimiser, Perceptron, Points
 
 T = TypeVar("T")
 TORCH: dict[str, Callable[..., torch.optim.Optimizer]] = {

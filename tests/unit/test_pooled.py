@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine import native
-from engine.nn.pooled import WIDEST, Pooled, fits, pooled
+from engine.models.kernels import build as native
+from engine.models.kernels.pooled import WIDEST, Pooled, fits, pooled
 
 pytestmark = pytest.mark.usefixtures("compiled")
 

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from engine import native
-from engine.nn import quantised
-from engine.nn.quantised import Framed, Quantised
+from engine.models.kernels import build as native
+from engine.models.kernels import quantised
+from engine.models.kernels.quantised import Framed, Quantised
 
 pytestmark = pytest.mark.usefixtures("compiled")
 

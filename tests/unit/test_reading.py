@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from lessons.reading import History, number, parts, reading
+from lessons.board.readings import History, number, parts, reading
 
 FALL: History = [(step, {"loss": 0.03 + 0.66 * 0.5**step, "b.one": 3.0 - step, "b.two": 1.0}) for step in range(12)]
 

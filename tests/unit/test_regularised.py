@@ -7,8 +7,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from engine.nn.perceptron import Optimiser, Perceptron, Points
-from engine.nn.regularised import Regularised
+from engine.models.perceptron import Optimiser, Perceptron, Points
+from engine.models.regularised import Regularised
 
 
 def data() -> Points:

@@ -50,14 +50,14 @@ def test_the_settings_that_make_it_fast_and_safe() -> None:
 
 
 def test_the_theme_speaks_the_colour_language_of_the_figures() -> None:
-    from lessons import board
+    from lessons.board import colors
 
     theme = settings_of_the_server()["theme"]
     assert isinstance(theme, dict)
-    assert tuple(theme["chartCategoricalColors"]) == board.CATEGORIES
+    assert tuple(theme["chartCategoricalColors"]) == colors.CATEGORIES
     for mode in ("light", "dark"):
-        assert theme[mode]["blueColor"] == board.TRAIN
-        assert theme[mode]["orangeColor"] == board.VALIDATION
+        assert theme[mode]["blueColor"] == colors.TRAIN
+        assert theme[mode]["orangeColor"] == colors.VALIDATION
 
 
 def test_a_session_trains_for_real(server: Server) -> None:

@@ -2,7 +2,8 @@
  * One figure: heading, body of a fixed height, reading, caption. The kinds of figure fill the body.
  *
  * @import { Moment } from "../moment.js"
- * @import { FigureSpec, Patch, Settings, TileInFocus } from "../types.d.ts"
+ * @import { Patch } from "../schema.d.ts"
+ * @import { FigureSpec, Settings, TileInFocus } from "../types.d.ts"
  * @import { Host } from "./host.d.ts"
  */
 

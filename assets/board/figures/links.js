@@ -1,7 +1,8 @@
 /**
  * Two columns of words and a line from each on the left to each on the right, as strong as its weight.
  *
- * @import { LinksSpec, WireArray } from "../types.d.ts"
+ * @import { LinksSpec } from "../schema.d.ts"
+ * @import { WireArray } from "../types.d.ts"
  * @import { Host } from "./host.d.ts"
  */
 

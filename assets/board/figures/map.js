@@ -1,7 +1,8 @@
 /**
  * Tiles of cells on a canvas: filters, activation maps, a confusion matrix, a decision boundary.
  *
- * @import { MapSpec, TileInFocus } from "../types.d.ts"
+ * @import { MapSpec } from "../schema.d.ts"
+ * @import { TileInFocus } from "../types.d.ts"
  * @import { Host } from "./host.d.ts"
  * @import { MapPlan, Tiles } from "./map_layout.js"
  * @import { MapPicture } from "./map_picture.js"

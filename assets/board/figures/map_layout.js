@@ -1,7 +1,7 @@
 /**
  * Where the tiles of a map stand, and which values their colours stand for.
  *
- * @import { MapSpec } from "../types.d.ts"
+ * @import { MapSpec } from "../schema.d.ts"
  * @import { Measure } from "./canvas_text.js"
  */
 

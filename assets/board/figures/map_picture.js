@@ -1,7 +1,8 @@
 /**
  * What all parts of a map's drawing are made from.
  *
- * @import { MapSpec, Theme } from "../types.d.ts"
+ * @import { MapSpec } from "../schema.d.ts"
+ * @import { Theme } from "../types.d.ts"
  * @import { MapPlan, Tiles } from "./map_layout.js"
  */
 

@@ -2,7 +2,8 @@
  * A chart by plotly: lines, bars, contours, surfaces, bound to the run's scalars.
  *
  * @import { Moment } from "../moment.js"
- * @import { Patch, PlotSpec } from "../types.d.ts"
+ * @import { Patch } from "../schema.d.ts"
+ * @import { PlotSpec } from "../types.d.ts"
  * @import { Host } from "./host.d.ts"
  */
 

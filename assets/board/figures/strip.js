@@ -1,7 +1,8 @@
 /**
  * A row of images, each with a caption, a mark and bars.
  *
- * @import { StripSpec, WireArray } from "../types.d.ts"
+ * @import { StripSpec } from "../schema.d.ts"
+ * @import { WireArray } from "../types.d.ts"
  * @import { Host } from "./host.d.ts"
  */
 

@@ -2,7 +2,7 @@
  * Rows of numbers under headings, each row with a name.
  *
  * @import { Moment } from "../moment.js"
- * @import { TableSpec } from "../types.d.ts"
+ * @import { TableSpec } from "../schema.d.ts"
  * @import { Host } from "./host.d.ts"
  */
 

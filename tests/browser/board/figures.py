@@ -9,21 +9,22 @@ from typing import Any
 import numpy as np
 
 from engine.types import Scalars
-from lessons.board import (
-    CATEGORIES,
-    TRAIN,
-    VALIDATION,
+from lessons.board.colors import CATEGORIES, TRAIN, VALIDATION
+from lessons.board.figures import (
     Ask,
     Choose,
+    Edge,
     Figure,
     Graph,
     Links,
     Map,
     Network,
+    Node,
     Patch,
     Plot,
     Strip,
     Table,
+    TableColumn,
 )
 from pages.ui.words import player
 
@@ -134,13 +135,13 @@ def figures() -> list[Figure]:
             "line": {"color": VALIDATION},
         },
     ]
-    nodes = [
+    nodes: list[Node] = [
         {"id": "x1", "label": "x₁", "note": "input", "x": 0.08, "y": 0.2},
         {"id": "x2", "label": "x₂", "note": "input", "x": 0.08, "y": 0.8},
         {"id": "sum", "label": "sum", "note": "w·x + b", "x": 0.5, "y": 0.5},
         {"id": "relu", "label": "ReLU", "note": "", "x": 0.92, "y": 0.5},
     ]
-    edges = [
+    edges: list[Edge] = [
         {"from": "x1", "to": "sum", "label": "w₁"},
         {"from": "x2", "to": "sum", "label": "w₂"},
         {"from": "sum", "to": "relu", "label": ""},
@@ -176,7 +177,7 @@ def figures() -> list[Figure]:
 
 def words() -> list[Figure]:
     """A second board: what has words in it, and a map of bytes."""
-    columns = [
+    columns: list[TableColumn] = [
         {"title": "share", "bar": "share"},
         {"title": "most", "bar": "most"},
         {"title": "signed", "bar": "signed"},

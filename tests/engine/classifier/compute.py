@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from sklearn.datasets import make_moons
 
-from engine.lane import one_by_one
-from engine.nn.perceptron import Optimiser, Perceptron, Points
+from engine.models.perceptron import Optimiser, Perceptron, Points
 from engine.params import checked
-from engine.types import Arrays, Group, Job, Snapshot, Step, Values
+from engine.types import Arrays, Checkpoint, Job, ScalarBlock, Step, Values
+from engine.worker.batched import as_generator
 from tests.engine.classifier.params import Params
 
 COUNT = 200
@@ -19,7 +19,7 @@ NAMES = ("loss", "accuracy")
 class Classifier:
     """A lane. Its scalars are those of a step's minibatch before that step; at step 0 those of all points."""
 
-    def __init__(self, job: Job, state: Snapshot | None = None) -> None:
+    def __init__(self, job: Job, state: Checkpoint | None = None) -> None:
         self.p = checked(Params, job.params)
         self.step, self.total = -1, self.p.steps
         inputs, classes = make_moons(COUNT, noise=0.1, random_state=job.seed)
@@ -37,17 +37,17 @@ class Classifier:
             self.chance.set_state(torch.from_numpy(state["chance"].copy()))
             self.change({name: float(state[f"live.{name}"]) for name in ("lr", "decay") if f"live.{name}" in state})
 
-    def advance(self, count: int) -> list[Group]:
+    def step_many(self, count: int) -> list[ScalarBlock]:
         groups = []
         if self.step < 0:
             self.step, count = 0, count - 1
-            groups.append(Group(NAMES, np.zeros(1, np.int32), np.array([self.net.judge(self.points)])))
+            groups.append(ScalarBlock(NAMES, np.zeros(1, np.int32), np.array([self.net.judge(self.points)])))
         count = min(count, self.total - self.step)
         if count > 0:
             drawn = torch.randint(COUNT, (count, self.p.batch), generator=self.chance, dtype=torch.int32)
             losses, rights = self.net.train(self.points, self.optimiser, count, drawn.numpy())
             steps = np.arange(self.step + 1, self.step + count + 1, dtype=np.int32)
-            groups.append(Group(NAMES, steps, np.stack([losses, rights], 1).astype(np.float64)))
+            groups.append(ScalarBlock(NAMES, steps, np.stack([losses, rights], 1).astype(np.float64)))
             self.step += count
         return groups
 
@@ -62,7 +62,7 @@ class Classifier:
         scores = self.net.values(torch.stack([across.flatten(), down.flatten()]))[-1]
         return {"map": (255 * scores.sigmoid()).round().to(torch.uint8).view(self.p.side, self.p.side).numpy()}
 
-    def state(self) -> Snapshot:
+    def state(self) -> Checkpoint:
         kept = {"step": np.array(self.step), "weights": self.net.weights.numpy().copy()}
         kept["chance"] = self.chance.get_state().numpy().copy()
         live = {"lr": self.optimiser.lr, "decay": self.optimiser.decay}
@@ -70,8 +70,8 @@ class Classifier:
         return kept | self.optimiser.state()
 
 
-lane = Classifier
+batched = Classifier
 
 
-def run(job: Job, state: Snapshot | None = None) -> Generator[Step, Values | None, None]:
-    yield from one_by_one(Classifier(job, state))
+def run(job: Job, state: Checkpoint | None = None) -> Generator[Step, Values | None, None]:
+    yield from as_generator(Classifier(job, state))

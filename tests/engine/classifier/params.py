@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from engine import params
-from engine.nn.names import ACTIVATIONS, OPTIMISERS
+from engine.models.names import ACTIVATIONS, OPTIMISERS
 from engine.params import Choice, Number, Slider, Text
 
 

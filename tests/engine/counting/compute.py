@@ -9,18 +9,18 @@ import numpy as np
 import torch
 
 from engine.params import checked
-from engine.types import Arrays, Job, Problem, Snapshot, Step, Values
+from engine.types import Arrays, Checkpoint, Job, Problem, Step, Values
 from tests.engine.counting.params import Params
 
 
-def run(job: Job, state: Snapshot | None = None) -> Generator[Step, Values | None, None]:
+def run(job: Job, state: Checkpoint | None = None) -> Generator[Step, Values | None, None]:
     p = checked(Params, job.params)
     step, value, rate = -1, 0.0, p.rate
     if state:
         step, value = int(state["step"]), float(state["value"])
         rate = float(state.get("live.rate", np.float64(rate)))
 
-    def snapshot() -> Snapshot:
+    def snapshot() -> Checkpoint:
         live = {"live.rate": np.array(rate)} if rate != p.rate else {}
         return {"step": np.array(step), "value": np.array(value), **live}
 
@@ -55,7 +55,7 @@ def fail(how: str) -> None:
     time.sleep(1000)
 
 
-def look(job: Job, state: Snapshot, name: str, args: Values) -> Arrays:
+def look(job: Job, state: Checkpoint, name: str, args: Values) -> Arrays:
     if name == "double":
         return {"twice": np.array([2 * float(state["value"])])}
     raise Problem(f"There is no {name!r} to look at.", f"没有“{name}”可看。")

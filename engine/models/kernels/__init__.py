@@ -1,0 +1,1 @@
+"""Compiled operations and their wrappers; torch does the same where they are missing."""

@@ -1,0 +1,1 @@
+"""Recorded runs: one append-only file each, readable without torch, never unpickled."""

@@ -1,0 +1,1 @@
+"""Runs as pages see them: submitted, shared, watched, commanded, asked, copied, kept."""

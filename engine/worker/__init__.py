@@ -1,0 +1,1 @@
+"""The worker process: it owns one device and advances many runs. torch lives here."""

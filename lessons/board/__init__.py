@@ -1,0 +1,1 @@
+"""What a lesson shows: figures, their marks, and what moves them."""

@@ -1,0 +1,93 @@
+"""The board's files, served under /live/assets: compressed once, kept by the browser for good."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import importlib.util
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+BOARD = Path(__file__).parents[2] / "assets" / "board"
+PLOTLY = "plotly.min.js"
+
+
+def plotly() -> Path:
+    """plotly.js as the installed plotly package carries it; plotly itself is not imported."""
+    found = importlib.util.find_spec("plotly")
+    if found is None or not found.submodule_search_locations:
+        raise FileNotFoundError("the plotly package is not installed")
+    return Path(found.submodule_search_locations[0]) / "package_data" / "plotly.min.js"
+
+
+KINDS = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """Bytes compressed by gzip, and what kind of content they are."""
+
+    packed: bytes
+    kind: str
+
+
+class Assets:
+    """The board's modules and its style sheet, and plotly.js, under one address that holds a digest of all of them.
+
+    Relative imports between the modules therefore work, and a browser may keep each file for good. An edited file gives
+    the whole tree another address; earlier ones are served as long as the process lives.
+    """
+
+    def __init__(self, folder: Path = BOARD) -> None:
+        self.folder = folder
+        self.plotly = plotly()
+        self._lock = threading.Lock()
+        self._changed: dict[Path, int] = {}  # files and folders -> when each was changed, in nanoseconds
+        self._version = ""
+        self._packed: dict[str, Served] = {}  # sha256 of a file -> the file
+        self._trees: dict[str, dict[str, Served]] = {}  # version -> path in the tree -> file
+
+    def url(self, name: str) -> str:
+        """Where a page loads the file `name` of the tree as it is now."""
+        return f"/live/assets/{self.version()}/{name}"
+
+    def modules(self) -> list[str]:
+        """The paths of all modules in the tree."""
+        return [name for name in self._trees[self.version()] if name.endswith(".js") and name != PLOTLY]
+
+    def version(self) -> str:
+        """The digest of all files, read again if one of them was added, edited or removed."""
+        try:
+            fresh = bool(self._changed) and all(path.stat().st_mtime_ns == at for path, at in self._changed.items())
+        except FileNotFoundError:
+            fresh = False
+        if not fresh:
+            with self._lock:
+                self._read()
+        return self._version
+
+    def warm(self) -> None:
+        """Compresses everything now, so that the first page does not wait for it."""
+        self.version()
+
+    def get(self, version: str, path: str) -> Served | None:
+        return self._trees.get(version, {}).get(path)
+
+    def _read(self) -> None:
+        paths = sorted(path for path in self.folder.rglob("*") if path.is_dir() or path.suffix in KINDS)
+        changed = {path: path.stat().st_mtime_ns for path in (self.folder, *paths, self.plotly)}
+        sources = {path.relative_to(self.folder).as_posix(): path for path in paths if path.is_file()}
+        sources[PLOTLY] = self.plotly
+        digest = hashlib.sha256()
+        tree: dict[str, Served] = {}
+        for name, path in sources.items():
+            body = path.read_bytes()
+            sha = hashlib.sha256(body).hexdigest()
+            digest.update(f"{name} {sha}\n".encode())
+            if sha not in self._packed:
+                self._packed[sha] = Served(gzip.compress(body, 6), KINDS[path.suffix])
+            tree[name] = self._packed[sha]
+        version = digest.hexdigest()[:16]
+        self._trees.setdefault(version, tree)
+        self._version, self._changed = version, changed
