@@ -30,9 +30,9 @@ export function placeFigures(figures) {
   if (beside) {
     placements[hero].rows = beside;
     const column = figures.slice(hero + 1, hero + 1 + beside);
-    const room = figures[hero].height - BETWEEN * (beside - 1);
+    const available = figures[hero].height - BETWEEN * (beside - 1);
     const asked = column.reduce((sum, figure) => sum + figure.height, 0);
-    const shares = column.map((figure) => Math.floor((room * figure.height) / asked));
+    const shares = column.map((figure) => Math.floor((available * figure.height) / asked));
     if (Math.min(...shares) > SHORTEST) shares.forEach((share, index) => (placements[hero + 1 + index].height = share));
   }
   return placements;
@@ -45,15 +45,15 @@ export function placeFigures(figures) {
  * @param {{ size: string, height: number }[]} figures
  */
 function countBeside(hero, figures) {
-  const room = hero.height + HEADS;
+  const available = hero.height + HEADS;
   let used = 0;
   let count = 0;
   for (const figure of figures) {
     const height = figure.height + HEADS;
-    if (!["half", "third"].includes(figure.size) || (count && used + height > room + 40)) break;
+    if (!["half", "third"].includes(figure.size) || (count && used + height > available + 40)) break;
     used += height;
     count++;
-    if (used >= room - 60) break;
+    if (used >= available - 60) break;
   }
   return count;
 }

@@ -10,14 +10,14 @@ const WORD = / *([\u2e80-\uffff](?![\u3001\u3002\uff00-\uffef])|[\u2e80-\uffff]{
  *
  * @param {Measure} measure
  * @param {string} text
- * @param {number} room in px
+ * @param {number} width in px
  */
-export function wrapText(measure, text, room) {
+export function wrapText(measure, text, width) {
   return text.split("\n").flatMap((paragraph) => {
     const lines = [""];
     for (const word of paragraph.match(WORD) ?? []) {
       const last = lines[lines.length - 1];
-      if (!last || measure(last + word) <= room) lines[lines.length - 1] += word;
+      if (!last || measure(last + word) <= width) lines[lines.length - 1] += word;
       else lines.push(word.trimStart());
     }
     return lines;
@@ -29,12 +29,12 @@ export function wrapText(measure, text, room) {
  *
  * @param {Measure} measure
  * @param {string} text
- * @param {number} room in px
+ * @param {number} width in px
  */
-export function fitText(measure, text, room) {
-  if (measure(text) <= room) return text;
+export function fitText(measure, text, width) {
+  if (measure(text) <= width) return text;
   let cut = text;
-  while (cut.length > 1 && measure(`${cut}…`) > room) cut = cut.slice(0, -1);
+  while (cut.length > 1 && measure(`${cut}…`) > width) cut = cut.slice(0, -1);
   return `${cut}…`;
 }
 

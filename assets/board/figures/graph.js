@@ -135,23 +135,23 @@ export class GraphFigure extends Figure {
     editor.name = editable ? edit : "";
     editor.element.hidden = !editor.name;
     if (!editor.name || !at) return;
-    const room = { width: this.svg.clientWidth, height: this.body.clientHeight };
-    editor.open(edit, asks || edit, Number(value), at, room);
+    const bounds = { width: this.svg.clientWidth, height: this.body.clientHeight };
+    editor.open(edit, asks || edit, Number(value), at, bounds);
   }
 
   draw() {
-    const room = { width: this.body.clientWidth, height: this.body.clientHeight };
-    if (!room.width) return false;
+    const bounds = { width: this.body.clientWidth, height: this.body.clientHeight };
+    if (!bounds.width) return false;
     const { spec, data } = this;
     const state = this.state(data);
     const texts = data.notes || [];
     setAttr(this.svg, "aria-label", spec.alt || spec.title || "");
     const boxes = spec.nodes.map((node, index) => {
-      return nodeBox(node, { text: texts[index], values: state.values, index }, room);
+      return nodeBox(node, { text: texts[index], values: state.values, index }, bounds);
     });
-    const width = spreadBoxes(boxes, Math.max(room.width, spec.width || 0));
+    const width = spreadBoxes(boxes, Math.max(bounds.width, spec.width || 0));
     this.svg.style.width = `${width}px`;
-    setAttr(this.svg, "viewBox", `0 0 ${width} ${room.height}`);
+    setAttr(this.svg, "viewBox", `0 0 ${width} ${bounds.height}`);
     spec.nodes.forEach((node, index) => this.drawNode(node, index, boxes[index], state));
     const byId = new Map(spec.nodes.map((node, index) => [node.id, boxes[index]]));
     spec.edges.forEach((edge, index) => {

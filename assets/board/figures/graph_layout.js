@@ -28,19 +28,19 @@ const NOTE_LETTER = 5.6; // px of one of a note
  *
  * @param {GraphNode} node
  * @param {{ text: string | undefined, values: ArrayLike<number>, index: number }} shown `text` in place of value and note
- * @param {{ width: number, height: number }} room
+ * @param {{ width: number, height: number }} bounds
  * @returns {Box}
  */
-export function nodeBox(node, { text, values, index }, room) {
+export function nodeBox(node, { text, values, index }, bounds) {
   const [value, ...rest] =
     text !== undefined ? text.split("\n") : [values.length ? number(values[index], "3") : "", node.note || ""];
   const label = node.label || node.id;
   const notes = rest.filter(Boolean);
   const widths = [label, value].map((line) => textColumns(line) * LETTER);
   widths.push(...notes.map((line) => textColumns(line) * NOTE_LETTER));
-  const width = clamp(Math.max(...widths) + 16, 34, 0.4 * room.width);
+  const width = clamp(Math.max(...widths) + 16, 34, 0.4 * bounds.width);
   const height = 10 + 15 * (1 + (value || values.length ? 1 : 0)) + 12 * notes.length;
-  const y = clamp(node.y * room.height, height / 2 + 2, room.height - height / 2 - 2);
+  const y = clamp(node.y * bounds.height, height / 2 + 2, bounds.height - height / 2 - 2);
   return { part: node.x, x: 0, y, width, height, label, value, notes };
 }
 
@@ -49,10 +49,10 @@ export function nodeBox(node, { text, values, index }, room) {
  * phone, which then scrolls.
  *
  * @param {Box[]} boxes
- * @param {number} room px
+ * @param {number} available px
  */
-export function spreadBoxes(boxes, room) {
-  let width = room;
+export function spreadBoxes(boxes, available) {
+  let width = available;
   for (const a of boxes) {
     for (const b of boxes) {
       const apart = b.part - a.part;

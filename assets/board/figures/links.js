@@ -92,8 +92,8 @@ export class LinksFigure extends Figure {
     this.scroll.hidden = !this.shown;
     if (!this.shown) return true;
     const count = Math.max(left.length, right.length);
-    const room = this.body.clientHeight - (this.heads.hidden ? 0 : HEADS) - 2;
-    this.rowHeight = clamp(Math.floor(room / count), ROW_HEIGHT[0], ROW_HEIGHT[1]);
+    const available = this.body.clientHeight - (this.heads.hidden ? 0 : HEADS) - 2;
+    this.rowHeight = clamp(Math.floor(available / count), ROW_HEIGHT[0], ROW_HEIGHT[1]);
     this.sheet.style.height = `${this.rowHeight * count}px`;
     [left, right].forEach((texts, column) => {
       const words = this.items[column];

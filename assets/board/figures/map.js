@@ -12,7 +12,7 @@ import { flat, isArray, sameValues } from "../arrays.js";
 import { context2d, el, placeBox, setText, sizeCanvas } from "../dom.js";
 import { reading } from "../readings.js";
 import { Figure } from "./figure.js";
-import { colorLimits, mapLayout, spanned, tileCorner } from "./map_layout.js";
+import { colorLimits, isByTile, mapLayout, spanned, tileCorner } from "./map_layout.js";
 import { MapPainter } from "./map_painter.js";
 import { MapPointer } from "./map_pointer.js";
 import { MapScale } from "./map_scale.js";
@@ -229,8 +229,8 @@ export class MapFigure extends Figure {
 
   /** Whether one range of values holds for all there is to see, so that it can be said. */
   get hasScale() {
-    const { limits, whole } = this.spec;
-    const pictures = whole && this.tiles && this.tiles.rows * this.tiles.columns > 1;
+    const { limits } = this.spec;
+    const pictures = isByTile(this.spec) && this.tiles && this.tiles.rows * this.tiles.columns > 1;
     return this.colors !== "rgb" && limits !== "each" && !pictures;
   }
 
@@ -264,7 +264,7 @@ export class MapFigure extends Figure {
   get extent() {
     const { cell } = /** @type {MapPlan} */ (this.plan);
     const { columns, rows } = /** @type {Tiles} */ (this.shown);
-    return this.spec.whole ? [cell * columns, cell * rows] : [cell, cell];
+    return isByTile(this.spec) ? [cell * columns, cell * rows] : [cell, cell];
   }
 
   /**

@@ -5,13 +5,13 @@
  */
 
 import { fitText, widest } from "./canvas_text.js";
-import { tileCorner } from "./map_layout.js";
+import { isByTile, tileCorner } from "./map_layout.js";
 import { setFont } from "./map_picture.js";
 
 /** @param {MapPicture} picture */
 export function paintLabels(picture) {
   const { spec, tiles } = picture;
-  if (tiles.n !== 1 && !spec.whole) paintMarks(picture);
+  if (tiles.n !== 1 && !isByTile(spec)) paintMarks(picture);
   else if (spec.plane) paintAxes(picture, spec.plane);
   else paintNames(picture);
 }
@@ -44,11 +44,11 @@ function paintNames(picture) {
   const { context, spec, plan, tiles, rows, columns, theme } = picture;
   const [x, y] = tileCorner(plan, tiles, 0);
   // what the names stand beside: cells, or whole tiles and the gaps between them
-  const width = spec.whole ? plan.cell * tiles.columns : plan.cell;
-  const height = spec.whole ? plan.cell * tiles.rows : plan.cell;
-  const [stepX, stepY] = spec.whole ? [width + plan.gap, height + plan.gap] : [width, height];
-  const down = spec.whole ? Math.ceil(tiles.n / plan.across) : tiles.rows;
-  const across = spec.whole ? Math.min(plan.across, tiles.n) : tiles.columns;
+  const width = isByTile(spec) ? plan.cell * tiles.columns : plan.cell;
+  const height = isByTile(spec) ? plan.cell * tiles.rows : plan.cell;
+  const [stepX, stepY] = isByTile(spec) ? [width + plan.gap, height + plan.gap] : [width, height];
+  const down = isByTile(spec) ? Math.ceil(tiles.n / plan.across) : tiles.rows;
+  const across = isByTile(spec) ? Math.min(plan.across, tiles.n) : tiles.columns;
   const measure = (/** @type {string} */ text) => context.measureText(text).width;
   setFont(picture, 11);
   context.fillStyle = theme.text;
@@ -56,10 +56,10 @@ function paintNames(picture) {
   const everyRow = Math.max(1, Math.ceil(12 / stepY)); // where rows are thin, not every one is named
   const everyColumn = Math.max(1, Math.ceil((plan.upright ? 12 : 16) / stepX));
   context.textAlign = "right";
-  const room = x - (spec.row_title ? 16 : 0) - 4;
+  const nameWidth = x - (spec.row_title ? 16 : 0) - 4;
   rows.forEach((name, row) => {
     if (row >= down || row % everyRow) return;
-    context.fillText(fitText(measure, name, room), x - 5, y + row * stepY + height / 2);
+    context.fillText(fitText(measure, name, nameWidth), x - 5, y + row * stepY + height / 2);
   });
   const columnRoom = plan.upright ? y - 8 - (spec.column_title ? 16 : 0) : everyColumn * stepX + 2;
   columns.forEach((name, column) => {

@@ -53,6 +53,13 @@ const LABELS = 16; // px of a row of labels, or of a title
  */
 
 /**
+ * Whether each tile is one thing to point at, and names are those of rows and columns of tiles.
+ *
+ * @param {MapSpec} spec
+ */
+export const isByTile = ({ whole: byTile }) => byTile;
+
+/**
  * Finds the largest cells for which all tiles and labels fit.
  *
  * @param {MapLayoutInput} input
@@ -66,7 +73,7 @@ export function mapLayout(input) {
   const below = scale + axisBelow;
   const left = leftMargin(input, axisBelow > 0);
   let top = 0;
-  if (single || spec.whole) {
+  if (single || isByTile(spec)) {
     if (names.length) top = LABELS;
     if (spec.column_title && !spec.plane) top += LABELS;
   }
@@ -78,7 +85,7 @@ export function mapLayout(input) {
   const fit = (top, caption) =>
     fitTiles(spec, tiles, { width: width - left, height: height - top - below, caption, gap });
   let lines = Math.max(0, ...spec.tiles.map(countLines));
-  let caption = spec.whole ? 0 : LINE * lines;
+  let caption = isByTile(spec) ? 0 : LINE * lines;
   let best = fit(top, caption);
   const upright = single && names.length > 0 && widest(measure, names) > best.cell - 2;
   if (upright) {
@@ -90,8 +97,8 @@ export function mapLayout(input) {
   let captionLines = 0;
   if (caption) {
     // captions wider than their tiles go on in further lines, where the tiles need not shrink much for it
-    const room = best.cell * tiles.columns;
-    captionLines = Math.max(...input.captions.map((name) => wrapText(input.measureCaption, name, room).length));
+    const tileWidth = best.cell * tiles.columns;
+    captionLines = Math.max(...input.captions.map((name) => wrapText(input.measureCaption, name, tileWidth).length));
     captionLines = Math.max(captionLines, input.minLines);
     if (captionLines > lines) {
       const wrapped = fit(top, LINE * captionLines);
@@ -120,7 +127,7 @@ export function mapLayout(input) {
  */
 function leftMargin({ spec, tiles, rows, width, measure }, hasAxis) {
   let left = 0;
-  if (tiles.n === 1 || spec.whole) {
+  if (tiles.n === 1 || isByTile(spec)) {
     if (rows.length) left = Math.min(widest(measure, rows) + 8, 0.34 * width);
     if (spec.row_title) left += LABELS;
   } else if (spec.marks?.length) left = widest(measure, spec.marks) + 8;
@@ -164,7 +171,7 @@ function fitTiles(spec, tiles, { width, height, caption, gap }) {
  * @param {number} ratio
  */
 function wholePixels(cell, spec, tiles, ratio) {
-  const unit = spec.whole || (tiles.n > 1 && cell * ratio < 4) ? tiles.columns : 1;
+  const unit = isByTile(spec) || (tiles.n > 1 && cell * ratio < 4) ? tiles.columns : 1;
   return cell * unit * ratio >= 1 && !spec.smooth ? Math.floor(cell * unit * ratio) / ratio / unit : cell;
 }
 
@@ -187,16 +194,16 @@ export function tileCorner({ cell, across, gap, caption, left, top }, { rows, co
  * @param {MapPlan} plan
  * @param {Tiles} tiles
  * @param {[number, number]} point in px
- * @param {boolean} whole
+ * @param {boolean} byTile whether a tile is one thing to point at
  * @returns {[number, number, number] | null}
  */
-export function cellAt(plan, tiles, point, whole) {
+export function cellAt(plan, tiles, point, byTile) {
   for (let index = 0; index < tiles.n; index++) {
     const [x, y] = tileCorner(plan, tiles, index);
     const column = Math.floor((point[0] - x) / plan.cell);
     const row = Math.floor((point[1] - y) / plan.cell);
     const inside = row >= 0 && row < tiles.rows && column >= 0 && column < tiles.columns;
-    if (inside) return whole ? [index, 0, 0] : [index, row, column];
+    if (inside) return byTile ? [index, 0, 0] : [index, row, column];
   }
   return null;
 }

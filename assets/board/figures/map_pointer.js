@@ -7,7 +7,7 @@
 import { flat, sameValues } from "../arrays.js";
 import { el, placeTip, setText } from "../dom.js";
 import { exactNumber, number } from "../numbers.js";
-import { cellAt, neighbourCell } from "./map_layout.js";
+import { cellAt, isByTile, neighbourCell } from "./map_layout.js";
 
 /** @type {Record<string, [number, number]>} Down and to the right. */
 const MOVES = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
@@ -48,7 +48,7 @@ export class MapPointer {
     const { plan, shown, canvas, spec } = this.map;
     if (!shown || !plan) return null;
     const box = canvas.getBoundingClientRect();
-    return cellAt(plan, shown, [clientX - box.left, clientY - box.top], !!spec.whole);
+    return cellAt(plan, shown, [clientX - box.left, clientY - box.top], isByTile(spec));
   }
 
   /** The map was drawn again. */
@@ -67,7 +67,7 @@ export class MapPointer {
     if (!cell || !shown || cell[0] >= shown.n || cell[1] >= shown.rows || cell[2] >= shown.columns) return this.hide();
     this.cell = cell;
     const [tile, row, column] = cell;
-    const single = !map.spec.whole || shown.rows * shown.columns === 1;
+    const single = !isByTile(map.spec) || shown.rows * shown.columns === 1;
     const value = this.valueText(cell);
     setText(this.tip, this.names(cell).join(" · ") + (single ? `: ${value}` : ""));
     this.tip.hidden = false;
@@ -94,7 +94,7 @@ export class MapPointer {
     const names = [];
     if (map.names[tile]) names.push(map.names[tile].split("\n")[0]);
     else if (shown && shown.n > 1) names.push(`#${tile}`);
-    if (spec.whole || !shown) return names;
+    if (isByTile(spec) || !shown) return names;
     const { plane } = spec;
     const titled = (/** @type {string | undefined} */ title, /** @type {unknown} */ name) =>
       `${title ? `${title} ` : ""}${name}`;
@@ -166,7 +166,7 @@ export class MapPointer {
       return;
     }
     const from = this.cell || picked;
-    const { rows, columns } = spec.whole ? { rows: 1, columns: 1 } : shown;
+    const { rows, columns } = isByTile(spec) ? { rows: 1, columns: 1 } : shown;
     this.point(from ? neighbourCell(from, move, { n: shown.n, rows, columns, across: plan.across }) : [0, 0, 0]);
   }
 }

@@ -87,16 +87,16 @@ export const givenInputs = (spec) => spec.layers[0].units.flatMap((unit, place) 
  *
  * @param {NetworkSpec} spec
  * @param {Layer[]} layers
- * @param {{ width: number, height: number, head: number }} room px; `head` over the units for a layer's name and tools
+ * @param {{ width: number, height: number, head: number }} size px; `head` over the units for a layer's name and tools
  * @returns {NetworkPlan}
  */
 export function networkPlan(spec, layers, { width, height, head }) {
   const counts = layers.map(({ units }, layer) => (layer ? units : spec.layers[0].units.length));
   const pitch = (width - COLUMN) / (layers.length - 1);
   const body = height - head - 4;
-  const room = body / Math.max(...counts);
+  const rowHeight = body / Math.max(...counts);
   const named = body / counts[0] - LABEL;
-  const side = Math.floor(clamp(Math.min(room - 5, named, pitch * 0.62), 14, 46));
+  const side = Math.floor(clamp(Math.min(rowHeight - 5, named, pitch * 0.62), 14, 46));
   const spots = counts.map((count, layer) => {
     const step = Math.min(body / count, side + 22);
     const top = head + (height - head - count * step) / 2;

@@ -42,8 +42,8 @@ export class PlotAxis {
  * @param {string} [name] "x", "x2", ... as a trace names its axis
  */
 function axis(graph, letter, name = letter) {
-  const found = graph._fullLayout?.[`${letter}axis${name.slice(1)}`];
-  return found ? new PlotAxis(found) : null;
+  const plotlyAxis = graph._fullLayout?.[`${letter}axis${name.slice(1)}`];
+  return plotlyAxis ? new PlotAxis(plotlyAxis) : null;
 }
 
 /**

@@ -75,7 +75,7 @@ export class PlotRuns {
     const line = downsample({ x: steps, y: values }, zoomedRange(plot.graph, base), plot.body.clientWidth);
     const common = { hoverinfo: "skip", showlegend: false };
     return [
-      { ...common, name: `${base.name} one`, ...line, mode: "lines", line: { color, width: 1 } },
+      { ...common, name: `${base.name} run`, ...line, mode: "lines", line: { color, width: 1 } },
       {
         ...common,
         name: `${base.name} here`,

@@ -8,7 +8,7 @@ import { inkOn, rampIndex, rampOf } from "../colors.js";
 import { context2d } from "../dom.js";
 import { clamp, shortNumber } from "../numbers.js";
 import { fitText, wrapText } from "./canvas_text.js";
-import { colorLimits, spanned, tileCorner } from "./map_layout.js";
+import { colorLimits, isByTile, spanned, tileCorner } from "./map_layout.js";
 import { setFont } from "./map_picture.js";
 
 const SMALLEST_NUMBERED = 17; // px of the smallest cells that have their number in them
@@ -33,7 +33,7 @@ export class TilePainter {
     context2d(this.scratch).putImageData(this.image, 0, 0);
     context.drawImage(this.scratch, x, y, plan.cell * columns, plan.cell * rows);
     if (spec.numbers && tiles.depth === 1 && plan.cell >= SMALLEST_NUMBERED) this.paintNumbers(picture, index);
-    if (spec.tiles[index] && picture.captions[index] && !spec.whole) paintCaption(picture, index);
+    if (spec.tiles[index] && picture.captions[index] && !isByTile(spec)) paintCaption(picture, index);
   }
 
   /**

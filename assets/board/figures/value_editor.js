@@ -30,9 +30,9 @@ export class ValueEditor {
    * @param {string} label
    * @param {number} value
    * @param {[number, number]} at px
-   * @param {{ width: number, height: number }} room
+   * @param {{ width: number, height: number }} bounds
    */
-  open(name, label, value, at, room) {
+  open(name, label, value, at, bounds) {
     this.name = name;
     this.element.hidden = false;
     setText(this.label, `${label} =`);
@@ -40,8 +40,8 @@ export class ValueEditor {
     this.field.setAttribute("aria-label", `${label} =`);
     this.field.setAttribute("aria-invalid", "false");
     const { offsetWidth: width, offsetHeight: height, style } = this.element;
-    style.left = `${clamp(at[0] - width / 2, 2, room.width - width - 2)}px`;
-    style.top = `${clamp(at[1] + 8, 2, room.height - height - 2)}px`;
+    style.left = `${clamp(at[0] - width / 2, 2, bounds.width - width - 2)}px`;
+    style.top = `${clamp(at[1] + 8, 2, bounds.height - height - 2)}px`;
     this.field.focus({ preventScroll: true });
     this.field.select();
   }
