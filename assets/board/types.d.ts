@@ -62,32 +62,9 @@ export interface PlotSpec extends schema.PlotSpec {
   traces: TraceSpec[];
 }
 
-export interface GraphNode {
-  id: string;
-  label?: string;
-  note?: string;
-  name?: string;
-  edit?: string;
-  asks?: string;
-  x: number;
-  y: number;
-}
-
-export interface GraphEdge {
-  from: string;
-  to: string;
-  label?: string;
-  /** Where on it its text stands, from 0 to 1. */
-  at?: number;
-  name?: string;
-  edit?: string;
-  asks?: string;
-}
-
-export interface GraphSpec extends schema.GraphSpec {
-  nodes: GraphNode[];
-  edges: GraphEdge[];
-}
+export type GraphNode = schema.GraphNode;
+export type GraphEdge = schema.GraphEdge;
+export type GraphSpec = schema.GraphSpec;
 
 export interface NetworkTool {
   label: string;
