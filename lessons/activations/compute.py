@@ -17,7 +17,8 @@ from torch import Tensor
 
 from engine.models import perceptron
 from engine.models.initial import initial
-from engine.models.perceptron import FORWARD, Optimiser, Perceptron
+from engine.models.optimiser import Optimiser
+from engine.models.perceptron import FORWARD, Perceptron
 from engine.params import checked
 from engine.records.blocks import merged
 from engine.types import Arrays, Checkpoint, Job, Problem, ScalarBlock, Scalars, Step, Values
@@ -61,7 +62,7 @@ class Nine:
         for k, (net, optimiser) in enumerate(zip(self.nets, self.optimisers, strict=True)):
             if count:
                 found[:-1, k, 0], found[:-1, k, 1] = net.train(self.train, optimiser, count)
-            found[-1, k] = net.judge(self.train)
+            found[-1, k] = net.evaluate(self.train)
         return found
 
     def frame(self) -> Arrays:
@@ -197,7 +198,7 @@ def check(nine: Nine) -> Scalars:
     data = nine.data
     train, held, classes = (torch.from_numpy(one) for one in (data.train, data.held, data.held_class))
     for name, net in zip(FUNCTIONS, nine.nets, strict=True):
-        quiet = net.tangents(train.T)[:-1].abs() < QUIET  # (hidden units, points)
+        quiet = net.derivatives(train.T)[:-1].abs() < QUIET  # (hidden units, points)
         right = (net.values(held.T)[-1] > 0) == (classes > 0)
         shares = {"held": right, "dead": quiet.all(1), "asleep": quiet}
         out |= {f"{key}.{name}": share.float().mean().item() for key, share in shares.items()}

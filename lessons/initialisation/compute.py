@@ -17,7 +17,7 @@ from torch import Tensor
 
 from engine.models.initial import initial
 from engine.models.perceptron import FORWARD
-from engine.models.variance import spread, through
+from engine.models.variance import propagate, weight_moments
 from engine.params import checked
 from engine.types import Arrays, Checkpoint, Job, Problem, Scalars, Step, Values
 from lessons.initialisation import bins
@@ -144,8 +144,8 @@ def calculated(stack: Stack, walked: Pass, x: Tensor) -> Floats:
     total, squared = x.double().sum(1).numpy(), x.double().square().sum(1).numpy()
     out = []
     for k, init in enumerate(p.inits):
-        weights = [spread(init, fan_in, fan_out, p.sd, p.value) for fan_in, fan_out in shapes(p)]
-        out.append(through(p.activation, p.width, weights, total, squared, entering[k]))
+        weights = [weight_moments(init, fan_in, fan_out, p.sd, p.value) for fan_in, fan_out in shapes(p)]
+        out.append(propagate(p.activation, p.width, weights, total, squared, entering[k]))
     return np.array(out)
 
 

@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from engine.models.perceptron import Optimiser, Perceptron, Points
+from engine.models.optimiser import Optimiser
+from engine.models.perceptron import Perceptron, Points
 from engine.models.regularised import Regularised
 from engine.params import checked
 from engine.records.blocks import merged
@@ -77,11 +78,11 @@ class Learner:
 
     def error(self) -> float:
         """The mean squared error on its own points as they are, no unit dropped."""
-        return 2 * self.plain.judge(self.points)[0]
+        return 2 * self.plain.evaluate(self.points)[0]
 
     def validation(self) -> float:
         """The same on the points kept aside."""
-        return 2 * self.plain.judge(self.held)[0]
+        return 2 * self.plain.evaluate(self.held)[0]
 
 
 def points(x: Floats, y: Floats) -> Points:

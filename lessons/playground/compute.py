@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from engine import files
-from engine.models.perceptron import Optimiser, Perceptron, Points
+from engine.models.optimiser import Optimiser
+from engine.models.perceptron import Perceptron, Points
 from engine.models.regularised import Regularised
 from engine.params import checked, whole
 from engine.types import Arrays, Checkpoint, Job, Problem, ScalarBlock, Step, Values
@@ -60,7 +61,7 @@ class Learner:
 
     def judge(self, points: Points, kinds: Any) -> tuple[float, float]:
         """Mean loss and share right of all points, whose classes are `kinds`."""
-        loss, right = self.net.judge(points)
+        loss, right = self.net.evaluate(points)
         if self.p.loss == "squared" and self.p.outputs > 1:
             right = float((self.guesses(points) == kinds).mean())
         return loss, right
@@ -69,7 +70,7 @@ class Learner:
         net = self.net
         kept = {"weights": net.weights.numpy().copy(), "rng": self.chance.get_state().numpy().copy()}
         if isinstance(net, Regularised):
-            kept |= {"running": net.running.numpy().copy(), "rng.dropped": net.chance.get_state().numpy().copy()}
+            kept |= {"running": net.running.numpy().copy(), "rng.dropped": net.generator.get_state().numpy().copy()}
         return kept | self.optimiser.state()
 
     def restore(self, kept: Checkpoint, before: list[int], inputs: list[int], same_rule: bool) -> None:
@@ -84,7 +85,7 @@ class Learner:
             grow(old.layers(given[:plain]), net.layers(fresh), inputs, memory=memory)
             if isinstance(net, Regularised) and net.norm and len(flat) > plain:
                 for part in (0, 1):  # scales, then shifts
-                    start = net.plain + part * net.hidden
+                    start = net.linear_size + part * net.hidden
                     fresh[start : start + net.hidden] = placed(
                         given[plain + part * many :][:many], before, fresh[start : start + net.hidden], self.p.sizes
                     )
@@ -98,7 +99,7 @@ class Learner:
                     setattr(self.optimiser, part, taken(found, torch.zeros_like(net.weights), memory=True))
         self.chance.set_state(torch.from_numpy(kept["rng"]))
         if isinstance(net, Regularised) and "running" in kept:
-            net.chance.set_state(torch.from_numpy(kept["rng.dropped"]))
+            net.generator.set_state(torch.from_numpy(kept["rng.dropped"]))
             both = torch.from_numpy(kept["running"])
             net.running = torch.stack([placed(both[at], before, net.running[at], self.p.sizes) for at in (0, 1)])
 
