@@ -16,7 +16,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from engine.models.variance import moments, spread
+from engine.models.variance import activation_moments, weight_moments
 
 WIDTH = 128
 SAMPLES = 64
@@ -24,12 +24,12 @@ SAMPLES = 64
 
 def gain(init: str) -> float:
     """WIDTH times the variance of a weight between two layers of equal width."""
-    return WIDTH * spread(init, WIDTH, WIDTH)[1]
+    return WIDTH * weight_moments(init, WIDTH, WIDTH)[1]
 
 
 def squares(name: str, q: float) -> tuple[float, float]:
     """E[f(√q u)²] and E[f'(√q u)²] for a standard normal u."""
-    _, value, _, slope = moments(name, np.zeros(1), np.array([q]))
+    _, value, _, slope = activation_moments(name, np.zeros(1), np.array([q]))
     return value.item(), slope.item()
 
 

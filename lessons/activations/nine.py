@@ -10,7 +10,8 @@ from torch import Tensor
 from engine.checkpoint import other_size, tensor
 from engine.models import perceptron
 from engine.models.initial import initial
-from engine.models.perceptron import Optimiser, Perceptron
+from engine.models.optimiser import Optimiser
+from engine.models.perceptron import Perceptron
 from engine.types import Arrays, Checkpoint, Scalars
 from lessons.activations.params import FUNCTIONS, Params
 from lessons.activations.points import REACH, SIDE, Points, points
@@ -55,7 +56,7 @@ class Nine:
         for k, (net, optimiser) in enumerate(zip(self.nets, self.optimisers, strict=True)):
             if count:
                 numbers[:-1, k, 0], numbers[:-1, k, 1] = net.train(self.train, optimiser, count)
-            numbers[-1, k] = net.judge(self.train)
+            numbers[-1, k] = net.evaluate(self.train)
         return numbers
 
     def check(self) -> Scalars:
@@ -66,7 +67,7 @@ class Nine:
         data = self.data
         train, held_out, classes = (torch.from_numpy(part) for part in (data.train, data.held, data.held_class))
         for name, net in zip(FUNCTIONS, self.nets, strict=True):
-            quiet = net.tangents(train.T)[:-1].abs() < QUIET  # (hidden units, points)
+            quiet = net.derivatives(train.T)[:-1].abs() < QUIET  # (hidden units, points)
             right = (net.values(held_out.T)[-1] > 0) == (classes > 0)
             shares = {"held": right, "dead": quiet.all(1), "asleep": quiet}
             scalars |= {f"{key}.{name}": share.float().mean().item() for key, share in shares.items()}

@@ -151,7 +151,7 @@ class Machine:
         self._check_finite(self.values[i], i)
 
     def backward(self, i: int) -> None:
-        """The chain rule at node i: adds its gradient times its derivative by each argument to that argument's gradient."""
+        """The chain rule at node i: adds its gradient times its derivative by an argument to that argument's."""
         node = self.tape.nodes[i]
         if i == self.tape.root:
             self.grads[i] = 1.0

@@ -7,7 +7,8 @@ import math
 import numpy as np
 import torch
 
-from engine.models.perceptron import Optimiser, Perceptron, Points
+from engine.models.optimiser import Optimiser
+from engine.models.perceptron import Perceptron, Points
 from engine.models.regularised import Regularised
 from lessons.overfitting.params import Params
 from lessons.overfitting.points import Floats, sample
@@ -67,11 +68,11 @@ class Trainer:
 
     def error(self) -> float:
         """The mean squared error on its own points, without jitter and dropout."""
-        return 2 * self.bare.judge(self.points)[0]
+        return 2 * self.bare.evaluate(self.points)[0]
 
     def validation(self) -> float:
         """The mean squared error on the points held out for early stopping."""
-        return 2 * self.bare.judge(self.held_out)[0]
+        return 2 * self.bare.evaluate(self.held_out)[0]
 
 
 def points(x: Floats, y: Floats) -> Points:

@@ -83,7 +83,7 @@ class Playground:
         blocks = []
         if self.step < 0:
             self.step, count = 0, count - 1
-            blocks.append(ScalarBlock(self.names, np.zeros(1, np.int32), self._measure(math.nan)))
+            blocks.append(ScalarBlock(self.names, np.zeros(1, np.int32), self.measure(math.nan)))
         train, size = self.points["train"], int(self.settings["batch"])
         while count > 0 and self.step < self.total:
             taken = 1 if self.step < EARLY else min(count, CHECK - self.step % CHECK)
@@ -97,10 +97,10 @@ class Playground:
             if rest:
                 blocks.append(ScalarBlock(("loss",), steps[:rest], losses[:rest, None].astype(np.float64)))
             if measured:
-                blocks.append(ScalarBlock(self.names, steps[rest:], self._measure(float(losses[-1]))))
+                blocks.append(ScalarBlock(self.names, steps[rest:], self.measure(float(losses[-1]))))
         return blocks
 
-    def _measure(self, loss: float) -> Any:
+    def measure(self, loss: float) -> Any:
         """The present step's scalars, float64 (1, names). Applies the stop rule and extends the path of weights."""
         p = self.p
         parts = ("train", "test")

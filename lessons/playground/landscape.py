@@ -65,14 +65,14 @@ def landscape(net: Perceptron, points: Points, path: WeightPath, seed: int) -> A
     extent = (high - low).clamp_min(0.2 * float((high - low).max()) or 1.0)
     middle = (low + high) / 2
     axes = [
-        torch.linspace(-1, 1, CELLS if net.compiled else FEW).double() * float(extent[axis]) * (0.5 + MARGIN)
+        torch.linspace(-1, 1, CELLS if net.has_kernel else FEW).double() * float(extent[axis]) * (0.5 + MARGIN)
         + float(middle[axis])
         for axis in (0, 1)
     ]
 
     def loss(weights: Tensor) -> float:
         net.weights.copy_(weights)
-        return net.judge(points)[0]
+        return net.evaluate(points)[0]
 
     height = [
         [loss((now.double() + across * directions[0] + up * directions[1]).float()) for across in axes[0]]

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from engine.checkpoint import pack_rng, tensor, unpack_rng
-from engine.models.perceptron import Optimiser, Perceptron, Points
+from engine.models.optimiser import Optimiser
+from engine.models.perceptron import Perceptron, Points
 from engine.models.regularised import Regularised
 from engine.types import Array, Checkpoint
 from lessons.playground.grow import grow, grow_units
@@ -52,7 +53,7 @@ class Trainer:
 
     def evaluate(self, points: Points, classes: Any) -> tuple[float, float]:
         """Mean loss and accuracy on all points, whose classes are `classes` (n,)."""
-        loss, accuracy = self.net.judge(points)
+        loss, accuracy = self.net.evaluate(points)
         if self.p.loss == "squared" and self.p.outputs > 1:
             accuracy = float((self.predict(points) == classes).mean())
         return loss, accuracy
@@ -61,7 +62,7 @@ class Trainer:
         net = self.net
         arrays = {"weights": net.weights.numpy().copy(), **pack_rng(self.generator, "rng")}
         if isinstance(net, Regularised):
-            arrays |= {"running": net.running.numpy().copy(), **pack_rng(net.chance, "rng.dropped")}
+            arrays |= {"running": net.running.numpy().copy(), **pack_rng(net.generator, "rng.dropped")}
         return arrays | self.optimiser.state()
 
     def restore(self, state: Checkpoint, sizes: list[int], inputs: list[int], same_rule: bool) -> None:
@@ -77,7 +78,7 @@ class Trainer:
             grow(old.layers(flat[:count]), net.layers(fresh), inputs, memory=memory)
             if isinstance(net, Regularised) and net.norm and len(flat) > count:
                 for part in (0, 1):  # batch norm's scales, then its shifts
-                    start = net.plain + part * net.hidden
+                    start = net.linear_size + part * net.hidden
                     place = slice(start, start + net.hidden)
                     given = flat[count + part * units :][:units]
                     fresh[place] = grow_units(given, sizes, fresh[place], self.p.sizes)
@@ -91,7 +92,7 @@ class Trainer:
                     setattr(self.optimiser, part, grown(memory, torch.zeros_like(net.weights), memory=True))
         unpack_rng(state, self.generator, "rng")
         if isinstance(net, Regularised) and "running" in state:
-            unpack_rng(state, net.chance, "rng.dropped")
+            unpack_rng(state, net.generator, "rng.dropped")
             both = tensor(state["running"])
             net.running = torch.stack([grow_units(both[i], sizes, net.running[i], self.p.sizes) for i in (0, 1)])
 

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import torch
 
-from engine.models.perceptron import Optimiser, Perceptron
+from engine.models.optimiser import Optimiser
+from engine.models.perceptron import Perceptron
 from engine.params import checked
 from engine.types import Job, Problem, Scalars
 from lessons import catalog, text
