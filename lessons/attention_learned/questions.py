@@ -133,22 +133,22 @@ def own_sequence(model: Transformer, p: Params, text: Any) -> Arrays:
     place; weights (heads, 2n, 2n): while it reads the sequence and the right answer. Raises Problem for symbols or a
     length that this network cannot read.
     """
-    letters = parse(Params, {"own": text if isinstance(text, str) else ""}).own
+    symbols = parse(Params, {"own": text if isinstance(text, str) else ""}).own
     known = LETTERS[: p.symbols]
-    strange = next((letter for letter in letters if letter not in known), "")
+    strange = next((letter for letter in symbols if letter not in known), "")
     if strange:
         raise Problem(
             f"The network on the board knows {known[0]} to {known[-1]}; {strange} is new to it. Type only those "
             "letters, or run with more symbols.",
             f"当前的网络只认识 {known[0]} 到 {known[-1]}，不认识 {strange}。请只用这些字母，或增加符号数后重新运行。",
         )
-    if not letters or len(letters) > p.length:
+    if not symbols or len(symbols) > p.length:
         raise Problem(
-            f"The network on the board has places for 1 to {p.length} symbols; {len(letters)} were typed. Type fewer, "
+            f"The network on the board has places for 1 to {p.length} symbols; {len(symbols)} were typed. Type fewer, "
             "or run with a greater length.",
-            f"当前的网络能读 1 到 {p.length} 个符号，你输入了 {len(letters)} 个。请缩短，或增大长度后重新运行。",
+            f"当前的网络能读 1 到 {p.length} 个符号，你输入了 {len(symbols)} 个。请缩短，或增大长度后重新运行。",
         )
-    sequence = torch.from_numpy(read(letters))[None]
+    sequence = torch.from_numpy(read(symbols))[None]
     answers = solutions(p.task, sequence)
     bar = torch.full((1, 1), p.symbols)
     written, chances = torch.cat([sequence, bar], 1), []

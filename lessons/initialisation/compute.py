@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from engine.models.variance import spread, through
+from engine.models.variance import propagate, weight_moments
 from engine.params import parse
 from engine.types import Arrays, Checkpoint, Job, Problem, Scalars, Step, Values
 from lessons.initialisation.digits import batch, images
@@ -75,8 +75,8 @@ def expected_squares(stack: Stack, first: Pass, x: Tensor) -> Floats:
     total, squared = x.double().sum(1).numpy(), x.double().square().sum(1).numpy()
     squares = []
     for k, init in enumerate(p.inits):
-        weights = [spread(init, fan_in, fan_out, p.sd, p.value) for fan_in, fan_out in shapes(p)]
-        squares.append(through(p.activation, p.width, weights, total, squared, entering[k]))
+        weights = [weight_moments(init, fan_in, fan_out, p.sd, p.value) for fan_in, fan_out in shapes(p)]
+        squares.append(propagate(p.activation, p.width, weights, total, squared, entering[k]))
     return np.array(squares)
 
 

@@ -32,6 +32,7 @@ from torch import Tensor, nn
 
 from engine.datasets import cifar10
 from engine.models.kernels import build
+from engine.models.optimiser import Optimiser
 from engine.models.perceptron import Perceptron
 from engine.types import Job, Values
 from engine.worker.lesson_code import load
@@ -108,8 +109,10 @@ def compiled_gradient(sizes: tuple[int, ...], activations: tuple[str, ...], loss
     return torch.compile(torch.func.grad(objective, has_aux=True), dynamic=False)
 
 
-def slopes(net: Perceptron, inputs: Tensor, targets: Tensor, training: bool = False) -> tuple[float, float, Tensor]:
-    """Stands in for Perceptron.slopes."""
+def loss_and_gradient(
+    net: Perceptron, inputs: Tensor, targets: Tensor, training: bool = False
+) -> tuple[float, float, Tensor]:
+    """Stands in for Perceptron.loss_and_gradient."""
     gradient, (loss, right) = compiled_gradient(net.sizes, net.activations, net.loss)(net.weights, inputs, targets)
     return float(loss), float(right), gradient
 
@@ -128,7 +131,10 @@ def compiled(kernel: str) -> Iterator[None]:
 
     with build.unused(kernel):
         if kernel == "perceptron":
-            with patch.object(Perceptron, "slopes", slopes), patch.object(Perceptron, "update", UPDATE):
+            with (
+                patch.object(Perceptron, "loss_and_gradient", loss_and_gradient),
+                patch.object(Optimiser, "update", UPDATE),
+            ):
                 yield
         elif kernel == "cut":
             with patch.object(augment, "cut", CUT):
@@ -138,7 +144,7 @@ def compiled(kernel: str) -> Iterator[None]:
                 yield
 
 
-UPDATE = torch.compile(Perceptron.update)
+UPDATE = torch.compile(Optimiser.update)
 CUT = torch.compile(__import__("engine.datasets.cut", fromlist=["cut"]).cut)
 
 # Measuring

@@ -21,16 +21,8 @@ from engine.params import parse
 from engine.types import Checkpoint, Job, Problem, Step, Tick
 from lessons import catalog, text
 from lessons.backprop import figures
-from lessons.backprop.compute import (
-    EPSILONS,
-    Machine,
-    autograd,
-    beginning,
-    differences,
-    look,
-    run,
-    through,
-)
+from lessons.backprop.compute import EPSILONS, beginning, differences, gradient_norms, look, run
+from lessons.backprop.machine import Machine, autograd
 from lessons.backprop.moment import Moment
 from lessons.backprop.params import ACTIVATIONS, LOSSES, PRESETS, STEPS, Params
 from lessons.backprop.tape import expression, network, pretty
@@ -358,7 +350,7 @@ def test_gradients_through_depth_are_those_of_nn_modules() -> None:
     model = nn.Sequential(*[part for one in linear for part in (one, nn.Tanh())])
     (0.5 * F.mse_loss(model(x), y)).backward()  # type: ignore[no-untyped-call]
     theirs = [one.weight.grad.norm().item() for one in linear if one.weight.grad is not None]
-    assert through("tanh", "xavier", 6, 7) == pytest.approx(theirs, abs=1e-14)
+    assert gradient_norms("tanh", "xavier", 6, 7) == pytest.approx(theirs, abs=1e-14)
     arrays = look(job(), None, "depth", {"functions": ["tanh"], "init": "xavier", "layers": 6, "seed": 7})
     assert arrays["norms"][0] == pytest.approx(theirs, abs=1e-14)
     answer = figures.answer(params(), "depth", {"functions": ["tanh"]}, arrays)
@@ -368,7 +360,7 @@ def test_gradients_through_depth_are_those_of_nn_modules() -> None:
 
 
 def test_what_the_text_says_of_depth_and_of_float32() -> None:
-    sigmoid, tanh = through("sigmoid", "xavier", 20, 0), through("tanh", "xavier", 20, 0)
+    sigmoid, tanh = gradient_norms("sigmoid", "xavier", 20, 0), gradient_norms("tanh", "xavier", 20, 0)
     assert sigmoid[0] / sigmoid[-1] < 1e-10
     assert tanh[0] / tanh[-1] > 0.1
     p = params()

@@ -305,7 +305,7 @@ def test_the_first_of_many_seeds_is_the_one_alone_and_each_is_measured() -> None
     assert found["train"] == found["train.0"]
     assert len({found[f"test.{k}"] for k in range(5)}) == 5
     again = Playground(job(steps=300, seeds=5), many.state())
-    for ours, theirs in zip(again.learners, many.learners, strict=True):
+    for ours, theirs in zip(again.trainers, many.trainers, strict=True):
         assert torch.equal(ours.net.weights, theirs.net.weights)
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from sklearn.datasets import make_moons
 
-from engine.models.perceptron import Optimiser, Perceptron, Points
+from engine.models.optimiser import Optimiser
+from engine.models.perceptron import Perceptron, Points
 from engine.params import parse
 from engine.types import Arrays, Checkpoint, Job, ScalarBlock, Step, Values
 from engine.worker.batched import as_generator
@@ -41,7 +42,7 @@ class Classifier:
         groups = []
         if self.step < 0:
             self.step, count = 0, count - 1
-            groups.append(ScalarBlock(NAMES, np.zeros(1, np.int32), np.array([self.net.judge(self.points)])))
+            groups.append(ScalarBlock(NAMES, np.zeros(1, np.int32), np.array([self.net.evaluate(self.points)])))
         count = min(count, self.total - self.step)
         if count > 0:
             drawn = torch.randint(COUNT, (count, self.p.batch), generator=self.chance, dtype=torch.int32)
