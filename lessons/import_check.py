@@ -12,7 +12,7 @@ from lessons.board import figures as board
 from lessons.board.fold import fold
 
 
-def judge(record: Record) -> None:
+def validate(record: Record) -> None:
     """Raises Problem unless a lesson of this Torchroom made such a run, and its figures take every frame of it."""
     names = [lesson.name for lesson in catalog.lessons()]
     job = record.job

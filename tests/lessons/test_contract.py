@@ -19,8 +19,7 @@ from engine.params import Params, parse
 from engine.records.record import MAX_FRAMES, MAX_SNAPSHOTS, Record
 from engine.types import Job, Problem, Scalars, Tick
 from engine.wire import pack
-from lessons import catalog, text
-from lessons import recordings as first
+from lessons import catalog, recordings, text
 from lessons.board import figures as board
 from lessons.board import readings as reading
 from lessons.board.fold import fold
@@ -28,7 +27,7 @@ from lessons.contract import Figures
 
 NAMES = [lesson.name for lesson in catalog.lessons()]
 FILES = ("params.py", "compute.py", "figures.py", "script.py", "demo.run", "en.md", "zh.md")
-FIRST_BYTES = 200_000
+DEMO_BYTES = 200_000
 RUN_BYTES = 8_000_000
 
 pytestmark = pytest.mark.parametrize("name", NAMES)
@@ -47,7 +46,7 @@ def settings_of(name: str) -> list[Params]:
 def test_its_files_are_there(name: str) -> None:
     folder = catalog.lesson(name).folder
     assert [file for file in FILES if not (folder / file).exists()] == []
-    assert (folder / "demo.run").stat().st_size <= FIRST_BYTES
+    assert (folder / "demo.run").stat().st_size <= DEMO_BYTES
     assert (catalog.FOLDER.parent / "pages" / f"{name}.py").exists()
 
 
@@ -276,7 +275,7 @@ def test_a_tiny_run_counts_its_steps_and_its_frames_fit_the_figures(name: str) -
 def test_its_default_run_stays_small_on_disk_however_long_it_takes(name: str, tmp_path: Path) -> None:
     """A slow machine leaves more pictures and snapshots, up to what a record keeps: here as many are written."""
     compute = __import__(f"lessons.{name}.compute", fromlist=["run"])
-    record = Record.create(tmp_path / "a.run", first.job(name))
+    record = Record.create(tmp_path / "a.run", recordings.job(name))
     for step in islice(compute.run(record.job), 3):  # the first ones may have less to show than the rest
         shown, state = step.frame(), step.state()
     for at in range(MAX_FRAMES + 1):
