@@ -32,8 +32,8 @@ def test_a_text_is_run_at_once_and_the_page_hears_of_it_after_the_drawing(view: 
     expect(send).to_be_disabled()
     view.js(
         "(() => { const { board } = torchroom; const say = board.setStateValue; board.setStateValue = (...all) => {"
-        "window.standing = board.renderer.frame.run.id === 'other' && ![...board.figures.values()].some((one) => one.visible && "
-        "one.dirty); say(...all); }; })()"
+        "window.standing = board.renderer.frame.run.id === 'other' && "
+        "![...board.figures.values()].some((one) => one.visible && one.dirty); say(...all); }; })()"
     )
     area.fill("other")
     expect(view.page.locator(".tr-box")).to_contain_text("5 of 30 characters")
