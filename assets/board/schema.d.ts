@@ -129,7 +129,7 @@ export interface MapSpec extends FigureText {
   kind: "map";
 }
 
-/** A node of a Graph at `x` and `y`, 0 to 1, x to the right and y down; `edit` and `asks` see Graph. */
+/** A node at `x` and `y`, 0 to 1, x to the right and y down; `name`, `edit` and `asks` see Graph. */
 export interface GraphNode {
   id: string;
   label: string;
@@ -141,10 +141,10 @@ export interface GraphNode {
   asks?: string;
 }
 
-/** An edge of a Graph between the ids of two nodes; `at`, from 0 to 1, is where on it its text stands. */
+/** An edge between two nodes; `at`, from 0 to 1, is where on it its text stands. */
 export interface GraphEdge {
-  from?: string;
-  to?: string;
+  from: string;
+  to: string;
   label?: string;
   at?: number;
   name?: string;

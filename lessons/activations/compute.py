@@ -18,7 +18,7 @@ from torch import Tensor
 from engine.models import perceptron
 from engine.models.initial import initial
 from engine.models.perceptron import FORWARD, Optimiser, Perceptron
-from engine.params import checked
+from engine.params import parse
 from engine.records.blocks import merged
 from engine.types import Arrays, Checkpoint, Job, Problem, ScalarBlock, Scalars, Step, Values
 from engine.worker.batched import as_generator
@@ -111,7 +111,7 @@ class Classifiers:
     """
 
     def __init__(self, job: Job, state: Checkpoint | None = None) -> None:
-        self.p = p = checked(Params, job.params)
+        self.p = p = parse(Params, job.params)
         self.step, self.total, self.lr = -1, p.steps, p.lr
         self.nines = [Nine(p, (job.seed + number) % 2**31) for number in range(p.seeds)]
         if state is not None:
@@ -228,7 +228,7 @@ def look(job: Job, state: Checkpoint | None, name: str, args: Mapping[str, Any])
     """
     if name != "depth":
         raise Problem(f"This lesson has no answer to {name!r:.40}.", f"本课无法回答 {name!r:.40}。")
-    found = checked(
+    found = parse(
         Params, {key: args[key] for key in ("functions", "init", "layers", "seed") if key in args}
     )  # the bounds of the settings are those of the question
     pairs = [travelled(one, found.init, found.layers, found.seed) for one in found.functions]

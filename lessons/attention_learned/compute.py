@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engine.params import checked, whole
+from engine.params import int_arg, parse
 from engine.types import Array, Arrays, Checkpoint, Job, Problem, Scalars, Step, Values
 from lessons.attention_learned.model import Shape, Transformer
 from lessons.attention_learned.params import JOBS, Params
@@ -33,7 +33,7 @@ def run(job: Job, state: Checkpoint | None = None) -> Generator[Step, Values | N
     Scalars: loss and accuracy (symbols right) of the batch as it was before its step, lr; at step 0, every fifth and
     the last step those of `check`, on sequences that no batch ever holds.
     """
-    p = checked(Params, job.params)
+    p = parse(Params, job.params)
     device = torch.device("cpu" if job.device == "auto" else job.device)
     kept = torch.from_numpy(held_out(p))
     known = codes(kept, p.symbols)
@@ -295,7 +295,7 @@ def look(job: Job, state: Checkpoint | None, name: str, args: Values) -> Arrays:
     "own"   own             a learner's sequence: what is written after it, and every head's map
     Raises Problem for arguments that are not of that form.
     """
-    p = checked(Params, job.params)
+    p = parse(Params, job.params)
     if name not in ("head", "off", "own"):
         raise Problem(f"This lesson has no answer to {name!r:.40}.", f"本课无法回答 {name!r:.40}。")
     if not state:
@@ -312,7 +312,7 @@ def look(job: Job, state: Checkpoint | None, name: str, args: Values) -> Arrays:
         return found | without(model, p.task, torch.from_numpy(kept), numbered(model, args.get("off")))
     args = {"row": p.length, "col": int(sources(p.task, kept[:1])[0, 0].argmax()), **args}
     head, row, col = (
-        whole(args, one, 0, most) for one, most in (("head", model.count - 1), ("row", last), ("col", last))
+        int_arg(args, one, 0, most) for one, most in (("head", model.count - 1), ("row", last), ("col", last))
     )
     known = torch.from_numpy(kept)
     return found | without(model, p.task, known, [head]) | pair(model, p.task, known[:1], head, row, col)
@@ -394,7 +394,7 @@ def own(model: Transformer, p: Params, text: Any) -> Arrays:
     letters, answers (n,); chances (n,): the probability of the right symbol at each place; weights (heads, 2n, 2n)
     while it reads the sequence and the right answer. Raises Problem for what this network cannot read.
     """
-    letters = checked(Params, {"own": text if isinstance(text, str) else ""}).own
+    letters = parse(Params, {"own": text if isinstance(text, str) else ""}).own
     known = LETTERS[: p.symbols]
     strange = next((one for one in letters if one not in known), "")
     if strange:

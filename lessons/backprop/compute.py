@@ -16,7 +16,7 @@ from torch import Tensor
 
 from engine.models.initial import initial
 from engine.models.perceptron import FORWARD
-from engine.params import checked
+from engine.params import parse
 from engine.types import Arrays, Checkpoint, Job, Problem, Scalars, Step, Values
 from lessons.backprop.params import Params
 from lessons.backprop.tape import Operation, Tape, pretty
@@ -218,7 +218,7 @@ def run(job: Job, state: Checkpoint | None = None) -> Generator[Step, Values | N
     gradient here and autograd's, and "norm.1", …, the size of the weights' gradient of each layer.
     Raises Problem where a number is not finite, and for a snapshot of something else.
     """
-    p = checked(Params, job.params)
+    p = parse(Params, job.params)
     tape = p.tape
     operations = tape.operations(p.grain)
     machine = Machine(tape, beginning(p))
@@ -247,7 +247,7 @@ def run(job: Job, state: Checkpoint | None = None) -> Generator[Step, Values | N
         picture = {"values": machine.values.copy(), "grads": machine.grads.copy(), "slopes": machine.slopes.copy()}
         picture |= {"at": np.array([place, count], np.int64), "lr": np.array(lr)}
         return Step(
-            step, scalars, p.steps, picture.copy, partial(snapshot, step, place, count, machine.given), whole=True
+            step, scalars, p.steps, picture.copy, partial(snapshot, step, place, count, machine.given), keep=True
         )
 
     changes = (yield moment(0, "start", {})) if state is None else None
@@ -314,14 +314,14 @@ def look(job: Job, state: Checkpoint | None, name: str, args: Mapping[str, Any])
     Raises Problem for another question, or arguments that are not of that form.
     """
     if name == "check":
-        p = checked(Params, job.params)
+        p = parse(Params, job.params)
         wanted = args.get("name")
         index = p.tape.index
         at = index[wanted] if isinstance(wanted, str) and wanted in index else p.tape.learnt[0]  # of another network
         given = beginning(p) if state is None else state["model.given"]
         return differences(p.tape, given, at)
     if name == "depth":
-        found = checked(Params, {key: args[key] for key in ("functions", "init", "layers", "seed") if key in args})
+        found = parse(Params, {key: args[key] for key in ("functions", "init", "layers", "seed") if key in args})
         return {"norms": np.stack([through(one, found.init, found.layers, found.seed) for one in found.functions])}
     raise Problem(f"This lesson has no answer to {name!r:.40}.", f"本课无法回答 {name!r:.40}。")
 

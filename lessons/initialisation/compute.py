@@ -18,7 +18,7 @@ from torch import Tensor
 from engine.models.initial import initial
 from engine.models.perceptron import FORWARD
 from engine.models.variance import spread, through
-from engine.params import checked
+from engine.params import parse
 from engine.types import Arrays, Checkpoint, Job, Problem, Scalars, Step, Values
 from lessons.initialisation import bins
 from lessons.initialisation.digits import batch, images
@@ -158,7 +158,7 @@ def run(job: Job, state: Checkpoint | None = None) -> Generator[Step, Values | N
     "failed.he" where a loss is no finite number. "loss" is the mean of all. Raises Problem for a snapshot of networks
     of another size.
     """
-    p = checked(Params, job.params)
+    p = parse(Params, job.params)
     stack = Stack(p, job.seed)
     x, y = batch(0, job.seed)
     walked = stack.walk(x, y)

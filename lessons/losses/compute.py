@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engine.params import checked
+from engine.params import parse
 from engine.types import Arrays, Checkpoint, Job, Problem, Scalars, Step, Values
 from lessons.losses.params import CLASSES, FIELD, LOSSES, REACH, Params
 from lessons.losses.points import CENTRE, near_line, two_classes
@@ -256,7 +256,7 @@ def run(job: Job, state: Checkpoint | None = None) -> Generator[Step, Values | N
     Scalars: for each loss "loss.mse"; "loss", the mean of those that are finite; "lr"; "failed", how many are no finite
     number, each with its "failed.mse"; and those of the topic. Raises Problem for a snapshot of another topic.
     """
-    p = checked(Params, job.params)
+    p = parse(Params, job.params)
     names = LOSSES[p.topic]
     task = TASKS[p.topic](p, job.seed)
     rows = task.begin()

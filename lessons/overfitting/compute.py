@@ -15,7 +15,7 @@ import torch
 
 from engine.models.perceptron import Optimiser, Perceptron, Points
 from engine.models.regularised import Regularised
-from engine.params import checked
+from engine.params import parse
 from engine.records.blocks import merged
 from engine.types import Arrays, Checkpoint, Job, Problem, ScalarBlock, Scalars, Step, Values
 from engine.worker.batched import as_generator
@@ -107,7 +107,7 @@ class Ensemble:
     """
 
     def __init__(self, job: Job, state: Checkpoint | None = None) -> None:
-        self.p = p = checked(Params, job.params)
+        self.p = p = parse(Params, job.params)
         self.step, self.total = -1, p.steps
         self.live: Values = {name: getattr(p, name) for name in ("lr", "decay", "l1", "jitter")}
         self.curve, self.noise = trial(p, job.seed)
@@ -281,7 +281,5 @@ def look(job: Job, state: Checkpoint | None, name: str, args: Mapping[str, Any])
     if name != "descent":
         raise Problem(f"This lesson has no answer to {name!r:.40}.", f"本课无法回答 {name!r:.40}。")
     wanted = ("points", "noise", "curve", "truth", "ridge", "seed")
-    asked = checked(
-        Params, {key: args[key] for key in wanted if key in args}
-    )  # the settings' bounds are the question's
+    asked = parse(Params, {key: args[key] for key in wanted if key in args})  # the settings' bounds are the question's
     return sweep(asked, asked.seed)

@@ -14,7 +14,7 @@ from torch import Tensor
 from engine import files
 from engine.models.perceptron import Optimiser, Perceptron, Points
 from engine.models.regularised import Regularised
-from engine.params import checked, whole
+from engine.params import int_arg, parse
 from engine.types import Arrays, Checkpoint, Job, Problem, ScalarBlock, Step, Values
 from engine.worker.batched import as_generator
 from lessons.playground.grow import grow, placed
@@ -113,7 +113,7 @@ class Playground:
     """
 
     def __init__(self, job: Job, state: Checkpoint | None = None) -> None:
-        self.p = p = checked(Params, job.params)
+        self.p = p = parse(Params, job.params)
         self.step, self.total = -1, p.steps
         self.data = data(p, job.seed, files.read(p.csv) if p.points == "csv" else b"")
         self.points = {part: self.prepared(part) for part in ("train", "test")}
@@ -322,9 +322,9 @@ def look(job: Job, state: Checkpoint | None, name: str, args: Mapping[str, Any])
         return landscape(going.net, going.points["train"], going.path, job.seed)
     if name != "at":
         raise Problem(f"This lesson has no answer to {name!r:.40}.", f"本课无法回答 {name!r:.40}。")
-    unit = whole(dict(args), "unit", -1, sum(going.p.sizes[1:]) - 1, default=-1)
+    unit = int_arg(dict(args), "unit", -1, sum(going.p.sizes[1:]) - 1, default=-1)
     grain = 1 if unit < 0 else UNIT_EVERY
-    row, col = (grain * whole(dict(args), key, 0, SIDE // grain - 1) for key in ("row", "col"))
+    row, col = (grain * int_arg(dict(args), key, 0, SIDE // grain - 1) for key in ("row", "col"))
     said = going.net.values(going.grid[:, [row * SIDE + col]])[:, 0]
     ends = said[-going.p.outputs :]
     sure = ends if going.p.loss == "squared" else probabilities(ends, going.p.loss)

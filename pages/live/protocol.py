@@ -312,7 +312,7 @@ BrowserMessage: TypeAlias = WatchRequest | LeaveRequest | TellRequest | AskReque
 _PARSER: TypeAdapter[BrowserMessage] = TypeAdapter(Annotated[BrowserMessage, Field(discriminator="op")])
 
 
-def parse(data: Any) -> BrowserMessage:
+def parse_message(data: Any) -> BrowserMessage:
     """The message that the JSON value `data` is. Raises ValueError (pydantic.ValidationError) where it is none."""
     return _PARSER.validate_python(data)
 

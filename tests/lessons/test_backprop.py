@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from engine.params import checked
+from engine.params import parse
 from engine.types import Checkpoint, Job, Problem, Step, Tick
 from lessons import catalog, text
 from lessons.backprop import figures
@@ -43,12 +43,12 @@ ENTRY = "lessons.backprop.compute:run"
 
 
 def job(**values: Any) -> Job:
-    p = checked(Params, {"pace": 0, **values})
+    p = parse(Params, {"pace": 0, **values})
     return Job(ENTRY, p.model_dump(mode="json"), p.seed)
 
 
 def params(**values: Any) -> Params:
-    return checked(Params, {"pace": 0, **values})
+    return parse(Params, {"pace": 0, **values})
 
 
 def steps(**values: Any) -> list[Step]:
@@ -190,7 +190,7 @@ def test_only_what_has_been_computed_is_known_and_each_step_adds_to_it() -> None
     assert backs[24] == len(p.tape.nodes) - 2  # all but the outputs, which a softmax with cross-entropy looks past
     assert backs[26] == 0
     assert known[26] == known[1]
-    assert all(step.whole for step in steps(steps=10))
+    assert all(step.keep for step in steps(steps=10))
 
 
 def test_the_gap_to_autograd_is_measured_not_claimed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -570,7 +570,7 @@ def test_worked_example_a_loss_is_not_negative(loss: str, right: float) -> None:
 
 def test_what_the_predictions_and_tries_say() -> None:
     words = text.read("backprop", "en")
-    p = checked(Params, {**words.predict[1].settings, "pace": 0})
+    p = parse(Params, {**words.predict[1].settings, "pace": 0})
     frame = settled(p).frame()
     for i in p.tape.learnt:
         node = p.tape.nodes[i]
@@ -579,7 +579,7 @@ def test_what_the_predictions_and_tries_say() -> None:
     rows = np.array([[two["grads"][p.tape.index[f"x{i}h{j}"]] for i in (1, 2, 3)] for j in (1, 2, 3, 4)])
     assert np.abs(rows).min() > 1e-6
     assert np.abs(rows - rows[0]).max() < 1e-15
-    dead = checked(Params, {**words.tries[5].settings, "pace": 0})
+    dead = parse(Params, {**words.tries[5].settings, "pace": 0})
     frame = settled(dead).frame()
     for unit in ("h1", "h2"):
         assert frame["values"][dead.tape.index[unit]] == 0
@@ -588,7 +588,7 @@ def test_what_the_predictions_and_tries_say() -> None:
     assert falling[-1]["loss"] < 0.1 * falling[1]["loss"]
     assert falling[-1]["norm.1"] < falling[1]["norm.1"]
     assert falling[-1]["norm.2"] < falling[1]["norm.2"]
-    sleepy = checked(Params, {**words.tries[4].settings, "pace": 0})
+    sleepy = parse(Params, {**words.tries[4].settings, "pace": 0})
     ends = [one.scalars for one in run(Job(ENTRY, sleepy.model_dump(mode="json"), 0)) if "gap" in one.scalars]
     assert all(one["norm.1"] == min(one[f"norm.{k}"] for k in (1, 2, 3, 4)) for one in ends)
     assert len(params().tape.operations("unit")) == 25

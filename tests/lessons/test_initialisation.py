@@ -19,7 +19,7 @@ from engine.models.initial import initial
 from engine.models.perceptron import FORWARD
 from engine.models.shapes import SLOPE, VALUE
 from engine.models.variance import moments, spread, through
-from engine.params import checked
+from engine.params import parse
 from engine.types import Checkpoint, Job, Problem, Scalars, Step
 from lessons import catalog, text
 from lessons.board.figures import Map
@@ -36,7 +36,7 @@ WORDS = text.read("initialisation", "en")
 
 
 def job(**values: Any) -> Job:
-    p = checked(Params, {"pace": 0, **values})
+    p = parse(Params, {"pace": 0, **values})
     return Job(ENTRY, p.model_dump(mode="json"), p.seed)
 
 

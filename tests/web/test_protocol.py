@@ -30,7 +30,7 @@ from pages.live.protocol import Bilingual, FrameMessage, RewindMessage, encode_p
     ],
 )
 def test_a_message_is_read_with_its_defaults(data: dict[str, Any], values: dict[str, Any]) -> None:
-    message = protocol.parse({"run": "cifar10-1a2b3c4d", **data})
+    message = protocol.parse_message({"run": "cifar10-1a2b3c4d", **data})
     assert {name: getattr(message, name) for name in values} == values
 
 
@@ -53,7 +53,7 @@ def test_a_message_is_read_with_its_defaults(data: dict[str, Any], values: dict[
 )
 def test_a_message_of_another_form_is_refused(data: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="validation error"):
-        protocol.parse({"run": "x", **data})
+        protocol.parse_message({"run": "x", **data})
 
 
 def test_the_bytes_are_those_that_browsers_know() -> None:
