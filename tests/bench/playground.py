@@ -42,7 +42,7 @@ PAINTED = """() => {
   const draw = figure.draw;
   figure.draw = function () {
     const done = draw.call(this);
-    if (done !== false && board.frame) seen.add(board.frame.step);
+    if (done !== false && board.renderer.frame) seen.add(board.renderer.frame.step);
     return done;
   };
 }"""

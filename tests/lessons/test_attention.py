@@ -157,7 +157,7 @@ def test_the_meaning_is_the_mean_of_the_sequence_output_not_the_pooled_one(bert:
     n = len(tokens(TEXT).ids)
     assert theirs[0].shape == (1, n, 384)
     assert theirs[1].shape == (1, 384)
-    ours = compute.read(tokens(TEXT).ids, (), "cpu").meaning
+    ours = compute.encode(tokens(TEXT).ids, (), "cpu").embedding
     torch.testing.assert_close(ours, F.normalize(theirs[0].mean(1), dim=-1)[0], **NEAR)
     assert not torch.allclose(ours, F.normalize(theirs[1], dim=-1)[0], atol=0.1)
 
@@ -173,7 +173,7 @@ def test_a_head_is_off_as_if_its_part_of_the_mixing_weights_were_zero(bert: Any,
         changed.encoder.layer[layer].attention.output.dense.weight.data[:, 32 * head : 32 * head + 32] = 0
     theirs = F.normalize(outputs(changed, p.text)[0].mean(1), dim=-1)[0]
     torch.testing.assert_close(
-        compute.read(tokens(p.text).ids, p.heads_off, "cpu").meaning, theirs, rtol=1e-4, atol=1e-5
+        compute.encode(tokens(p.text).ids, p.heads_off, "cpu").embedding, theirs, rtol=1e-4, atol=1e-5
     )
 
 
@@ -227,7 +227,7 @@ def test_every_number_of_a_head_comes_from_the_weights(bert: Any, sentence: str,
 @pytest.mark.parametrize("sentence", [TEXT, long_text(50), long_text(256)])
 def test_the_small_pictures_are_the_weights(bert: Any, sentence: str) -> None:
     weights = torch.cat([one[0] for one in outputs(bert, sentence).attentions]).numpy()
-    pictures = compute.read(tokens(sentence).ids, (), "cpu").pictures
+    pictures = compute.encode(tokens(sentence).ids, (), "cpu").pictures
     n = weights.shape[-1]
     size = min(n, 32)
     assert pictures.shape == (72, size, size)
@@ -246,9 +246,9 @@ def test_each_step_is_one_head_off_and_nothing_else() -> None:
     p = parse(Params, {"text": "Dogs chase cats.", "others": "Cats run.", "pace": 0})
     found = list(compute.run(Job(catalog.lesson("attention").entry, p.model_dump(mode="json"), 0, "cpu")))
     assert [one.step for one in found] == list(range(73))
-    whole = compute.read(tokens(p.text).ids, (), "cpu").meaning
+    whole = compute.encode(tokens(p.text).ids, (), "cpu").embedding
     for index in (0, 11, 12, 37, 71):
-        other = compute.read(tokens(p.text).ids, (index,), "cpu").meaning
+        other = compute.encode(tokens(p.text).ids, (index,), "cpu").embedding
         assert found[index + 1].scalars["change"] == pytest.approx(1 - float(whole.double() @ other.double()), abs=1e-6)
     changes = found[-1].frame()["changes"]
     np.testing.assert_allclose(changes, [one.scalars["change"] for one in found[1:]], rtol=1e-6)
@@ -287,12 +287,12 @@ def test_attributions_add_up_and_agree_with_finite_differences() -> None:
     assert float(ends[1]) == pytest.approx(before[1], abs=1e-5)
     made = encoder.Encoder({name: one.double() for name, one in encoder.encoder().weights.items()})
     ids = tokens(p.text).ids
-    target = compute.meanings(p.sentences, "cpu")[1].double()
+    target = compute.sentence_embeddings(p.sentences, "cpu")[1].double()
     full = made.look_up(torch.tensor([ids]))
     base = made.look_up(torch.tensor([[ids[0], *[0] * (len(ids) - 2), ids[-1]]]))
 
     def similarity(x: torch.Tensor) -> torch.Tensor:
-        return encoder.meaning(made.layers(made.embed(x))[0][-1]) @ target
+        return encoder.sentence_embedding(made.layers(made.embed(x))[0][-1]) @ target
 
     # the same integral by many small steps of the similarity alone: each token moved along its own part of the path
     token, total, steps = 2, 0.0, 64

@@ -141,16 +141,16 @@ def test_a_source_is_compiled_once_and_a_changed_one_again(tmp_path: Path, monke
     assert native.build(source) == "answer.cpp: compiled before."
     source.write_text('extern "C" int answer() { return 42; }\n', "utf-8")
     monkeypatch.setattr(native, "SOURCES", (source,))
-    native.library.cache_clear()
+    native.loaded.cache_clear()
     try:
         assert native.library("answer") is None
         assert "compiled by" in native.build(source)
-        native.library.cache_clear()
+        native.loaded.cache_clear()
         found = native.library("answer")
         assert found is not None
         assert found.answer() == 42
     finally:
-        native.library.cache_clear()
+        native.loaded.cache_clear()
 
 
 def test_what_cannot_be_compiled_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,7 +38,7 @@ class Halves:
         of_weight = torch.empty_like(self.weight, dtype=torch.float32)
         count, channels, rows, columns = self.images.shape
         shape = (count, rows, columns, channels, len(self.weight), self.stride)
-        native.called(found.normed_filters, *shape, self.images, slopes, of_weight)
+        native.call(found.normed_filters, *shape, self.images, slopes, of_weight)
         if not further:
             return None, of_weight
         both, one, none = [self.stride, self.stride], [1, 1], [0, 0]
@@ -55,7 +55,7 @@ def behind(
     count, channels, rows, columns = x.shape
     shape = (count, channels, rows // pool, columns // pool)
     out = torch.empty(shape, dtype=torch.bfloat16, memory_format=torch.channels_last)
-    native.called(found.normed_forward, count, rows, columns, channels, pool, x, *norm, out, None, mean, spread)
+    native.call(found.normed_forward, count, rows, columns, channels, pool, x, *norm, out, None, mean, spread)
     return out
 
 
@@ -86,7 +86,7 @@ class Normed(torch.autograd.Function):
         out = torch.empty(shape, dtype=torch.bfloat16, memory_format=torch.channels_last)
         winners = torch.empty(shape, dtype=torch.uint8, memory_format=torch.channels_last)
         mean, spread = torch.empty(channels), torch.empty(channels)
-        native.called(found.normed_forward, *ctx.shape, x, scale, shift, eps, out, winners, mean, spread)
+        native.call(found.normed_forward, *ctx.shape, x, scale, shift, eps, out, winners, mean, spread)
         ctx.save_for_backward(scale, mean, spread, winners)
         ctx.mark_non_differentiable(mean, spread)
         return out, mean, spread
@@ -97,7 +97,7 @@ class Normed(torch.autograd.Function):
         x = ctx.products.result
         of_x, of_scale, of_shift = torch.empty_like(x), torch.empty_like(mean), torch.empty_like(mean)
         given = lasting(slopes[0].bfloat16())
-        native.called(
+        native.call(
             ctx.found.normed_backward,
             *(*ctx.shape, x, scale, mean, spread, ctx.eps, given, winners, of_x, of_scale, of_shift),
         )

@@ -33,7 +33,7 @@ class Pooled(torch.autograd.Function):
         down, across = ((side + 2 * padding - kernel + 1) // 2 for side in (rows, columns))
         out = torch.empty((count, width, down, across), memory_format=torch.channels_last)
         winners = torch.empty(out.shape, dtype=torch.uint8, memory_format=torch.channels_last)
-        native.called(found.pooled_forward, *ctx.shape, images, weight, bias, out, winners)
+        native.call(found.pooled_forward, *ctx.shape, images, weight, bias, out, winners)
         ctx.found = found
         ctx.save_for_backward(images, weight, winners)
         return out
@@ -44,7 +44,7 @@ class Pooled(torch.autograd.Function):
         of_images = torch.empty_like(images) if ctx.needs_input_grad[0] else None
         of_weight, of_bias = torch.empty_like(weight), torch.empty(len(weight))
         given = lasting(slopes[0])
-        native.called(
+        native.call(
             ctx.found.pooled_backward, *ctx.shape, images, weight, given, winners, of_weight, of_bias, of_images
         )
         return of_images, of_weight, of_bias, None, None

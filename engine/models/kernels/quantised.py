@@ -62,14 +62,14 @@ def framed(shape: torch.Size, scales: int) -> Framed:
 def images(x: torch.Tensor) -> Framed:
     """bfloat16 (n, channels, rows, columns), none below zero."""
     made = framed(x.shape, 1)
-    native.called(library().quantised_images, *made.sizes, lasting(x), made.bytes, made.scale)
+    native.call(library().quantised_images, *made.sizes, lasting(x), made.bytes, made.scale)
     return made
 
 
 def slopes(x: torch.Tensor) -> Framed:
     """Gradients, bfloat16 (n, channels, rows, columns)."""
     made = framed(x.shape, x.shape[1])
-    native.called(library().quantised_slopes, *made.sizes, lasting(x), made.bytes, made.scale)
+    native.call(library().quantised_slopes, *made.sizes, lasting(x), made.bytes, made.scale)
     return made
 
 
@@ -92,7 +92,7 @@ class Quantised:
         count, rows, columns, _ = self.images.sizes
         width = len(weight)
         self.result = empty(count, width, rows, columns)
-        native.called(
+        native.call(
             library().quantised_forward,
             *(*self.images.sizes, width, self.images.bytes, self.images.scale, self.weight, self.result),
         )
@@ -103,14 +103,14 @@ class Quantised:
         count, rows, columns, channels = self.images.sizes
         sizes = (*self.images.sizes, len(self.weight))
         of_weight = torch.empty_like(self.weight)
-        native.called(
+        native.call(
             library().quantised_filters,
             *(*sizes, self.images.bytes, self.images.scale, given.bytes, given.scale, of_weight),
         )
         if not further:
             return None, of_weight
         of_images = empty(count, channels, rows, columns)
-        native.called(library().quantised_inputs, *sizes, given.bytes, given.scale, self.weight, of_images)
+        native.call(library().quantised_inputs, *sizes, given.bytes, given.scale, self.weight, of_images)
         return of_images, of_weight
 
 
@@ -129,7 +129,7 @@ def pixels(x: torch.Tensor, filters: nn.Conv2d, scale: torch.Tensor, shift: torc
     outside = (-shift / scale).round().clamp(0, 255).to(torch.uint8)
     result = empty(count, len(weight), down, across)
     sizes = (count, rows, columns, channels, len(weight), side, stride, padding)
-    native.called(library().quantised_pixels, *sizes, lasting(x), outside, weight, added, result)
+    native.call(library().quantised_pixels, *sizes, lasting(x), outside, weight, added, result)
     return result
 
 
