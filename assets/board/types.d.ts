@@ -62,10 +62,6 @@ export interface PlotSpec extends schema.PlotSpec {
   traces: TraceSpec[];
 }
 
-export type GraphNode = schema.GraphNode;
-export type GraphEdge = schema.GraphEdge;
-export type GraphSpec = schema.GraphSpec;
-
 export interface NetworkTool {
   label: string;
   help: string;
@@ -89,7 +85,13 @@ export interface NetworkSpec extends schema.NetworkSpec {
 }
 
 export type FigureSpec =
-  PlotSpec | GraphSpec | NetworkSpec | schema.MapSpec | schema.StripSpec | schema.LinksSpec | schema.TableSpec;
+  | PlotSpec
+  | NetworkSpec
+  | schema.GraphSpec
+  | schema.MapSpec
+  | schema.StripSpec
+  | schema.LinksSpec
+  | schema.TableSpec;
 
 export interface BoardSpec extends schema.BoardSpec {
   figures: FigureSpec[];
