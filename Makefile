@@ -1,6 +1,6 @@
 # make run    makes the environment and starts Torchroom (HOST and PORT are honoured)
 # make test   everything needed, a browser included, then every check and test
-.PHONY: help env dev browser run dev-run test check test-js fixtures bench firsts shots new data clean
+.PHONY: help env dev browser run dev-run test check test-js fixtures types bench demos shots new data clean
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
@@ -14,7 +14,7 @@ BESIDE := -n auto --maxprocesses 8 --dist loadfile --durations 15
 
 help:
 	@sed -n '1,2s/^# //p' Makefile
-	@echo "env · dev · browser · check · test-js · fixtures · bench NAME=live · firsts · shots · new NAME=lesson · data · clean"
+	@echo "env · dev · browser · check · test-js · fixtures · types · bench NAME=live · demos · shots · new NAME=lesson · data · clean"
 
 env: $(VENV)/.runtime $(VENV)/.native
 dev: $(VENV)/.dev $(VENV)/.native node_modules/.installed
@@ -62,6 +62,10 @@ test-js: dev
 fixtures: dev
 	$(BIN)/python -m tests.js.make_fixtures
 
+# the types of what crosses to the browser, for the board's type checker: made again when a message or a figure changes
+types: env
+	$(BIN)/python -m pages.live.schema
+
 # first what only computes, then processes and browsers: those wait more than they work, and would wait for the others
 test: check browser
 	$(BIN)/python -m pytest $(BESIDE) tests/unit tests/lessons tests/pages
@@ -70,7 +74,7 @@ test: check browser
 bench: dev
 	$(BIN)/python -m tests.bench $(NAME)
 
-firsts: env
+demos: env
 	$(BIN)/python -m lessons.recordings
 
 shots: dev browser

@@ -20,15 +20,15 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import engine.params
-from engine.params import Number, Slider
+from engine.controls import Live, Number, Slider
 
 
 class Params(engine.params.Params):
     """What the learner can change."""
 
-    lr: Annotated[float, Slider(0.001, 1.0, log=True, live=True)] = 0.1
+    lr: Annotated[float, Slider(0.001, 1.0, log=True), Live()] = 0.1
     steps: Annotated[int, Slider(10, 500, step=10)] = 100
-    pace: Annotated[float, Slider(0.0, 100.0, step=5.0, live=True)] = 20.0
+    pace: Annotated[float, Slider(0.0, 100.0, step=5.0), Live()] = 20.0
     seed: Annotated[int, Number(0, 2**31 - 1)] = 0
 
 
@@ -46,7 +46,7 @@ from collections.abc import Generator
 import numpy as np
 import torch
 
-from engine.params import checked
+from engine.params import parse
 from engine.types import Arrays, Job, Problem, Checkpoint, Step, Values
 
 from .params import Params
@@ -54,7 +54,7 @@ from .params import Params
 
 def run(job: Job, state: Checkpoint | None = None) -> Generator[Step, Values | None, None]:
     """Step 0 is the start; each further step moves slope and offset against the gradient."""
-    p = checked(Params, job.params)
+    p = parse(Params, job.params)
     generator = torch.Generator().manual_seed(job.seed)
     x = torch.linspace(-1, 1, 20, dtype=torch.float64)
     y = 2 * x + 1 + 0.1 * torch.randn(20, generator=generator, dtype=torch.float64)

@@ -73,11 +73,11 @@ def record(name: str, path: Path, frames: int) -> None:
             total = step.total
             rows.setdefault(tuple(step.scalars), []).append(step)
             every = max(1, round(total / frames))
-            if step.whole or step.step % every == 0 or step.step == total:
+            if step.keep or step.step % every == 0 or step.step == total:
                 arrays = step.frame()
                 if arrays:
                     out.add_frame(pack({"step": step.step, "scalars": {}}, arrays))
-            often = step.whole and step.step % max(1, total // OFTEN) == 0
+            often = step.keep and step.step % max(1, total // OFTEN) == 0
             if often or step.step == total or step.step in (0, total // 2):
                 model = {key: array for key, array in step.state().items() if not key.startswith(("optim.", "rng."))}
                 size = sum(array.nbytes for array in model.values())

@@ -12,7 +12,7 @@ import torch
 from engine.checkpoint import add_prefix, select
 from engine.models.initial import initial
 from engine.models.perceptron import FORWARD
-from engine.params import checked
+from engine.params import parse
 from engine.records.blocks import merged
 from engine.types import Arrays, Checkpoint, Job, Problem, ScalarBlock, Scalars, Step, Values
 from engine.worker.batched import as_generator
@@ -34,7 +34,7 @@ class Classifiers:
     """
 
     def __init__(self, job: Job, state: Checkpoint | None = None) -> None:
-        self.p = p = checked(Params, job.params)
+        self.p = p = parse(Params, job.params)
         self.step, self.total, self.lr = -1, p.steps, p.lr
         self.nines = [Nine(p, (job.seed + number) % 2**31) for number in range(p.seeds)]
         if state is not None:
@@ -118,7 +118,7 @@ def look(job: Job, state: Checkpoint | None, name: str, args: Mapping[str, Any])
     """
     if name != "depth":
         raise Problem(f"This lesson has no answer to {name!r:.40}.", f"本课无法回答 {name!r:.40}。")
-    p = checked(Params, {key: args[key] for key in ("functions", "init", "layers", "seed") if key in args})
+    p = parse(Params, {key: args[key] for key in ("functions", "init", "layers", "seed") if key in args})
     pairs = [mean_squares(function, p.init, p.layers, p.seed) for function in p.functions]
     return {
         "signal": np.stack([signal for signal, _ in pairs]),

@@ -12,7 +12,7 @@ import torch
 
 from engine.models.initial import initial
 from engine.models.perceptron import FORWARD
-from engine.params import checked
+from engine.params import parse
 from engine.types import Arrays, Checkpoint, Job, Problem, Scalars, Step, Values
 from lessons.backprop.machine import Floats, Machine, autograd, evaluate
 from lessons.backprop.params import Params
@@ -57,7 +57,7 @@ def run(job: Job, state: Checkpoint | None = None) -> Generator[Step, Values | N
     difference between a gradient and autograd's, and "norm.1", …, the norm of each layer's weight gradient.
     Raises Problem where a number is not finite, and for a checkpoint of another network or expression.
     """
-    p = checked(Params, job.params)
+    p = parse(Params, job.params)
     tape = p.tape
     operations = tape.operations(p.grain)
     machine = Machine(tape, beginning(p))
@@ -83,7 +83,7 @@ def run(job: Job, state: Checkpoint | None = None) -> Generator[Step, Values | N
         arrays = {"values": machine.values.copy(), "grads": machine.grads.copy(), "slopes": machine.derivatives.copy()}
         arrays |= {"at": np.array([place, count], np.int64), "lr": np.array(lr)}
         present = partial(checkpoint, step, place, count, machine.given)
-        return Step(step, scalars, p.steps, arrays.copy, present, whole=True)
+        return Step(step, scalars, p.steps, arrays.copy, present, keep=True)
 
     changes = (yield moment(0, "start", {})) if state is None else None
     for step in range(start + 1, p.steps + 1):
@@ -152,13 +152,13 @@ def look(job: Job, state: Checkpoint | None, name: str, args: Mapping[str, Any])
     Raises Problem for another name, and for arguments outside of the bounds of the settings of the same names.
     """
     if name == "check":
-        p = checked(Params, job.params)
+        p = parse(Params, job.params)
         node, index = args.get("name"), p.tape.index
         at = index[node] if isinstance(node, str) and node in index else p.tape.learnt[0]
         given = beginning(p) if state is None else state["model.given"]
         return differences(p.tape, given, at)
     if name == "depth":
-        p = checked(Params, {key: args[key] for key in ("functions", "init", "layers", "seed") if key in args})
+        p = parse(Params, {key: args[key] for key in ("functions", "init", "layers", "seed") if key in args})
         norms = [gradient_norms(function, p.init, p.layers, p.seed) for function in p.functions]
         return {"norms": np.stack(norms)}
     raise Problem(f"This lesson has no answer to {name!r:.40}.", f"本课无法回答 {name!r:.40}。")

@@ -13,7 +13,7 @@ import numpy as np
 from torch import Tensor
 
 from engine.models.variance import propagate, weight_moments
-from engine.params import checked
+from engine.params import parse
 from engine.types import Arrays, Checkpoint, Job, Problem, Scalars, Step, Values
 from lessons.initialisation.digits import batch, images
 from lessons.initialisation.params import Params
@@ -31,7 +31,7 @@ def run(job: Job, state: Checkpoint | None = None) -> Generator[Step, Values | N
     the loss is not finite. "loss" is the mean of all; "lr" the learning rate. Raises Problem for a checkpoint of
     networks of another size.
     """
-    p = checked(Params, job.params)
+    p = parse(Params, job.params)
     stack = Stack(p, job.seed)
     x, y = batch(0, job.seed)
     latest = stack.backward(x, y)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from engine.checkpoint import tensor
-from engine.params import checked
+from engine.params import parse
 from engine.types import Arrays, Checkpoint, Job, Problem, Scalars, Step, Values
 from lessons.losses.params import LOSSES, Params
 from lessons.losses.tasks import TASKS, Task
@@ -26,7 +26,7 @@ def run(job: Job, state: Checkpoint | None = None) -> Generator[Step, Values | N
     Scalars: for each loss "loss.mse"; "loss", the mean of those that are finite; "lr"; "failed", how many are not
     finite, each with its "failed.mse"; and those of the task. Raises Problem for a checkpoint of another topic.
     """
-    p = checked(Params, job.params)
+    p = parse(Params, job.params)
     task = TASKS[p.topic](p, job.seed)
     rows = task.start()
     lr, start = p.lr, 0

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 
 from engine.checkpoint import other_size, tensor
-from engine.params import checked
+from engine.params import parse
 from engine.records.blocks import merged
 from engine.types import Arrays, Checkpoint, Job, Problem, ScalarBlock, Scalars, Step, Values
 from engine.worker.batched import as_generator
@@ -37,7 +37,7 @@ class Ensemble:
     """
 
     def __init__(self, job: Job, state: Checkpoint | None = None) -> None:
-        self.p = p = checked(Params, job.params)
+        self.p = p = parse(Params, job.params)
         self.step, self.total = -1, p.steps
         self.settings: Values = {name: getattr(p, name) for name in LIVE}
         self.curve, self.noise = trial(p, job.seed)
@@ -204,5 +204,5 @@ def look(job: Job, state: Checkpoint | None, name: str, args: Mapping[str, Any])
     if name != "descent":
         raise Problem(f"This lesson has no answer to {name!r:.40}.", f"本课无法回答 {name!r:.40}。")
     known = ("points", "noise", "curve", "truth", "ridge", "seed")
-    p = checked(Params, {key: args[key] for key in known if key in args})
+    p = parse(Params, {key: args[key] for key in known if key in args})
     return sweep(p, p.seed)

@@ -14,7 +14,7 @@ from torch import Tensor
 from engine import files
 from engine.checkpoint import add_prefix, select
 from engine.models.perceptron import Perceptron, Points
-from engine.params import checked, whole
+from engine.params import int_arg, parse
 from engine.types import Arrays, Checkpoint, Job, Problem, ScalarBlock, Step, Values
 from engine.worker.batched import as_generator
 from lessons.playground.landscape import WeightPath, landscape
@@ -39,7 +39,7 @@ class Playground:
     """
 
     def __init__(self, job: Job, state: Checkpoint | None = None) -> None:
-        self.p = p = checked(Params, job.params)
+        self.p = p = parse(Params, job.params)
         self.step, self.total = -1, p.steps
         self.data = data(p, job.seed, files.read(p.csv) if p.points == "csv" else b"")
         self.points = {part: self._points(part) for part in ("train", "test")}
@@ -222,9 +222,9 @@ def look(job: Job, state: Checkpoint | None, name: str, args: Mapping[str, Any])
         return landscape(playground.net, playground.points["train"], playground.path, job.seed)
     if name != "at":
         raise Problem(f"This lesson has no answer to {name!r:.40}.", f"本课无法回答 {name!r:.40}。")
-    unit = whole(dict(args), "unit", -1, sum(playground.p.sizes[1:]) - 1, default=-1)
+    unit = int_arg(dict(args), "unit", -1, sum(playground.p.sizes[1:]) - 1, default=-1)
     grain = 1 if unit < 0 else UNIT_EVERY
-    row, col = (grain * whole(dict(args), key, 0, SIDE // grain - 1) for key in ("row", "col"))
+    row, col = (grain * int_arg(dict(args), key, 0, SIDE // grain - 1) for key in ("row", "col"))
     units = playground.net.values(playground.grid[:, [row * SIDE + col]])[:, 0]
     scores = units[-playground.p.outputs :]
     shown = scores if playground.p.loss == "squared" else probabilities(scores, playground.p.loss)

@@ -74,13 +74,11 @@ class View:
         """Waits until every figure has been drawn and, unless a run goes on, shows what the playhead stands at."""
         self.until(
             """(() => {
-              const { board } = torchroom, { run, playhead, frame } = board;
+              const { board } = torchroom;
               const figures = [...board.figures.values()];
-              const wanted = run ? run.frameStep(playhead.step) : -1;
-              if (!run || !figures.every((one) => one.drawn)) return false;
-              if (run.status === "running") return true;
-              const here = frame?.run === run ? frame.step : -1;
-              return here === wanted && !board.moved && !figures.some((one) => one.dirty || one.busy);
+              if (!board.run || !figures.every((figure) => figure.drawn)) return false;
+              if (board.run.status === "running") return true;
+              return board.isSettled && !figures.some((figure) => figure.dirty || figure.busy);
             })()"""
         )
 
@@ -239,7 +237,7 @@ def test_a_long_line_keeps_its_extremes_and_gaps(view: View) -> None:
           const x = Float64Array.from({ length: 50000 }, (_, i) => i);
           const y = Float64Array.from(x, (i) => Math.sin(i / 900));
           y[777] = 9; y[778] = -9; y[30000] = NaN;
-          const out = window.live.thin({ x, y }, {});
+          const out = window.live.downsample({ x, y });
           return [out.x.length, Array.from(out.x, (step, i) => [step, String(out.y[i])])];
         }"""
     )
@@ -415,9 +413,7 @@ def test_a_bound_table_shows_the_numbers_of_the_moment_and_writes_nan(view: View
     view.drawn()
     figure = view.figure("bound")
     for step in (31, 120, 2, 30):  # odd ones have no validation loss, that of step 30 is not a number
-        view.js(
-            "(step) => { const b = torchroom.board; b.playhead.go(step, b.run); b.moved = true; b.schedule(); }", step
-        )
+        view.js("(step) => { const b = torchroom.board; b.playhead.go(step, b.run); b.changed(); }", step)
         now = figures.scalars(step)
         said = [now["loss"], now.get("val", math.nan), now["accuracy"], math.nan]
         for cell, value in zip(figure.locator("td").all(), said, strict=True):
@@ -477,7 +473,7 @@ def test_a_line_is_drawn_where_the_pointer_goes_and_its_distance_is_said(view: V
     assert float(more[5]) == pytest.approx(0.5, rel=0.06)
     assert float(more[6]) == 0.05
     view.js("rerun({spec: '/live/spec/zh-words.json'})")
-    view.until("torchroom.board.figures.get('sketch').stroke === null")  # the page has taken it over
+    view.until("torchroom.board.figures.get('sketch').sketch.stroke === null")  # the page has taken it over
 
 
 def test_of_two_questions_about_one_figure_the_later_holds(view: View) -> None:
@@ -491,8 +487,8 @@ def test_of_two_questions_about_one_figure_the_later_holds(view: View) -> None:
         gesture.click()
         expect(cell).to_have_text(number(0.25 * factor, "4"))
     # asked again of another moment, both are answered, and it is still the later that shows
-    view.board("scrubbed(20)")
-    view.until("torchroom.board.asks.flights.size === 0 && torchroom.board.asks.id >= 6")
+    view.board("transport.scrub(20)")
+    view.until("torchroom.board.queries.pending.size === 0 && torchroom.board.queries.lastId >= 6")
     expect(cell).to_have_text(number(25.0, "4"))
 
 
@@ -531,7 +527,7 @@ def test_a_band_is_that_of_python(view: View) -> None:
         f"""(() => {{
           const pairs = {pairs}.map(([step, all]) => [step, Object.fromEntries(
             Object.entries(all).map(([name, one]) => [name, one === null ? NaN : one]))]);
-          return window.live.History.of(pairs).at(30).spread("s.");
+          return window.live.History.of(pairs).at(30).quartiles("s.");
         }})()"""
     )
     right = band_quantiles("s.", history[:31])
@@ -548,9 +544,9 @@ def test_readings_follow_the_playhead(view: View) -> None:
     names = {"sgd": "SGD", "momentum": "Momentum"}
     line = view.figure("loss").locator(".tr-reading")
     expect(line).to_have_text(reading(template, history, {}, names))
-    view.board("scrubbed(20)")
+    view.board("transport.scrub(20)")
     expect(line).to_have_text(reading(template, history[:21], {}, names))
-    view.board("scrubbed(10)")
+    view.board("transport.scrub(10)")
     expect(view.figure("confusion").locator(".tr-reading")).to_have_text(
         f"{number(figures.frame(10)[0].data['say']['right'], '%')} of all are right."
     )
@@ -612,7 +608,7 @@ def test_captions_wider_than_their_tiles_go_on_in_further_lines(view: View) -> N
     )
     view.until("!torchroom.board.figures.get('filters').dirty && window.texts.length > 8")
     texts = view.js("window.texts")
-    assert view.board("figures.get('filters').wraps")
+    assert view.board("figures.get('filters').plan.wraps")
     assert not [text for text in texts if "…" in text]
     for name in names:
         for part in name.replace("\n", " ").split(" "):
@@ -653,7 +649,7 @@ def test_one_broken_figure_leaves_the_others(view: View) -> None:
         }"""
     )
     expect(view.figure("filters").locator(".tr-fault")).to_have_text("First-layer filters: no such thing")
-    view.board("scrubbed(40)")
+    view.board("transport.scrub(40)")
     view.drawn()
     assert view.js("document.querySelector('[data-figure=confusion]').dataset.drawn") != "1"
     assert [error for error in view.errors if "no such thing" not in error] == []
@@ -786,15 +782,15 @@ def test_frames_are_fetched_when_scrubbed_to_and_do_not_pile_up(view: View) -> N
     view.open()
     view.drawn()
     for step in range(100, 0, -2):
-        view.board(f"scrubbed({step})")
-    view.until("torchroom.board.frame?.step === 0 && !torchroom.board.fetcher.busy")
+        view.board(f"transport.scrub({step})")
+    view.until("torchroom.board.renderer.frame?.step === 0 && !torchroom.board.frameLoader.busy")
     fetched = view.control("state")["fetched"]
     assert len(fetched) < 12
     assert len(set(fetched)) == len(fetched)
     view.drawn()
     picture = pixels(view, "confusion")
     assert near(picture, (253, 231, 37)) < near(picture, (68, 1, 84))
-    view.board("scrubbed(5)")
+    view.board("transport.scrub(5)")
     view.page.wait_for_timeout(300)
     assert view.control("state")["fetched"] == fetched
 
@@ -969,8 +965,8 @@ def test_a_text_is_run_at_once_and_the_page_hears_of_it_after_the_drawing(view: 
     expect(send).to_be_disabled()
     view.js(
         "(() => { const { board } = torchroom; const say = board.setStateValue; board.setStateValue = (...all) => {"
-        "window.standing = board.frame.run.id === 'other' && ![...board.figures.values()].some((one) => one.visible && "
-        "one.dirty); say(...all); }; })()"
+        "window.standing = board.renderer.frame.run.id === 'other' && "
+        "![...board.figures.values()].some((one) => one.visible && one.dirty); say(...all); }; })()"
     )
     area.fill("other")
     expect(view.page.locator(".tr-box")).to_contain_text("5 of 30 characters")
@@ -1029,13 +1025,13 @@ def test_without_a_connection_a_text_goes_by_the_page(view: View) -> None:
     view.drawn()
     area = boxed(view)
     view.control("down")
-    view.until("!torchroom.board.link.up")
+    view.until("!torchroom.board.connection.up")
     area.fill("other")
     area.press("Control+Enter")
     view.until("window.sent.length === 1")
     assert (view.js("window.sent[0][1].text"), view.js("window.sent[0][1].run")) == ("other", "")
     view.control("up")
-    view.until("torchroom.board.link.up")
+    view.until("torchroom.board.connection.up")
     area.fill("live")
     area.press("Control+Enter")
     view.until("torchroom.board.run.id === 'live' && window.sent.length === 2")
@@ -1082,19 +1078,19 @@ def test_the_key_that_sends_is_the_pages_own_where_there_is_nothing_to_send(view
 def test_the_same_numbers_again_are_not_drawn_again(view: View) -> None:
     view.open("live")
     view.until("torchroom.board.head > 12 && torchroom.board.figures.get('filters').drawn > 1")
-    view.js("torchroom.board.tell('stop')")
+    view.js("torchroom.board.transport.command('stop')")
     view.until("torchroom.board.run.ended")
     view.drawn()
     drawn = view.board("counters.drawn")
     view.js(
         "(() => { for (const figure of torchroom.board.figures.values())"
-        "figure.take(figure.frame.map((patch) => structuredClone(patch))); })()"
+        "figure.take(figure.framePatches.map((patch) => structuredClone(patch))); })()"
     )
     view.drawn()
     assert view.board("counters.drawn") == drawn
     view.js(
         "(() => { const figure = torchroom.board.figures.get('filters');"
-        "const patch = structuredClone(figure.frame[0]);"
+        "const patch = structuredClone(figure.framePatches[0]);"
         "patch.data.tiles.values[1] += 1;"
         "figure.take([patch]);"
         "torchroom.board.schedule(); })()"
@@ -1139,8 +1135,8 @@ def test_a_map_answers_mouse_and_keys(view: View) -> None:
     box = box_of(confusion.locator(".tr-selected"))
     assert box["width"] == pytest.approx(plan["cell"], abs=1)
     # the question follows the playhead
-    view.board("scrubbed(20)")
-    view.until("torchroom.board.asks.flights.size === 0")
+    view.board("transport.scrub(20)")
+    view.until("torchroom.board.queries.pending.size === 0")
     view.page.wait_for_timeout(500)
     asked = [one for one in view.control("state")["heard"] if one["op"] == "ask"]
     assert [one["step"] for one in asked] == [120, 20]
@@ -1160,10 +1156,10 @@ def test_graph_and_strip_answer_mouse_and_keys(view: View) -> None:
     view.open()
     view.drawn()
     view.figure("graph").locator(".tr-node").first.click()
-    view.until("torchroom.board.asks.id === 1 && torchroom.board.asks.flights.size === 0")
+    view.until("torchroom.board.queries.lastId === 1 && torchroom.board.queries.pending.size === 0")
     view.page.keyboard.press("ArrowRight")
     view.page.keyboard.press("Enter")
-    view.until("torchroom.board.asks.id === 2 && torchroom.board.asks.flights.size === 0")
+    view.until("torchroom.board.queries.lastId === 2 && torchroom.board.queries.pending.size === 0")
     view.figure("strip").locator(".tr-item").nth(2).click()
     view.until("torchroom.board.figures.get('filters').tiles.n === 1")
     asked = [(one["name"], one["args"]) for one in view.control("state")["heard"] if one["op"] == "ask"]
@@ -1226,7 +1222,7 @@ def test_a_network_is_drawn_lends_its_units_and_takes_another_weight(view: View)
     assert near(picture[int(y) - 4 : int(y) + 5, int(x) - 10 : int(x) - 5], (154, 74, 6)) > 20  # its left half is low
     assert near(picture[int(y) - 4 : int(y) + 5, int(x) + 5 : int(x) + 10], (20, 84, 143)) > 20  # its right half high
     view.page.mouse.move(*spot("[1][0]"))
-    view.until("torchroom.board.figures.get('plane').lent?.unit === 0")
+    view.until("torchroom.board.figures.get('plane').focus?.index === 0")
     expect(view.figure("plane").locator(".tr-title")).to_contain_text("unit 1 of 1")
     a, b = spot("[1][1]"), spot("[2][0]")
     view.page.mouse.move((a[0] + b[0]) / 2, (a[1] + b[1]) / 2)

@@ -16,10 +16,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from engine.controls import Slider
 from engine.models.initial import initial
 from engine.models.perceptron import FORWARD
 from engine.models.shapes import SLOPE, VALUE
-from engine.params import checked
+from engine.params import parse
 from engine.types import Checkpoint, Job, Problem, Scalars, Step
 from lessons import catalog, text
 from lessons.activations import figures
@@ -37,7 +38,7 @@ ENTRY = "lessons.activations.compute:run"
 
 
 def job(**values: Any) -> Job:
-    p = checked(Params, {"pace": 0, **values})
+    p = parse(Params, {"pace": 0, **values})
     return Job(ENTRY, p.model_dump(mode="json"), p.seed)
 
 
@@ -474,9 +475,10 @@ def test_numbers_of_points_above_each_other_do_not_write_over_each_other() -> No
 
 def test_the_slider_and_the_curve_have_the_same_grain() -> None:
     control = dict(Params.controls())["x"]
+    assert isinstance(control, Slider)
     x = figures.curve("relu")[0]
-    assert np.diff(x) == pytest.approx(np.full(len(x) - 1, control.step))  # type: ignore[union-attr]
-    assert (x[0], x[-1]) == (control.low, control.high)  # type: ignore[union-attr]
+    assert np.diff(x) == pytest.approx(np.full(len(x) - 1, control.step))
+    assert (x[0], x[-1]) == (control.low, control.high)
 
 
 # the text

@@ -17,14 +17,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from engine.params import checked
+from engine.params import parse
 from engine.types import Checkpoint, Job, Problem, Step, Tick
 from lessons import catalog, text
 from lessons.backprop import figures
 from lessons.backprop.compute import EPSILONS, beginning, differences, gradient_norms, look, run
 from lessons.backprop.machine import Machine, autograd
+from lessons.backprop.moment import Moment
 from lessons.backprop.params import ACTIVATIONS, LOSSES, PRESETS, STEPS, Params
 from lessons.backprop.tape import expression, network, pretty
+from lessons.backprop.terms import rows
 from lessons.board.figures import Graph, Patch, Plot, Table
 from lessons.board.readings import reading
 from tests.lessons.modules import MODULE
@@ -33,12 +35,12 @@ ENTRY = "lessons.backprop.compute:run"
 
 
 def job(**values: Any) -> Job:
-    p = checked(Params, {"pace": 0, **values})
+    p = parse(Params, {"pace": 0, **values})
     return Job(ENTRY, p.model_dump(mode="json"), p.seed)
 
 
 def params(**values: Any) -> Params:
-    return checked(Params, {"pace": 0, **values})
+    return parse(Params, {"pace": 0, **values})
 
 
 def steps(**values: Any) -> list[Step]:
@@ -180,7 +182,7 @@ def test_only_what_has_been_computed_is_known_and_each_step_adds_to_it() -> None
     assert backs[24] == len(p.tape.nodes) - 2  # all but the outputs, which a softmax with cross-entropy looks past
     assert backs[26] == 0
     assert known[26] == known[1]
-    assert all(step.whole for step in steps(steps=10))
+    assert all(step.keep for step in steps(steps=10))
 
 
 def test_the_gap_to_autograd_is_measured_not_claimed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,9 +245,9 @@ def test_a_letter_used_twice_gets_both_gradients() -> None:
         "v₃",
         "L",
     }
-    rows = dict(zip(*figures.rows(figures.Moment(p, tick(steps(what="expression")[8]))), strict=True))
-    assert rows["∂L/∂b  += ∂L/∂v₁ · ∂v₁/∂b"].tolist() == [3, 2, 6, 8]
-    assert rows["∂L/∂a  += ∂L/∂v₁ · ∂v₁/∂a"].tolist() == [3, 3, 9, 9]
+    shown = dict(zip(*rows(Moment(p, tick(steps(what="expression")[8]))), strict=True))
+    assert shown["∂L/∂b  += ∂L/∂v₁ · ∂v₁/∂b"].tolist() == [3, 2, 6, 8]
+    assert shown["∂L/∂a  += ∂L/∂v₁ · ∂v₁/∂a"].tolist() == [3, 3, 9, 9]
 
 
 @pytest.mark.parametrize(
@@ -560,7 +562,7 @@ def test_worked_example_a_loss_is_not_negative(loss: str, right: float) -> None:
 
 def test_what_the_predictions_and_tries_say() -> None:
     words = text.read("backprop", "en")
-    p = checked(Params, {**words.predict[1].settings, "pace": 0})
+    p = parse(Params, {**words.predict[1].settings, "pace": 0})
     frame = settled(p).frame()
     for i in p.tape.learnt:
         node = p.tape.nodes[i]
@@ -569,7 +571,7 @@ def test_what_the_predictions_and_tries_say() -> None:
     rows = np.array([[two["grads"][p.tape.index[f"x{i}h{j}"]] for i in (1, 2, 3)] for j in (1, 2, 3, 4)])
     assert np.abs(rows).min() > 1e-6
     assert np.abs(rows - rows[0]).max() < 1e-15
-    dead = checked(Params, {**words.tries[5].settings, "pace": 0})
+    dead = parse(Params, {**words.tries[5].settings, "pace": 0})
     frame = settled(dead).frame()
     for unit in ("h1", "h2"):
         assert frame["values"][dead.tape.index[unit]] == 0
@@ -578,7 +580,7 @@ def test_what_the_predictions_and_tries_say() -> None:
     assert falling[-1]["loss"] < 0.1 * falling[1]["loss"]
     assert falling[-1]["norm.1"] < falling[1]["norm.1"]
     assert falling[-1]["norm.2"] < falling[1]["norm.2"]
-    sleepy = checked(Params, {**words.tries[4].settings, "pace": 0})
+    sleepy = parse(Params, {**words.tries[4].settings, "pace": 0})
     ends = [one.scalars for one in run(Job(ENTRY, sleepy.model_dump(mode="json"), 0)) if "gap" in one.scalars]
     assert all(one["norm.1"] == min(one[f"norm.{k}"] for k in (1, 2, 3, 4)) for one in ends)
     assert len(params().tape.operations("unit")) == 25

@@ -19,7 +19,7 @@ from engine.models.initial import initial
 from engine.models.perceptron import FORWARD
 from engine.models.shapes import SLOPE, VALUE
 from engine.models.variance import activation_moments, propagate, weight_moments
-from engine.params import checked
+from engine.params import parse
 from engine.types import Checkpoint, Job, Problem, Scalars, Step
 from lessons import catalog, text
 from lessons.board.figures import Map
@@ -37,7 +37,7 @@ WORDS = text.read("initialisation", "en")
 
 
 def job(**values: Any) -> Job:
-    p = checked(Params, {"pace": 0, **values})
+    p = parse(Params, {"pace": 0, **values})
     return Job(ENTRY, p.model_dump(mode="json"), p.seed)
 
 
@@ -457,7 +457,10 @@ def test_worked_example_9_is_computed_again() -> None:
 
 
 def test_there_is_nothing_to_ask() -> None:
-    for ask in (lambda: look(job(), None, "x", {}), lambda: figures.answer(Params(), "x", {}, {})):
+    for ask in (
+        lambda: look(job(), None, "x", {}),
+        lambda: catalog.figures("initialisation").answer(Params(), "x", {}, {}),
+    ):
         with pytest.raises(Problem) as told:
             ask()
         assert told.value.zh

@@ -14,7 +14,7 @@ import torch
 
 from engine.models.optimiser import Optimiser
 from engine.models.perceptron import Perceptron
-from engine.params import checked
+from engine.params import parse
 from engine.types import Job, Problem, Scalars
 from lessons import catalog, text
 from lessons.board.figures import Plot
@@ -30,7 +30,7 @@ SMALL = {"steps": 60, "seeds": 4, "width": 6, "points": 12}
 
 
 def job(**values: Any) -> Job:
-    p = checked(Params, {"pace": 0, **values})
+    p = parse(Params, {"pace": 0, **values})
     return Job(ENTRY, p.model_dump(mode="json"), p.seed)
 
 
@@ -197,7 +197,7 @@ def test_a_drawn_truth_goes_through_what_was_drawn() -> None:
     assert drawn(Params(truth="-0.0812" + "," * (COLUMNS - 1)).truth)[0] == -0.0812
     for bad in ("1", "a" + "," * (COLUMNS - 1), "5" + "," * (COLUMNS - 1)):
         with pytest.raises(Problem, match="truth"):
-            checked(Params, {"truth": bad})
+            parse(Params, {"truth": bad})
 
 
 # least squares
