@@ -110,8 +110,11 @@ class Tab:
         return self.board(expression)
 
     def done(self, also: str = "true") -> None:
-        """Waits until the run, if `also` is true of it, is done and the board shows its end."""
-        self.until(f"board.run?.status === 'done' && ({also}) && board.playhead.step === board.head && board.isSettled")
+        """Waits until the run, if `also` is true of it, is done; shows its end at once, without a replay."""
+        ended = f"board.run?.status === 'done' && ({also})"
+        self.until(ended)
+        self.board("(board.transport.goLive(), 0)")
+        self.until(f"{ended} && board.playhead.step === board.head && board.isSettled")
 
     def run(self) -> str:
         """Presses Run and waits for the new run's first steps; returns its id."""

@@ -79,7 +79,7 @@ def test_a_lane_is_the_same_bits_whoever_joins_and_leaves_beside_it(engine: Engi
 
 
 def test_pause_step_and_resume_change_nothing(engine: Engine) -> None:
-    asked = job(9, steps=4000, optimiser="momentum", pace=2000)
+    asked = job(9, steps=1000, optimiser="momentum", pace=500)
     one = engine.submit(asked, "a")
     wait_until(lambda: one.step > 20)
     engine.tell(one.id, "a", "pause")
