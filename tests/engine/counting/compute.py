@@ -18,11 +18,9 @@ def run(job: Job, state: Checkpoint | None = None) -> Generator[Step, Values | N
     step, value, rate = -1, 0.0, p.rate
     if state:
         step, value = int(state["step"]), float(state["value"])
-        rate = float(state.get("live.rate", np.float64(rate)))
 
     def snapshot() -> Checkpoint:
-        live = {"live.rate": np.array(rate)} if rate != p.rate else {}
-        return {"step": np.array(step), "value": np.array(value), **live}
+        return {"step": np.array(step), "value": np.array(value)}
 
     held = []
     while step < p.steps:
