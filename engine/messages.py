@@ -55,7 +55,7 @@ class Message:
 
 
 def _header_keys(cls: type[Message]) -> list[str]:
-    return [one.name for one in fields(cls) if one.name != "arrays"]
+    return [item.name for item in fields(cls) if item.name != "arrays"]
 
 
 # Commands

@@ -10,7 +10,7 @@ import streamlit as st
 from engine.records.record import EXPORT_BYTES
 from engine.types import ENDED, Problem
 from lessons import catalog, text
-from lessons.import_check import judge
+from lessons.import_check import validate
 from pages.live.app_state import app_state
 from pages.ui import state
 from pages.ui.words import as_text, say
@@ -99,7 +99,7 @@ def draw_import() -> None:
     if file is None:
         return
     try:
-        run = app_state().engine.import_run(file.getvalue(), judge)
+        run = app_state().engine.import_run(file.getvalue(), validate)
     except Problem as problem:
         st.warning(as_text(problem.say(language)), icon=":material/error:")
         return

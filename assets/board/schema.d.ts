@@ -129,14 +129,36 @@ export interface MapSpec extends FigureText {
   kind: "map";
 }
 
+/** A node at `x` and `y`, 0 to 1, x to the right and y down; `name`, `edit` and `asks` see Graph. */
+export interface GraphNode {
+  id: string;
+  label: string;
+  x: number;
+  y: number;
+  note?: string;
+  name?: string;
+  edit?: string;
+  asks?: string;
+}
+
+/** An edge between two nodes; `at`, from 0 to 1, is where on it its text stands. */
+export interface GraphEdge {
+  from: string;
+  to: string;
+  label?: string;
+  at?: number;
+  name?: string;
+  edit?: string;
+  asks?: string;
+}
+
 /**
  * Nodes and edges with values, drawn as SVG: a network and what flows through it.
  *
- * nodes: {"id", "label", "note", "x", "y"} with x and y in 0..1 (x to the right, y down); edges: {"from", "to",
- * "label", "at"}, `at` from 0 to 1 being where on it its text stands. Patch data: `nodes` (a value for each node, in
- * order, shown as its colour and number), `edges` alike; NaN has no colour. Optionally `notes`, a text for each node
- * in place of number and note, and `marks`, one for each edge, of several lines; `lit_nodes` and `lit_edges`, the
- * indices of those that something happens to; `back`, whether it goes against the arrows; `select`, what is picked.
+ * Patch data: `nodes` (a value for each node, in order, shown as its colour and number), `edges` alike; NaN has no
+ * colour. Optionally `notes`, a text for each node in place of number and note, and `marks`, one for each edge, of
+ * several lines; `lit_nodes` and `lit_edges`, the indices of those that something happens to; `back`, whether it goes
+ * against the arrows; `select`, what is picked.
  *
  * An edge with a `name` can be picked as nodes can; a pick has `name`. With `edits`, a setting
  * (engine.params.NamedNumbers), what has `edit`, the name of a number in the patch data `given` (a dictionary), can
@@ -144,8 +166,8 @@ export interface MapSpec extends FigureText {
  */
 export interface GraphSpec extends FigureText {
   id: string;
-  nodes: Record<string, any>[];
-  edges: Record<string, any>[];
+  nodes: GraphNode[];
+  edges: GraphEdge[];
   size: Size;
   height: number;
   picks: Pick | null;
@@ -188,19 +210,27 @@ export interface LinksSpec extends FigureText {
 }
 
 /**
+ * A column of a Table. With `bar` its numbers are bars too, blue above zero, orange below: "share" from 0 to 1,
+ * "most" of full size where the column's largest is, "signed" from -1 to 1.
+ */
+export interface TableColumn {
+  title: string;
+  bar?: "share" | "most" | "signed";
+}
+
+/**
  * Rows of numbers under headings, each row with a name.
  *
- * columns: {"title", "bar"}; bar "share" (0 to 1), "most" (the column's largest size is full) or "signed" (-1 to 1)
- * draws the number as a bar too, blue above zero, orange below. Patch data: names (n,), a list of words; values
- * (n, columns), NaN for none; optionally `select`, a row. A click on a row gives `row`, and `name`. `nan` is what
- * stands where a value is NaN: in a table about such numbers, the word itself.
+ * Patch data: names (n,), a list of words; values (n, columns), NaN for none; optionally `select`, a row. A click on
+ * a row gives `row`, and `name`. `nan` is what stands where a value is NaN: in a table about such numbers, the word
+ * itself.
  *
  * With `bind`, for each name in `rows` as many scalars as there are columns (or null), it needs no patch: its numbers
  * are those scalars at the playhead.
  */
 export interface TableSpec extends FigureText {
   id: string;
-  columns: Record<string, string>[];
+  columns: TableColumn[];
   head: string;
   nan: string;
   rows: string[];
@@ -447,7 +477,7 @@ export interface MovedMessage extends ToBrowser {
 export interface NextMessage extends ToBrowser {
   type: "next";
   /** The id of the "begin" message that this answers; left out where the page began the run. */
-  id?: number | null;
+  id?: number;
   from: string;
   run: string;
 }

@@ -20,7 +20,7 @@ def cut(part: Part, chosen: torch.Tensor, places: torch.Tensor, mirrored: torch.
     if found is not None and device.type == "cpu":
         pixels = torch.empty((count, size, size, 3), dtype=torch.uint8)
         given = (part.framed, chosen.contiguous(), places.contiguous(), mirrored.to(torch.uint8), pixels)
-        native.called(found.cut, count, size, whole, *given)
+        native.call(found.cut, count, size, whole, *given)
         return pixels
     down, across = places.to(device)
     # Each line of an image is a run of bytes that starts at a pixel. Taken from a view in which every pixel of the set

@@ -1,4 +1,4 @@
-"""Muon for hidden weights, Adam for all others, in one optimiser with one learning rate."""
+"""The optimiser Muon for hidden weights and Adam for all others, with one learning rate."""
 
 from __future__ import annotations
 
@@ -7,54 +7,57 @@ from typing import Any
 
 import torch
 
-COEFFICIENTS = (3.4445, -4.7750, 2.0315)
+COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of Jordan and others (2024), see `orthogonaliser`
 ITERATIONS = 5
-BETAS = (0.9, 0.95)
+BETAS = (0.9, 0.95)  # of Adam
 EPS = 1e-8
 
 
 @torch.no_grad()
-def levelling(matrix: torch.Tensor) -> torch.Tensor:
-    """The square that, times `matrix` (rows, columns), brings all its singular values near one; rows <= columns.
+def orthogonaliser(matrix: torch.Tensor) -> torch.Tensor:
+    """The square Q for which the singular values of Q @ matrix are near one.
+
+    matrix: (rows, columns), rows <= columns.
 
     Five Newton-Schulz iterations with the coefficients of Jordan and others, "Muon: An optimizer for hidden layers
-    in neural networks" (2024), which bring them between about 0.7 and 1.2 rather than exactly to one. Each iteration
-    multiplies by a polynomial of the Gram matrix, and polynomials of one matrix commute: so they are gathered in that
-    small square, and the matrix itself is multiplied once, at the end.
+    in neural networks" (2024), bring the singular values between about 0.7 and 1.2. Each iteration multiplies by a
+    polynomial of the Gram matrix, and polynomials of one matrix commute: their product is taken among (rows, rows)
+    matrices, and the matrix itself is multiplied once, by the caller.
     """
     a, b, c = COEFFICIENTS
     gram = matrix @ matrix.T
-    squared = gram.trace().clamp_min(1e-14)  # of the Frobenius norm, by which the matrix is divided
-    gram /= squared
-    whole = None
+    squared_norm = gram.trace().clamp_min(1e-14)  # Frobenius; the matrix is divided by the norm
+    gram /= squared_norm
+    product = None
     for left in reversed(range(ITERATIONS)):
         factor = torch.addmm(gram, gram, gram, beta=b, alpha=c)
         factor.diagonal().add_(a)
-        whole = factor if whole is None else whole @ factor
+        product = factor if product is None else product @ factor
         if left:
             gram = gram @ (factor @ factor)
-    assert whole is not None
-    return whole * squared.rsqrt()
+    assert product is not None
+    return product * squared_norm.rsqrt()
 
 
-def flat(tensor: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """`tensor`, of the shape of `weight`, as a matrix no higher than wide: filters times the rest.
+def as_matrix(tensor: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """`tensor`, in the shape of `weight`, as a matrix of at least as many columns as rows: (filters, all else), or that
+    transposed.
 
-    Its columns are in the order in which those of `weight` lie in memory, so that of `weight` itself it is a view;
-    levelling does not depend on their order.
+    The columns are in the order of `weight` in memory, so the matrix of `weight` itself is a view. Their order does not
+    matter to `orthogonaliser`.
     """
-    last = weight.ndim == 4 and weight.is_contiguous(memory_format=torch.channels_last)
-    matrix = (tensor.movedim(1, -1) if last else tensor).flatten(1)
+    channels_last = weight.ndim == 4 and weight.is_contiguous(memory_format=torch.channels_last)
+    matrix = (tensor.movedim(1, -1) if channels_last else tensor).flatten(1)
     return matrix.T if len(matrix) > matrix.shape[1] else matrix
 
 
 class Muon(torch.optim.Optimizer):
-    """Steps of hidden weights are the orthogonal part of their averaged gradient; other parameters go by Adam.
+    """Hidden weights step along the orthogonal factor of their averaged gradient; other parameters are Adam's.
 
-    A group whose "hidden" is True holds weights of two dimensions or more (convolutions: filters times all the rest).
-    Their steps are scaled to the size Adam's have, 0.2 root mean square (Liu and others, "Muon is scalable for LLM
-    training", 2025), so that one `lr` fits both. Weight decay is decoupled. `torch.optim.Muon` does the same for
-    matrices only; a test compares the two.
+    A group whose "hidden" is True holds weights of two dimensions or more (of a convolution: filters times all else).
+    Their steps are scaled to a root mean square of 0.2, about that of Adam's (Liu and others, "Muon is scalable for LLM
+    training", 2025), so that one `lr` fits both. Weight decay is decoupled. `torch.optim.Muon` is the same for matrices
+    alone; tests/unit/test_muon.py compares the two.
     """
 
     def __init__(
@@ -64,9 +67,9 @@ class Muon(torch.optim.Optimizer):
         momentum: float = 0.95,
         weight_decay: float = 0.0,
     ) -> None:
-        # "fused" tells torch, when it loads a state, to bring Adam's counts to where the weights are
-        known = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "hidden": False, "fused": True}
-        super().__init__(params, known)
+        # "fused" makes load_state_dict put Adam's step counts on the weights' device
+        defaults = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "hidden": False, "fused": True}
+        super().__init__(params, defaults)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
@@ -86,9 +89,9 @@ class Muon(torch.optim.Optimizer):
         torch._foreach_lerp_(averages, gradients, 1 - group["momentum"])
         keep = 1 - group["lr"] * group["weight_decay"]
         for weight, ahead in zip(weights, torch._foreach_lerp(gradients, averages, group["momentum"]), strict=True):
-            step = flat(ahead, weight)
-            by = -0.2 * max(step.shape) ** 0.5 * group["lr"]
-            flat(weight, weight).addmm_(levelling(step), step, beta=keep, alpha=by)
+            step = as_matrix(ahead, weight)
+            scale = -0.2 * max(step.shape) ** 0.5 * group["lr"]
+            as_matrix(weight, weight).addmm_(orthogonaliser(step), step, beta=keep, alpha=scale)
 
     def _adam(self, group: dict[str, Any]) -> None:
         weights = [weight for weight in group["params"] if weight.grad is not None]

@@ -1,4 +1,4 @@
-"""What a perceptron can be made of, by name, for settings and pages that know no torch."""
+"""The names of what a perceptron can be made of: for settings and pages, which do not import torch."""
 
 ACTIVATIONS = ("linear", "step", "sigmoid", "tanh", "relu", "leaky", "elu", "gelu", "silu", "softplus")
 LOSSES = ("squared", "logistic", "softmax")

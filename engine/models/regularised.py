@@ -1,4 +1,4 @@
-"""A perceptron with dropout and batch normalisation. torch computes it: perceptron.cpp knows neither."""
+"""A perceptron with dropout and batch normalisation. torch computes it: perceptron.cpp has neither."""
 
 from __future__ import annotations
 
@@ -10,31 +10,32 @@ from torch import Tensor
 
 from engine.models.perceptron import FORWARD, Perceptron
 
-MOMENTUM, TINY = 0.1, 1e-5  # of torch.nn.BatchNorm1d: how fast its running mean and variance follow, and its eps
+MOMENTUM, EPS = 0.1, 1e-5  # of torch.nn.BatchNorm1d
 
 
 class Regularised(Perceptron):
-    """Hidden layers are linear, normalised if `norm`, activated, and dropped with probability `dropout` in training.
+    """Each hidden layer is linear, then normalised if `norm`, then activated, then dropped with probability `dropout`.
 
-    After the others `weights` then holds the scale of each hidden unit, and after these its shift. `running` (2, hidden
-    units) are mean and variance as they are used outside of training. `chance` draws what is dropped.
+    With `norm`, `weights` goes on after the linear layers: a scale for each hidden unit, then a shift for each.
+    `running` (2, hidden units) holds the mean and variance that are used outside of training. `generator` draws which
+    values are dropped, in training only.
     """
 
-    compiled = False
+    has_kernel = False
 
     def __init__(
         self,
         sizes: Sequence[int],
         activations: Sequence[str],
         loss: str,
-        chance: torch.Generator,
+        generator: torch.Generator,
         dropout: float = 0.0,
         norm: bool = False,
     ) -> None:
         super().__init__(sizes, activations, loss)
-        self.dropout, self.norm, self.chance = dropout, norm, chance
+        self.dropout, self.norm, self.generator = dropout, norm, generator
         self.hidden = sum(self.sizes[1:-1])
-        self.plain = len(self.weights)
+        self.linear_size = len(self.weights)
         self.running = torch.stack([torch.zeros(self.hidden), torch.ones(self.hidden)])
         if norm:
             self.weights = torch.cat([self.weights, torch.ones(self.hidden), torch.zeros(self.hidden)])
@@ -42,22 +43,23 @@ class Regularised(Perceptron):
     def forward(self, flat: Tensor, inputs: Tensor, training: bool = False) -> list[Tensor]:
         h, first = inputs, 0
         layers: list[Tensor] = []
-        for (weight, bias), name in zip(self.layers(flat[: self.plain]), (*self.activations, "linear"), strict=True):
+        linear = self.layers(flat[: self.linear_size])
+        for (weight, bias), name in zip(linear, (*self.activations, "linear"), strict=True):
             h = F.linear(h, weight, bias)
             if len(layers) < len(self.activations):
                 units = slice(first, first := first + len(bias))
-                h = FORWARD[name](self._normal(h, flat, units, training) if self.norm else h)
+                h = FORWARD[name](self._normalised(h, flat, units, training) if self.norm else h)
                 if training and self.dropout:
-                    kept = torch.rand(h.shape, generator=self.chance) >= self.dropout
-                    h = h * kept / (1 - self.dropout)
+                    remains = torch.rand(h.shape, generator=self.generator) >= self.dropout
+                    h = h * remains / (1 - self.dropout)
             layers.append(h)
         return layers
 
-    def _normal(self, h: Tensor, flat: Tensor, units: slice, training: bool) -> Tensor:
-        """As torch.nn.BatchNorm1d; in training the running mean and variance follow the batch's."""
-        scale, shift = (flat[start:][units] for start in (self.plain, self.plain + self.hidden))
+    def _normalised(self, h: Tensor, flat: Tensor, units: slice, training: bool) -> Tensor:
+        """Batch norm of the hidden `units`, whose weighted sums are h (n, units), as torch.nn.BatchNorm1d has it."""
+        scale, shift = (flat[start:][units] for start in (self.linear_size, self.linear_size + self.hidden))
         mean, variance = self.running[:, units]
-        return F.batch_norm(h, mean, variance, scale, shift, training, MOMENTUM, TINY)
+        return F.batch_norm(h, mean, variance, scale, shift, training, MOMENTUM, EPS)
 
-    def tangents(self, inputs: Tensor) -> Tensor:
-        raise NotImplementedError("the slopes of a normalised network are not needed anywhere yet")
+    def derivatives(self, inputs: Tensor) -> Tensor:
+        raise NotImplementedError("no lesson needs the derivatives of a normalised network")

@@ -1,4 +1,4 @@
-"""The functions and their derivatives in numpy, for figures; torch's own train the classifiers. No torch here.
+"""Activation functions and their derivatives in numpy, for figures. Training uses torch's. No torch here.
 
 Constants are those of torch.nn.functional's defaults: leaky ReLU 0.01, ELU alpha 1, exact GELU. At a kink the
 derivative is the one autograd takes: 0 for ReLU, 0.01 for leaky ReLU, 1 for ELU.
@@ -19,23 +19,23 @@ LEAK = 0.01
 
 
 def sigmoid(z: Floats) -> Floats:
-    """1 / (1 + e^-z), by the half that cannot overflow."""
+    """1 / (1 + e^-z), computed from e^-|z|, which cannot overflow."""
     small = np.exp(-np.abs(z))
     return np.where(z >= 0, 1 / (1 + small), small / (1 + small))
 
 
-def bell(z: Floats) -> Floats:
+def normal_density(z: Floats) -> Floats:
     """The standard normal density."""
     return np.exp(-np.square(np.clip(z, -40, 40)) / 2) / math.sqrt(2 * math.pi)
 
 
-def below(z: Floats) -> Floats:
-    """The standard normal distribution function, by the tail that keeps its digits."""
-    return np.array([math.erfc(-one / math.sqrt(2)) / 2 for one in z.ravel()]).reshape(z.shape)
+def normal_cdf(z: Floats) -> Floats:
+    """The standard normal distribution function, by erfc, which is exact in its lower tail."""
+    return np.array([math.erfc(-x / math.sqrt(2)) / 2 for x in z.ravel()]).reshape(z.shape)
 
 
-def exponential(z: Floats) -> Floats:
-    """e^z for z <= 0, 1 above: the half that ELU needs."""
+def exp_below_zero(z: Floats) -> Floats:
+    """e^z for z <= 0, else 1: the derivative of ELU."""
     return np.exp(np.minimum(z, 0.0))
 
 
@@ -47,7 +47,7 @@ VALUE: dict[str, Curve] = {
     "relu": lambda z: np.maximum(z, 0.0),
     "leaky": lambda z: np.where(z > 0, z, LEAK * z),
     "elu": lambda z: np.where(z > 0, z, np.expm1(np.minimum(z, 0.0))),
-    "gelu": lambda z: z * below(z),
+    "gelu": lambda z: z * normal_cdf(z),
     "silu": lambda z: z * sigmoid(z),
     "softplus": lambda z: np.maximum(z, 0.0) + np.log1p(np.exp(-np.abs(z))),
 }
@@ -59,8 +59,8 @@ SLOPE: dict[str, Curve] = {
     "tanh": lambda z: 1 - np.square(np.tanh(z)),
     "relu": lambda z: np.where(z > 0, 1.0, 0.0),
     "leaky": lambda z: np.where(z > 0, 1.0, LEAK),
-    "elu": exponential,
-    "gelu": lambda z: below(z) + z * bell(z),
+    "elu": exp_below_zero,
+    "gelu": lambda z: normal_cdf(z) + z * normal_density(z),
     "silu": lambda z: sigmoid(z) * (1 + z * sigmoid(-z)),
     "softplus": sigmoid,
 }

@@ -9,7 +9,7 @@ from engine.records.format import Extent
 
 
 class ChunkIndex:
-    """Places of chunks by step. What is removed counts as waste: bytes of the file that nothing points to any more."""
+    """Where each step's chunk is. What is removed counts as waste: bytes of the file that nothing points to now."""
 
     def __init__(self) -> None:
         self._extents: dict[int, Extent] = {}

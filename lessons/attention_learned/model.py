@@ -1,7 +1,7 @@
-"""A small transformer that reads a sequence and a bar, and writes the answer symbol by symbol. In torch, in the open.
+"""A small transformer that reads a sequence and a bar, and writes the answer symbol by symbol.
 
 Pre-norm blocks of causal self-attention, each followed by an MLP if wanted (Vaswani and others, 2017; pre-norm as in
-Xiong and others, 2020). Nothing is hidden in a library's layer: the attention is the four lines of `Attention.forward`.
+Xiong and others, 2020). Attention is written out in `Attention.forward`, for learners to read.
 """
 
 from __future__ import annotations
@@ -9,13 +9,19 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+
+from engine.checkpoint import model_tensors
+from engine.types import Checkpoint, Problem
+
+POSITIONS = ("learned", "sine", "none")
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What a network is built from. `symbols` without the bar; `places` how many tokens it can take."""
+    """What a network is built from: `symbols` without the bar; `places`, the most tokens that it reads."""
 
     symbols: int
     places: int
@@ -27,7 +33,7 @@ class Shape:
 
 
 class Attention(nn.Module):
-    """Causal self-attention with `heads` heads of width / heads numbers each, rounded down. No biases."""
+    """Causal self-attention with `heads` heads of width // heads numbers each, without biases."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -45,10 +51,10 @@ class Attention(nn.Module):
         return q, k, v
 
     def forward(self, x: Tensor, on: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """x (n, t, width) to what attention adds to it, and its weights (n, heads, t, t).
+        """What attention adds to x (n, t, width), and its weights (n, heads, t, t).
 
-        weights[:, h, i, j] is how much place i takes from place j: softmax(q·k / √d), zero where j comes after i.
-        `on` (n or 1, heads), 1 or 0: a head's output is multiplied by it before the output matrix mixes the heads.
+        weights[:, h, i, j] = softmax(q·k / √d) is how much place i takes from place j, zero for j > i. `on` (n or 1,
+        heads), 1 or 0: each head's output is multiplied by it before the output matrix mixes the heads.
         """
         n, t, _ = x.shape
         q, k, v = self.split(x)
@@ -62,7 +68,7 @@ class Attention(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention, then the MLP if there is one; each reads a normalised copy and adds to the stream."""
+    """Attention, then the MLP if there is one; each reads a normalised copy of x and adds its result to x."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -83,7 +89,7 @@ class Block(nn.Module):
 
 
 class Transformer(nn.Module):
-    """Tokens to scores for the next symbol."""
+    """Scores for the next symbol at each place of a sequence of tokens."""
 
     place: Tensor
 
@@ -103,13 +109,13 @@ class Transformer(nn.Module):
 
     @property
     def count(self) -> int:
-        """How many heads there are in all layers."""
+        """The number of heads in all layers."""
         return self.shape.layers * self.shape.heads
 
     def embedded(self, tokens: Tensor) -> Tensor:
-        """Which symbol stands where: (n, t) to (n, t, width)."""
-        found: Tensor = self.token(tokens) + self.place[: tokens.shape[1]]
-        return found
+        """Token and place embeddings added: (n, t) to (n, t, width)."""
+        x: Tensor = self.token(tokens) + self.place[: tokens.shape[1]]
+        return x
 
     def forward(self, tokens: Tensor, on: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Tokens (n, t) to scores (n, t, symbols) and all weights (n, layers, heads, t, t).
@@ -117,11 +123,11 @@ class Transformer(nn.Module):
         `on` (n or 1, layers, heads): 0 switches a head off, 1 leaves it as it is.
         """
         x = self.embedded(tokens)
-        seen = []
+        every = []
         for number, block in enumerate(self.blocks):
             x, weights = block(x, None if on is None else on[:, number])
-            seen.append(weights)
-        return self.head(self.norm(x)), torch.stack(seen, 1)
+            every.append(weights)
+        return self.head(self.norm(x)), torch.stack(every, 1)
 
 
 def sine(places: int, width: int) -> Tensor:
@@ -129,3 +135,26 @@ def sine(places: int, width: int) -> Tensor:
     at = torch.arange(places)[:, None]
     speed = 10_000 ** (-torch.arange(0, width, 2) / width)
     return torch.stack([(at * speed).sin(), (at * speed).cos()], 2).reshape(places, width)
+
+
+def marks(shape: Shape) -> Checkpoint:
+    """What a checkpoint says about its network, so that `load` can build it again."""
+    positions = POSITIONS.index(shape.positions)
+    numbers = [shape.symbols, shape.places, shape.layers, shape.heads, shape.width, positions, shape.mlp]
+    return {"made": np.array(numbers, np.int64)}
+
+
+def load(state: Checkpoint) -> Transformer:
+    """The network of a checkpoint of this lesson. Raises Problem for a checkpoint that is not."""
+    try:
+        symbols, places, layers, heads, width, positions, mlp = (int(number) for number in state["made"])
+        # The random weights are replaced at once, and must not move the global generator that runs draw from.
+        with torch.random.fork_rng(devices=[]):
+            model = Transformer(Shape(symbols, places, layers, heads, width, POSITIONS[positions], bool(mlp)))
+        model.load_state_dict(model_tensors(state))
+    except (KeyError, ValueError, IndexError, RuntimeError) as error:
+        raise Problem(
+            "This kept network is not one of this lesson's, or of another version of it. Train one anew.",
+            "这个保存的网络不是本课训练的，或出自另一个版本。请重新训练一个。",
+        ) from error
+    return model

@@ -1,8 +1,7 @@
-"""The three tasks: sequences of letters and what is to be written after them. Plain numpy, for both processes.
+"""The three tasks: sequences of symbols and the answers to be written after them. In numpy, without torch.
 
-A sequence of L symbols is read as L numbers; then comes the bar, and after it the answer is written, one symbol at a
-time. So the network reads 2L tokens (the last symbol of the answer is only written, never read), and from place L on
-each place says which symbol comes next.
+The network reads a sequence of L symbols, then the bar, and after it writes the answer, one symbol at a time. So it
+reads 2L tokens (the last symbol of the answer is never read), and predicts the next symbol at each place from L on.
 """
 
 from __future__ import annotations
@@ -20,16 +19,16 @@ Whole = npt.NDArray[np.int64]
 
 
 def solution(task: str, sequences: Whole) -> Whole:
-    """What is to be written after each of `sequences` (n, length): the same, backwards, or in order of the alphabet."""
+    """The answers (n, length) to `sequences` (n, length): the same, reversed, or sorted."""
     if task == "reverse":
         return sequences[:, ::-1].copy()
     return np.sort(sequences, axis=1) if task == "sort" else sequences
 
 
 def held_out(params: Any) -> Whole:
-    """Sequences (n, length) that no training batch ever holds, all different, drawn with the seed.
+    """The held-out sequences (n, length), which no training batch ever holds, all different, drawn with the seed.
 
-    256 of them, or a quarter of all there are if that is less (at least one).
+    n is HELD_OUT, or a quarter of all sequences there are if that is less, but at least 1.
     """
     every = params.symbols**params.length
     wanted = max(1, min(HELD_OUT, every // 4))
@@ -44,20 +43,20 @@ def held_out(params: Any) -> Whole:
 
 
 def sources(task: str, sequences: Whole) -> npt.NDArray[np.bool_]:
-    """(n, place of the answer, place of the sequence): where the symbol to be written stands.
+    """Where in `sequences` (n, length) the symbols of the answers stand: (n, place of answer, place of sequence).
 
-    Copy and reverse have one such place. Sorting has as many as the symbol has copies: any of them will do.
+    Copy and reverse have one such place; sort has as many as there are copies of the symbol.
     """
     n, length = sequences.shape
     if task == "sort":
         return np.equal(solution(task, sequences)[:, :, None], sequences[:, None, :])
-    one = np.eye(length, dtype=np.bool_)
-    return np.broadcast_to(one[::-1] if task == "reverse" else one, (n, length, length))
+    same = np.eye(length, dtype=np.bool_)
+    return np.broadcast_to(same[::-1] if task == "reverse" else same, (n, length, length))
 
 
 def spelled(sequence: Whole) -> list[str]:
     """[0, 2, 1] as ["A", "C", "B"]."""
-    return [LETTERS[int(one)] for one in sequence]
+    return [LETTERS[int(symbol)] for symbol in sequence]
 
 
 def read(text: str) -> Whole:
@@ -66,5 +65,5 @@ def read(text: str) -> Whole:
 
 
 def tokens(task: str, sequence: Whole) -> list[str]:
-    """The 2L tokens that the network reads, as they are written beside an attention map."""
+    """The 2L tokens that the network reads, as labels beside an attention map."""
     return [*spelled(sequence), BAR, *spelled(solution(task, sequence[None])[0])[:-1]]

@@ -12,7 +12,7 @@ from engine.types import Values
 from lessons.backprop.moment import Moment, columns_of, written
 from lessons.backprop.params import Params
 from lessons.backprop.tape import DIRECT, Tape, pretty
-from lessons.board.figures import Ask, Edge, Graph, Node
+from lessons.board.figures import Ask, Graph, GraphEdge, GraphNode
 from lessons.board.readings import number
 
 EDGE, GAP, EACH = 38, 70, 40  # pixels beside a network, between two layers, and for each unit whose weights stand there
@@ -36,13 +36,13 @@ def across(sizes: tuple[int, ...]) -> list[int]:
     return list(accumulate([EDGE, *(GAP + EACH * size for size in sizes[:-1]), LOSS, TARGET]))
 
 
-def placed_network(tape: Tape, loss: str) -> tuple[list[Node], list[Edge]]:
+def placed_network(tape: Tape, loss: str) -> tuple[list[GraphNode], list[GraphEdge]]:
     """Columns from the inputs to the outputs, then the loss, then the targets."""
     columns = columns_of(tape)
     places = across(tape.sizes)
     *layers, loss_at, targets_at = [x / (places[-1] + EDGE) for x in places]
-    nodes: list[Node] = []
-    edges: list[Edge] = []
+    nodes: list[GraphNode] = []
+    edges: list[GraphEdge] = []
     for layer, (x, names) in enumerate(zip(layers, columns, strict=True)):
         for row, name in enumerate(names):
             edit = name if layer == 0 else f"b{name}"
@@ -101,7 +101,7 @@ def along(before: int, after: int) -> list[list[float]]:
     return [[places[row, other] for other in range(after)] for row in range(before)]
 
 
-def placed_expression(tape: Tape) -> tuple[list[Node], list[Edge]]:
+def placed_expression(tape: Tape) -> tuple[list[GraphNode], list[GraphEdge]]:
     """Each operation just to the left of what needs it, and above each other in the order they stand in the text."""
     drawn = [i for i, node in enumerate(tape.nodes) if node.kind != "number"]
     back = {tape.root: 0}  # how many operations lie between a node and L, at most
@@ -121,7 +121,7 @@ def placed_expression(tape: Tape) -> tuple[list[Node], list[Edge]]:
 
     meet(tape.root, -1)
     height = {i: (row + 0.5) / len(mine) for mine in columns for row, i in enumerate(mine)}
-    nodes: list[Node] = []
+    nodes: list[GraphNode] = []
     for i in drawn:
         node = tape.nodes[i]
         label = node.name if node.kind == "given" else f"{pretty(node.name)} = {written(tape, i)}"
@@ -129,7 +129,7 @@ def placed_expression(tape: Tape) -> tuple[list[Node], list[Edge]]:
         nodes.append({"id": node.name, "label": label, "x": x, "y": height[i]})
         if node.kind == "given":
             nodes[-1] |= {"edit": node.name, "asks": node.name}
-    edges: list[Edge] = []
+    edges: list[GraphEdge] = []
     for i, k in tape.edges:
         args = tape.nodes[i].args
         if tape.nodes[args[k]].kind != "number":
@@ -210,7 +210,7 @@ def expression_numbers(now: Moment) -> Values:
     drawn = [i for i, node in enumerate(tape.nodes) if node.kind != "number"]
     notes = [f"{shown(now.values[i])}\n∂ {shown(now.grads[i])}" for i in drawn]
     ways = [(i, k) for i, k in tape.edges if tape.nodes[tape.nodes[i].args[k]].kind != "number"]
-    known = [not math.isnan(now.slopes[way]) for way in ways]
+    known = [not math.isnan(now.derivatives[way]) for way in ways]
     lit = set(now.operation.nodes)
     return {
         "nodes": np.array([now.values[i] for i in drawn]),

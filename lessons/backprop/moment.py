@@ -21,9 +21,9 @@ class Moment:
         self.params = params
         self.tape = params.tape
         self.values, self.grads = tick.arrays["values"], tick.arrays["grads"]
-        self.slopes = dict(zip(self.tape.edges, tick.arrays["slopes"].tolist(), strict=True))
+        self.derivatives = dict(zip(self.tape.edges, tick.arrays["slopes"].tolist(), strict=True))
         self.lr = float(tick.arrays["lr"])
-        place, self.round = (int(one) for one in tick.arrays["at"])
+        place, self.round = (int(index) for index in tick.arrays["at"])
         operations = self.tape.operations(params.grain)
         self.operation = operations[place - 1] if place else Operation("start", ())
         self.back = self.operation.phase in ("backward", "update")
@@ -32,14 +32,14 @@ class Moment:
         return pretty(self.tape.nodes[i].name)
 
     def passed(self, i: int, k: int) -> float:
-        """What node i passes on to its argument k: its gradient times its slope."""
-        return float(self.grads[i] * self.slopes[i, k])
+        """What node i passes on to its argument k: its gradient times its derivative by that argument."""
+        return float(self.grads[i] * self.derivatives[i, k])
 
 
 def columns_of(tape: Tape) -> list[list[str]]:
     """The names of a network's units, layer by layer."""
-    letters = ["x", *"hkm"[: len(tape.sizes) - 2], "o"]
-    return [[f"{letter}{i + 1}" for i in range(size)] for letter, size in zip(letters, tape.sizes, strict=True)]
+    prefixes = ["x", *"hkm"[: len(tape.sizes) - 2], "o"]
+    return [[f"{letter}{i + 1}" for i in range(size)] for letter, size in zip(prefixes, tape.sizes, strict=True)]
 
 
 def written(tape: Tape, i: int, values: Any = None) -> str:
@@ -137,7 +137,7 @@ def back_line(now: Moment, i: int) -> str:
         ways = ways[:1]
     lines = []
     for k in ways:
-        arg, slope = node.args[k], now.slopes[i, k]
+        arg, slope = node.args[k], now.derivatives[i, k]
         local = now.name(node.args[1]) if node.kind == "sum" else f"∂{now.name(i)}/∂{now.name(arg)}"
         lines.append(
             f"∂L/∂{now.name(arg)} {'=' if node.kind == 'sum' or tape.sizes else '+='} ∂L/∂{now.name(i)} · {local} = "

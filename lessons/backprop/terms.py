@@ -43,7 +43,7 @@ def rows(now: Moment) -> tuple[list[str], np.ndarray[Any, np.dtype[np.float64]]]
             for k, arg in enumerate(tape.nodes[i].args):
                 if tape.nodes[arg].kind != "number":
                     name = f"∂L/∂{now.name(arg)}  += ∂L/∂{now.name(i)} · slope"
-                    row(name.replace("slope", f"∂{now.name(i)}/∂{now.name(arg)}"), now.grads[i], now.slopes[i, k],
+                    row(name.replace("slope", f"∂{now.name(i)}/∂{now.name(arg)}"), now.grads[i], now.derivatives[i, k],
                         now.passed(i, k), now.grads[arg])  # fmt: skip
     else:
         for i in now.operation.nodes:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal, NotRequired, Required, TypeAlias, TypedDict
+from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
 
 Size: TypeAlias = Literal["hero", "half", "third", "full"]
 
@@ -148,25 +148,32 @@ class Map:
     kind: Literal["map"] = "map"
 
 
-class Node(TypedDict, total=False):
-    """A node of a Graph at `x` and `y`, 0 to 1, x to the right and y down; `edit` and `asks` see Graph."""
+class GraphNode(TypedDict):
+    """A node at `x` and `y`, 0 to 1, x to the right and y down; `name`, `edit` and `asks` see Graph."""
 
-    id: Required[str]
-    label: Required[str]
-    x: Required[float]
-    y: Required[float]
-    note: str
-    name: str
-    edit: str
-    asks: str
+    id: str
+    label: str
+    x: float
+    y: float
+    note: NotRequired[str]
+    name: NotRequired[str]
+    edit: NotRequired[str]
+    asks: NotRequired[str]
 
 
-Edge = TypedDict(
-    "Edge",
-    {"from": str, "to": str, "label": str, "at": float, "name": str, "edit": str, "asks": str},
-    total=False,
+GraphEdge = TypedDict(
+    "GraphEdge",
+    {
+        "from": str,
+        "to": str,
+        "label": NotRequired[str],
+        "at": NotRequired[float],
+        "name": NotRequired[str],
+        "edit": NotRequired[str],
+        "asks": NotRequired[str],
+    },
 )
-"""An edge of a Graph between the ids of two nodes; `at`, from 0 to 1, is where on it its text stands."""
+"""An edge between two nodes; `at`, from 0 to 1, is where on it its text stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,8 +191,8 @@ class Graph:
     """
 
     id: str
-    nodes: list[Node]
-    edges: list[Edge]
+    nodes: list[GraphNode]
+    edges: list[GraphEdge]
     size: Size = "full"
     height: int = 220
     picks: Pick | None = None

@@ -10,15 +10,15 @@ from engine.datasets import cifar10, digits
 from engine.types import Array, Arrays, Tick, Values
 from lessons.board import marks
 from lessons.board.colors import TRAIN, VALIDATION
-from lessons.board.figures import Ask, Edge, Figure, Graph, Map, Node, Patch, Plot, Size, Strip
-from lessons.board.marks import Axis, Layout
+from lessons.board.figures import Ask, Figure, Graph, GraphEdge, GraphNode, Map, Patch, Plot, Size, Strip
+from lessons.board.marks import Axis, Layout, Trace
 from lessons.cifar10.architecture import SIZES, Shape, shown, table
 from lessons.cifar10.params import Params
 from lessons.contract import Query, unknown_query
 from lessons.text import Words
 
 TEST = "#7a7a7a"
-EMPTY = {"x": [], "y": []}  # what a curve shows before its run has begun
+EMPTY: Trace = {"x": [], "y": []}  # what a curve shows before its run has begun
 
 
 def draw(params: Params, words: Words) -> dict[str, Figure]:
@@ -104,7 +104,7 @@ def network(params: Params, words: Words) -> Graph:
     rows: list[tuple[str, Shape, int]] = [("image", (3, SIZES[params.data], SIZES[params.data]), 0)]
     rows += [(layer.name, shape, count) for layer, shape, count in table(params.network, params.data)]
     last = len(rows) - 1
-    nodes: list[Node] = [
+    nodes: list[GraphNode] = [
         {
             "id": name,
             "label": labels["image"] if name == "image" else name,
@@ -114,7 +114,7 @@ def network(params: Params, words: Words) -> Graph:
         }
         for place, (name, shape, count) in enumerate(rows)
     ]
-    edges: list[Edge] = [{"from": rows[place][0], "to": rows[place + 1][0], "label": ""} for place in range(last)]
+    edges: list[GraphEdge] = [{"from": rows[place][0], "to": rows[place + 1][0], "label": ""} for place in range(last)]
     return Graph("network", nodes, edges, height=180, picks=Ask("maps", {"layer": "node"}))
 
 

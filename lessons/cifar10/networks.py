@@ -62,19 +62,19 @@ class Network(nn.Sequential):
         if self.bits == 8:
             (_, scaled), (_, layer) = islice(self.named_children(), 2)
             first = next(layer.children())
-            if isinstance(scaled, Normalise) and isinstance(first, Convolution) and quantised.sees(x, first):
-                x = quantised.pixels(x, first, scaled.scale, scaled.shift)
+            if isinstance(scaled, Normalise) and isinstance(first, Convolution) and quantised.supports(x, first):
+                x = quantised.pixel_convolution(x, first, scaled.scale, scaled.shift)
                 layers = islice(self.named_children(), 2, None)
         for name, layer in layers:
             filters, norm, *_ = (*layer.children(), None, None)
             pool = name in self.pooled
             if not isinstance(filters, Convolution):
                 x = layer(x)
-            elif isinstance(norm, nn.BatchNorm2d) and norms.fits(x, filters, norm, pool):
+            elif isinstance(norm, nn.BatchNorm2d) and norms.supports(x, filters, norm, pool):
                 x = norms.normed(x, filters, norm, pool, self.bits)
                 if pool:
                     next(layers)
-            elif pool and norm is None and pools.fits(x, filters.weight):
+            elif pool and norm is None and pools.supports(x, filters.weight):
                 x = pools.pooled(x, filters.weight, filters.bias, int(filters.padding[0]))
                 next(layers)
             else:

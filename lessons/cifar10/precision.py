@@ -16,4 +16,4 @@ def has_bfloat16(device: torch.device) -> bool:
 
 def has_int8(device: torch.device) -> bool:
     """Whether the device multiplies 8-bit integers, and the compiled kernels that do so are here."""
-    return device.type == "cpu" and has_bfloat16(device) and normed.multiplies() and quantised.here()
+    return device.type == "cpu" and has_bfloat16(device) and normed.available() and quantised.available()

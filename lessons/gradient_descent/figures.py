@@ -92,7 +92,7 @@ def contour(params: Params, land: Surface, words: Words, names: Names) -> Plot:
     many = params.seeds > 1
     traces += [path(optimiser, names[optimiser], many) for optimiser in params.optimisers]
     if many:  # the first racers' on top: theirs are mostly the narrower ones
-        traces += [cloud(params, one, names[one], labels["points"]) for one in reversed(params.optimisers)]
+        traces += [cloud(params, name, names[name], labels["points"]) for name in reversed(params.optimisers)]
     for optimiser in params.optimisers:
         name, own = names[optimiser], {"legendgroup": optimiser, "showlegend": False}
         dot = marks.dot(COLOR[optimiser], 8 if many else 11, edge=1.5)
@@ -191,7 +191,7 @@ def heights(params: Params, words: Words, names: Names) -> Plot:
 def seeds(params: Params, words: Words, names: Names) -> Plot:
     """The same over all seeds, a band for each racer."""
     labels = words.figures["seeds"].labels
-    traces = [marks.band(names[one], f"seed.{one}.", COLOR[one], params.seed) for one in params.optimisers]
+    traces = [marks.band(names[key], f"seed.{key}.", COLOR[key], params.seed) for key in params.optimisers]
     across, up = marks.axis(labels["x"], range=[0, params.steps]), marks.axis(labels["y"], powers=True)
     return marks.plot("seeds", traces, across, up, showlegend=False, switch=True)
 
@@ -200,12 +200,12 @@ def apart(params: Params, land: Surface, words: Words, names: Names) -> Plot:
     """How far the points of all seeds are from their mean, by step; on quadratics also where theory has them rest."""
     labels = words.figures["apart"].labels
     traces: list[Trace] = []
-    for one in params.optimisers:
-        name, hover = names[one], "%{y:.4g}"
-        traces.append(marks.line(name, COLOR[one], y=f"cloud.{one}", hover=hover, legendgroup=one))
-        if land.curvatures and one in KINDS:
+    for key in params.optimisers:
+        name, hover = names[key], "%{y:.4g}"
+        traces.append(marks.line(name, COLOR[key], y=f"cloud.{key}", hover=hover, legendgroup=key))
+        if land.curvatures and key in KINDS:
             theory = labels["theory"].replace("{name}", name)
-            rest = marks.line(theory, GREY, y=f"rest.{one}", width=1.5, dash="dot", hover=hover, legendgroup=one)
+            rest = marks.line(theory, GREY, y=f"rest.{key}", width=1.5, dash="dot", hover=hover, legendgroup=key)
             traces.append(rest)
     across, up = marks.axis(labels["x"], range=[0, params.steps]), marks.axis(labels["y"], from_zero=True)
     return marks.plot("apart", traces, across, up, hovermode="x unified", showlegend=False, switch=True)
@@ -225,15 +225,15 @@ def dissection(params: Params, words: Words, names: Names) -> Plot:
         return f"{letter}x.{optimiser}", f"{letter}y.{optimiser}"
 
     traces: list[Trace] = []
-    carries = optimiser in ("momentum", "nesterov", "adam", "adamw")
+    has_velocity = optimiser in ("momentum", "nesterov", "adam", "adamw")
     scales = optimiser in ("adagrad", "rmsprop", "adam", "adamw")
     origin, end = ("zero", "zero"), point("u")
-    tail, tip = point("c") if carries else origin, point("w") if optimiser == "adamw" else end
-    if carries:
+    tail, tip = point("c") if has_velocity else origin, point("w") if optimiser == "adamw" else end
+    if has_velocity:
         traces.append(arrow(labels["carried"], origin, tail, CARRIED, 3))
     if scales:
         traces.append(arrow(labels["straight"], tail, point("d"), GREY, 1.5, "dot"))
-    if carries:
+    if has_velocity:
         traces.append(arrow(labels["fresh"], tail, tip, FRESH, 3))
     if optimiser == "adamw":
         traces.append(arrow(labels["decay"], tip, end, RED, 2))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.models.variance import spread, through
+from engine.models.variance import propagate, weight_moments
 from engine.types import Tick
 from lessons.board import marks
 from lessons.board.colors import CATEGORIES
@@ -112,8 +112,8 @@ def depth(params: Params, words: Words, names: Names) -> Plot:
 def log_gain(activation: str, init: str, deep: int, width: int, sd: float) -> float:
     """The power of ten by which the gradient at the first layer is larger than at the last, in closed form."""
     sizes = [(PIXELS, width), *[(width, width)] * (deep - 1), (width, CLASSES)]
-    weights = [spread(init, fan_in, fan_out, sd) for fan_in, fan_out in sizes]
-    _, gradient = through(activation, width, weights, np.zeros(1), np.full(1, float(PIXELS)), np.ones(1))
+    weights = [weight_moments(init, fan_in, fan_out, sd) for fan_in, fan_out in sizes]
+    _, gradient = propagate(activation, width, weights, np.zeros(1), np.full(1, float(PIXELS)), np.ones(1))
     with np.errstate(divide="ignore", invalid="ignore"):
         return float(np.round(np.log10(gradient[0]) - np.log10(gradient[-1]), 1))
 

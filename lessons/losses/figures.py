@@ -10,7 +10,8 @@ import numpy as np
 from lessons.board import marks
 from lessons.board.colors import CATEGORIES, GREY, NEGATIVE, POSITIVE, WHITE
 from lessons.board.figures import Choose, Figure, Plot, Table, TableColumn
-from lessons.board.marks import Axis, Carried, Drag, Layout, OnCurve, Trace, now, rounded
+from lessons.board.handles import Carried, Drag, OnCurve
+from lessons.board.marks import Axis, Layout, Trace, now, rounded
 from lessons.losses.curves import in_float32, of_logit, of_residual
 from lessons.losses.params import CLASSES, FIELD, HIGH, LARGEST, LOSSES, REACH, STEEP, Params
 from lessons.losses.points import HEIGHT, SLOPE, Floats, near_line, two_classes

@@ -15,10 +15,10 @@ PLOTLY = "plotly.min.js"
 
 def plotly() -> Path:
     """plotly.js as the installed plotly package carries it; plotly itself is not imported."""
-    found = importlib.util.find_spec("plotly")
-    if found is None or not found.submodule_search_locations:
+    package = importlib.util.find_spec("plotly")
+    if package is None or not package.submodule_search_locations:
         raise FileNotFoundError("the plotly package is not installed")
-    return Path(found.submodule_search_locations[0]) / "package_data" / "plotly.min.js"
+    return Path(package.submodule_search_locations[0]) / "package_data" / "plotly.min.js"
 
 
 KINDS = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}

@@ -6,7 +6,7 @@ import logging
 
 import orjson
 
-from engine.params import checked
+from engine.params import parse
 from engine.runs.engine import Engine
 from engine.types import Problem
 from lessons import catalog
@@ -26,7 +26,7 @@ from pages.live.protocol import (
     NextMessage,
     TellRequest,
     WatchRequest,
-    parse,
+    parse_message,
     request_id,
 )
 
@@ -51,7 +51,7 @@ class Dispatcher:
         try:
             data = orjson.loads(text)
             request = request_id(data)
-            self._dispatch(connection, parse(data))
+            self._dispatch(connection, parse_message(data))
         except Problem as problem:
             connection.refuse(request, Bilingual.of(problem))
         except (TypeError, ValueError, KeyError):  # what json and pydantic raise among them
@@ -87,7 +87,7 @@ class Dispatcher:
         changes = message.changes
         if changes:
             job = self._engine.get(message.run).job
-            params = checked(catalog.params(job.lesson), {**job.params, **changes})
+            params = parse(catalog.params(job.lesson), {**job.params, **changes})
             changes = {name: value for name, value in params.model_dump(mode="json").items() if name in changes}
         moved = self._engine.tell(message.run, connection.learner, message.command, changes)
         if moved != message.run:
@@ -101,7 +101,7 @@ class Dispatcher:
         if message.run not in connection.cursors:
             raise MALFORMED.problem()
         lesson = self._engine.get(message.run).job.lesson
-        job = catalog.job(lesson, checked(catalog.params(lesson), message.settings))
+        job = catalog.job(lesson, parse(catalog.params(lesson), message.settings))
         run = self._engine.submit(job, connection.learner).id
         first = [] if run == message.run else self._hub.join(connection, run, -1)
         connection.post(NextMessage(message.id, message.run, run).pack(), *first)

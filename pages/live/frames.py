@@ -7,7 +7,7 @@ import concurrent.futures
 import json
 from typing import Any, TypeAlias
 
-from engine.params import Params, checked
+from engine.params import Params, parse
 from engine.runs.engine import Engine, Run
 from engine.types import Arrays, Values
 from lessons import catalog
@@ -64,7 +64,7 @@ class Frames:
             values = dict(run.job.params)
             for change in changes:
                 values.update(change)
-            params = checked(catalog.params(run.job.lesson), values)
+            params = parse(catalog.params(run.job.lesson), values)
             self._settings.put(key, params)
         return params
 

@@ -7,7 +7,6 @@ TypeScript interfaces for the board.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
@@ -69,17 +68,12 @@ class ToBrowser:
         for each in fields(self):
             value = getattr(self, each.name)
             if value is not None or not each.metadata.get("optional"):
-                values[header_key(each)] = value
+                values[each.metadata.get("key", each.name)] = value
         return values
 
     def pack(self, arrays: Arrays | None = None) -> bytes:
         """The message as bytes, with the arrays that its header refers to."""
         return wire.pack(self.header(), arrays)
-
-
-def header_key(of: dataclasses.Field[Any]) -> str:
-    """The key of a field in the header."""
-    return str(of.metadata.get("key", of.name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,7 +312,7 @@ BrowserMessage: TypeAlias = WatchRequest | LeaveRequest | TellRequest | AskReque
 _PARSER: TypeAdapter[BrowserMessage] = TypeAdapter(Annotated[BrowserMessage, Field(discriminator="op")])
 
 
-def parse(data: Any) -> BrowserMessage:
+def parse_message(data: Any) -> BrowserMessage:
     """The message that the JSON value `data` is. Raises ValueError (pydantic.ValidationError) where it is none."""
     return _PARSER.validate_python(data)
 

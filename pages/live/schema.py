@@ -57,14 +57,38 @@ def schema() -> str:
     for source, names in SOURCES.items():
         tree = ast.parse((ROOT / source).read_text(encoding="utf-8"))
         figures = figure_classes(tree)
-        for node in tree.body:
-            if isinstance(node, ast.ClassDef) and (not names or node.name in names):
-                parts.append(interface(node, [FIGURE_BASE] if node.name in figures else []))
-            elif isinstance(node, ast.AnnAssign) and ast.unparse(node.annotation) == "TypeAlias" and node.value:
-                name = ast.unparse(node.target)
-                if name != NOT_EXPORTED and (not names or name in names):
-                    parts.append(f"export type {NAMES.get(name, name)} = {typescript(node.value)};\n")
+        for node, doc in with_docs(tree.body):
+            name = defined_name(node)
+            if name == NOT_EXPORTED or (names and name not in names):
+                continue
+            match node:
+                case ast.ClassDef():
+                    parts.append(of_class(node, [FIGURE_BASE] if name in figures else []))
+                case ast.Assign(value=ast.Call(func=ast.Name(id="TypedDict")) as call):
+                    parts.append(of_typed_dict(name, call, doc))
+                case ast.AnnAssign(annotation=ast.Name(id="TypeAlias"), value=ast.expr() as aliased):
+                    parts.append(f"export type {NAMES.get(name, name)} = {typescript(aliased)};\n")
     return "\n".join(parts)
+
+
+def with_docs(body: list[ast.stmt]) -> Iterator[tuple[ast.stmt, str]]:
+    """Statements, each with the string that stands below it."""
+    for node, below in zip(body, [*body[1:], None], strict=True):
+        match below:
+            case ast.Expr(value=ast.Constant(value=str(doc))):
+                yield node, inspect.cleandoc(doc)
+            case _:
+                yield node, ""
+
+
+def defined_name(node: ast.stmt) -> str:
+    """What a statement defines: a class, or the target of an assignment; "" for anything else."""
+    match node:
+        case ast.ClassDef(name=name):
+            return name
+        case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
+            return name
+    return ""
 
 
 def figure_classes(tree: ast.Module) -> set[str]:
@@ -75,42 +99,69 @@ def figure_classes(tree: ast.Module) -> set[str]:
     return set()
 
 
-def interface(node: ast.ClassDef, more_bases: list[str]) -> str:
-    """A dataclass or pydantic model as an interface."""
-    bases = [base.id for base in node.bases if isinstance(base, ast.Name) and base.id not in NO_BASES] + more_bases
+def of_class(node: ast.ClassDef, more_bases: list[str]) -> str:
+    """A dataclass, pydantic model or TypedDict as an interface."""
+    python_bases = [base.id for base in node.bases if isinstance(base, ast.Name)]
+    bases = [base for base in python_bases if base not in NO_BASES] + more_bases
+    optional = FROM_BROWSER in bases or is_total_false(node.keywords)
+    members = [
+        (key(field, optional, "TypedDict" in python_bases), field.annotation, doc)
+        for field, doc in with_docs(node.body)
+        if isinstance(field, ast.AnnAssign)
+    ]
+    return interface(node.name, bases, members, ast.get_docstring(node) or "")
+
+
+def of_typed_dict(name: str, call: ast.Call, doc: str) -> str:
+    """A call of TypedDict, for keys that are no names in Python, as an interface."""
+    entries = call.args[1]
+    assert isinstance(entries, ast.Dict)
+    members = []
+    for entry, annotation in zip(entries.keys, entries.values, strict=True):
+        assert entry is not None
+        optional = is_optional(annotation, is_total_false(call.keywords))
+        members.append((ast.literal_eval(entry) + "?" * optional, annotation, ""))
+    return interface(name, [], members, doc)
+
+
+def interface(name: str, bases: list[str], members: list[tuple[str, ast.expr, str]], doc: str) -> str:
+    """An interface; each of its members is (key, annotation in Python, comment)."""
     extends = f" extends {', '.join(bases)}" if bases else ""
-    lines = [f"export interface {NAMES.get(node.name, node.name)}{extends} {{"]
-    for field, doc in fields(node):
-        lines += [*comment(doc, "  "), f"  {key(field, FROM_BROWSER in bases)}: {typescript(field.annotation)};"]
-    return "\n".join([*comment(ast.get_docstring(node) or ""), *lines, "}\n"])
+    lines = [*comment(doc), f"export interface {NAMES.get(name, name)}{extends} {{"]
+    for member, annotation, member_doc in members:
+        kind = typescript(annotation)
+        if member.endswith("?") and FROM_BROWSER not in bases:
+            kind = kind.removesuffix(" | null")  # it is left out instead
+        lines += [*comment(member_doc, "  "), f"  {member}: {kind};"]
+    return "\n".join([*lines, "}\n"])
 
 
-def fields(node: ast.ClassDef) -> Iterator[tuple[ast.AnnAssign, str]]:
-    """The fields of a class, each with the string that stands below it."""
-    for field, below in zip(node.body, [*node.body[1:], None], strict=True):
-        if isinstance(field, ast.AnnAssign):
-            match below:
-                case ast.Expr(value=ast.Constant(value=str(doc))):
-                    yield field, inspect.cleandoc(doc)
-                case _:
-                    yield field, ""
-
-
-def key(field: ast.AnnAssign, from_browser: bool) -> str:
+def key(field: ast.AnnAssign, optional: bool, typed_dict: bool) -> str:
     """The key of a field in JSON, with "?" where it may be left out.
 
-    It is the field's name, unless `field(metadata={"key": ...})` or `Field(alias=...)` says otherwise. A message from
-    the browser may leave out what has a default, one to the browser what `field(metadata={"optional": True})` marks.
+    It is the field's name, unless `field(metadata={"key": ...})` or `Field(alias=...)` says otherwise. With `optional`,
+    a TypedDict may leave out what is not Required, and a message what has a default; in any case may be left out what
+    is NotRequired and what `field(metadata={"optional": True})` marks.
     """
-    name, optional = ast.unparse(field.target), from_browser and field.value is not None
-    if ast.unparse(field.annotation).startswith("NotRequired["):
-        optional = True
+    name = ast.unparse(field.target)
+    optional = is_optional(field.annotation, optional) if typed_dict else optional and field.value is not None
     if isinstance(field.value, ast.Call):
         options = {option.arg: option.value for option in field.value.keywords}
         name = ast.literal_eval(options["alias"]) if "alias" in options else name
         metadata = ast.literal_eval(options["metadata"]) if "metadata" in options else {}
         name, optional = metadata.get("key", name), optional or metadata.get("optional", False)
-    return f"{name}?" if optional else name
+    return name + "?" * optional
+
+
+def is_optional(annotation: ast.expr, otherwise: bool) -> bool:
+    """Whether a key of a TypedDict may be left out."""
+    text = ast.unparse(annotation)
+    return text.startswith("NotRequired[") or (otherwise and not text.startswith("Required["))
+
+
+def is_total_false(keywords: list[ast.keyword]) -> bool:
+    """Whether `total=False` is among the arguments of a TypedDict."""
+    return any(keyword.arg == "total" and ast.unparse(keyword.value) == "False" for keyword in keywords)
 
 
 def typescript(annotation: ast.expr) -> str:
@@ -124,7 +175,7 @@ def typescript(annotation: ast.expr) -> str:
             return f"{typescript(left)} | {typescript(right)}"
         case ast.Subscript(value=ast.Name(id="Literal"), slice=of):
             return " | ".join(json.dumps(ast.literal_eval(value)) for value in elements(of))
-        case ast.Subscript(value=ast.Name(id="ClassVar" | "Annotated" | "NotRequired"), slice=of):
+        case ast.Subscript(value=ast.Name(id="ClassVar" | "Annotated" | "Required" | "NotRequired"), slice=of):
             return typescript(elements(of)[0])
         case ast.Subscript(value=ast.Name(id="dict" | "Mapping"), slice=of):
             return f"Record<{', '.join(map(typescript, elements(of)))}>"

@@ -6,7 +6,8 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from engine.params import Choice, Control, File, MultiChoice, NamedNumbers, Picture, Slider, Text, checked
+from engine.controls import Control, File, MultiChoice, NamedNumbers, Picture
+from engine.params import parse
 from engine.types import ENDED, Problem, Values
 from lessons import catalog, text
 from pages.live.app_state import app_state
@@ -64,15 +65,15 @@ def on_setting(lesson: str, name: str) -> None:
     if name == controls.ANOTHER_SEED:
         session.set_params({"seed": state.new_seed()})
         return
-    control = dict(type(session.params).controls())[name]
-    values = widget_values(session, name, control)
+    setting = type(session.params).settings()[name]
+    values = widget_values(session, name, setting.control)
     if values is None or not session.set_params(values):
         return
-    if control.live and not control.view:
+    if setting.live and not setting.view_only:
         set_live(session, name)
-    elif session.params.continues_run and not control.view:
+    elif session.params.continues_run and not setting.view_only:
         continue_run(session)
-    if starts_run(control) and session.run_params != session.job_params:
+    if setting.autorun and session.run_params != session.job_params:
         submit(session)
 
 
@@ -96,11 +97,6 @@ def widget_values(session: LessonSession, name: str, control: Control) -> Values
     except Problem as problem:
         session.problems = [problem]
         return None
-
-
-def starts_run(control: Control) -> bool:
-    """Whether another value of a setting is run at once."""
-    return isinstance(control, Slider | Choice | MultiChoice | Text) and control.runs
 
 
 def set_params(session: LessonSession, settings: Mapping[str, Any], over_defaults: bool = False) -> bool:
@@ -191,7 +187,7 @@ def open_requested_run(session: LessonSession) -> None:
     engine = app_state().engine
     try:
         run = engine.get(name)
-        checked(type(session.params), run.params)
+        parse(type(session.params), run.params)
     except Problem as problem:
         session.run_gone = True
         if engine.has(name):  # it is there, but cannot be shown: why is worth saying
@@ -211,7 +207,7 @@ def on_choose(lesson: str) -> None:
     """A gesture on a figure chose settings: they are taken, and run at once if they make another run."""
     session = state.session_for_callback(lesson)
     before = session.params
-    known = dict(type(before).controls())
+    known = type(before).settings()
     chosen = state.component_value(f"board.{lesson}", "choose") or {}
     try:
         settings = catalog.figures(lesson).on_choose(
@@ -220,10 +216,12 @@ def on_choose(lesson: str) -> None:
     except Problem as problem:
         session.problems = [problem]
         return
-    settings = {name: merged_value(known[name], getattr(before, name), value) for name, value in settings.items()}
+    settings = {
+        name: merged_value(known[name].control, getattr(before, name), value) for name, value in settings.items()
+    }
     if not settings or not set_params(session, settings):
         return
-    if all(known[name].view for name in settings):
+    if all(known[name].view_only for name in settings):
         return
     if not before.continues_run or (session.params != before and not continue_run(session)):
         submit(session)

@@ -10,7 +10,8 @@ from typing import Any
 import orjson
 import streamlit as st
 
-from engine.params import Params, Text
+from engine.controls import Text
+from engine.params import Params
 from engine.runs.engine import Run
 from engine.types import Problem, Values
 from lessons import catalog, text

@@ -1,4 +1,4 @@
-"""One widget for each kind of setting in engine/params.py, drawn from the session and writing back to it."""
+"""One widget for each kind of setting in engine/controls.py, drawn from the session and writing back to it."""
 
 from __future__ import annotations
 
@@ -10,19 +10,8 @@ from typing import Any, TypeAlias
 
 import streamlit as st
 
-from engine.params import (
-    Choice,
-    Control,
-    File,
-    MultiChoice,
-    NamedNumbers,
-    Number,
-    Params,
-    Picture,
-    Slider,
-    Text,
-    Toggle,
-)
+from engine.controls import Choice, File, MultiChoice, NamedNumbers, Number, Picture, Slider, Text, Toggle
+from engine.params import Params, Setting
 from engine.types import Values
 from lessons.text import ControlWords, Words
 from pages.ui import state
@@ -62,24 +51,19 @@ def widget_value(lesson: str, name: str, language: str) -> Any:
 # Which settings are drawn
 
 
-def applying(params: Params) -> list[tuple[str, Control]]:
+def applying(params: Params) -> list[Setting]:
     """The settings that matter with the others as they are."""
-    return [(name, control) for name, control in type(params).controls() if applies(control, params)]
+    return [setting for setting in type(params).settings().values() if setting.applies(params)]
 
 
-def applies(control: Control, params: Params) -> bool:
-    """Whether a setting means anything beside the others' values."""
-    return all(getattr(params, name) in values for name, values in (control.when or {}).items())
-
-
-def has_widget(control: Control) -> bool:
+def has_widget(setting: Setting) -> bool:
     """Whether a setting is moved in the settings' column, and not on the board."""
-    return not isinstance(control, Number) and not (isinstance(control, Text) and (control.board or not control.drawn))
+    return not (isinstance(setting.control, Number) or setting.on_board or setting.hidden)
 
 
 def board_setting(params: type[Params]) -> str | None:
     """The setting whose box stands on the board, if a lesson has one."""
-    return next((name for name, control in params.controls() if isinstance(control, Text) and control.board), None)
+    return next((name for name, setting in params.settings().items() if setting.on_board), None)
 
 
 def setting_words(words: Words, name: str) -> ControlWords:
@@ -90,26 +74,26 @@ def setting_words(words: Words, name: str) -> ControlWords:
 def draw(session: LessonSession, words: Words, on_setting: OnSetting) -> None:
     """The settings that matter now: the first FEW in sight, the rest folded, the seed last."""
     settings = applying(session.params)
-    with_widget = [(name, control) for name, control in settings if has_widget(control)]
-    for name, control in with_widget[:FEW]:
-        draw_setting(session, name, control, words, on_setting, ROW)
+    with_widget = [setting for setting in settings if has_widget(setting)]
+    for setting in with_widget[:FEW]:
+        draw_setting(session, setting, words, on_setting, ROW)
     draw_figure_settings(session, settings, words)
     more = st.expander(
         say("more", words.language), icon=":material/tune:", key=f"more.{session.lesson}", on_change="rerun"
     )
     if more.open:
         with more:
-            for name, control in with_widget[FEW:]:
-                draw_setting(session, name, control, words, on_setting, FOLDED_ROW)
+            for setting in with_widget[FEW:]:
+                draw_setting(session, setting, words, on_setting, FOLDED_ROW)
             draw_seed(session, words, on_setting)
 
 
-def draw_figure_settings(session: LessonSession, settings: list[tuple[str, Control]], words: Words) -> None:
+def draw_figure_settings(session: LessonSession, settings: list[Setting], words: Words) -> None:
     """The values of the settings that are set by a click in a figure."""
     values = [
-        f"{setting_words(words, name).label} **{number_text(getattr(session.params, name))}**"
-        for name, control in settings
-        if isinstance(control, Number) and control.drawn and name != "seed"
+        f"{setting_words(words, setting.name).label} **{number_text(getattr(session.params, setting.name))}**"
+        for setting in settings
+        if isinstance(setting.control, Number) and not setting.hidden and setting.name != "seed"
     ]
     if values:
         st.caption(say("figure_sets", words.language, values=" · ".join(values)))
@@ -174,16 +158,15 @@ class Widget:
         return {"key": key or self.key, **self.arguments}
 
 
-def draw_setting(
-    session: LessonSession, name: str, control: Control, words: Words, on_setting: OnSetting, row: int
-) -> None:
+def draw_setting(session: LessonSession, setting: Setting, words: Words, on_setting: OnSetting, row: int) -> None:
     """Draws one setting; a choice as buttons where their labels fit into a `row` of so many letters."""
+    name, control = setting.name, setting.control
     of = setting_words(words, name)
     key = widget_key(session.lesson, name)
     value = session.drafts.get(name, getattr(session.params, name))
     default = state.initial_value(key, value)
     explained = of.help
-    if control.live and not control.view:
+    if setting.live and not setting.view_only:
         explained = say("live_note", words.language, help=explained).strip()
     arguments = {"help": explained or None, "on_change": on_setting, "args": (session.lesson, name)}
     widget = Widget(key, of.label, dict(of.options), value, default, words.language, arguments)

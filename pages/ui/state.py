@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from engine.params import Params, checked, parse_lenient
+from engine.params import Params, parse, parse_lenient
 from engine.types import Job, Problem, Values
 from lessons import catalog
 from pages.ui.words import NAMES, say
@@ -61,14 +61,14 @@ class LessonSession:
     @property
     def view_params(self) -> Values:
         """The settings that only change what is drawn or asked: uploaded pictures among them."""
-        controls = type(self.params).controls()
-        return {name: getattr(self.params, name) for name, control in controls if control.view}
+        settings = type(self.params).settings()
+        return {name: getattr(self.params, name) for name, setting in settings.items() if setting.view_only}
 
     def set_params(self, values: Mapping[str, Any]) -> bool:
         """Takes `values` if all settings together are sound then; keeps them as drafts, and says why, if not."""
         wanted = {**self.drafts, **values}
         try:
-            self.params = checked(type(self.params), {**self.params.model_dump(), **wanted})
+            self.params = parse(type(self.params), {**self.params.model_dump(), **wanted})
         except Problem as problem:
             self.drafts = wanted
             self.problems = [problem]

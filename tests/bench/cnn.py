@@ -38,7 +38,7 @@ import torch.nn.functional as F
 from websockets.exceptions import ConnectionClosed
 
 from engine.datasets import cifar10
-from engine.params import checked
+from engine.params import parse
 from engine.records.blocks import decode_blocks
 from engine.types import Values
 from engine.wire import unpack
@@ -172,7 +172,7 @@ def measure(port: int) -> dict[str, Any]:
     each, rest = parts(min(pilots, key=lambda run: run["seconds"]), EPOCHS)
     workers = min((0, 2), key=lambda count: plain(count, 1, 99)["seconds"][0])
     rounds = []
-    of_fast = checked(Params, fast)
+    of_fast = parse(Params, fast)
     flops = sum(one for _, _, one in convolutions(of_fast.network, of_fast.data))
     for first in SEEDS:
         for seed in range(first, first + 10 * TRIES, 10):  # the same one again would be the run that is there already
@@ -217,7 +217,7 @@ def measure(port: int) -> dict[str, Any]:
         "fast_s": middle("fast_s", 1),
         "fast_epochs": middle("fast_epochs", 1),
         "plain_workers": workers,
-        "same_precision": precision_of(checked(Params, same)),
+        "same_precision": precision_of(parse(Params, same)),
         "fast_precision": precision_of(of_fast),
         "rounds": [{name: round(value, 4) for name, value in one.items()} for one in rounds],
     }

@@ -22,7 +22,7 @@ import numpy as np
 
 from engine.backends.process import ProcessBackend
 from engine.messages import RunScalars
-from engine.params import checked
+from engine.params import parse
 from engine.runs.engine import Engine
 from engine.runs.listeners import RunEvent
 from engine.types import Job
@@ -49,7 +49,7 @@ def main() -> dict[str, Any]:
         data = "cifar10" if os.environ.get("TORCHROOM_CIFAR10") else "digits"
         heavy = []
         for n, network in enumerate(NETWORKS):
-            settings = checked(kind, {"data": data, "network": network, "epochs": 60, "pace": 0.0, "seed": n})
+            settings = parse(kind, {"data": data, "network": network, "epochs": 60, "pace": 0.0, "seed": n})
             heavy.append(engine.submit(catalog.job("cifar10", settings), f"heavy {n}"))
         light = [
             engine.submit(

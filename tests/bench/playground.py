@@ -58,7 +58,7 @@ def computed() -> dict[str, Any]:
     for _ in range(ROUNDS):
         began = time.perf_counter()
         arrays = lane.frame()
-        lane.measured(0.0)
+        lane.measure(0.0)
         wire.pack({"type": "frame"}, arrays)
         times.append(time.perf_counter() - began)
     listed, found = encode_patches(figures.update(settings, Tick(lane.step, {}, lane.frame())))

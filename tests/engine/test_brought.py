@@ -27,7 +27,7 @@ from engine.types import Problem
 from engine.wire import pack, unpack
 from lessons import catalog, text
 from lessons.board.fold import fold
-from lessons.import_check import judge
+from lessons.import_check import validate
 
 NAMES = [lesson.name for lesson in catalog.lessons()]
 ROOT = catalog.FOLDER.parent
@@ -66,7 +66,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 @pytest.mark.parametrize("name", NAMES)
 def test_an_exported_run_comes_back_with_every_number(engine: Engine, tmp_path: Path, name: str) -> None:
     data = exported(name, tmp_path)
-    run = engine.import_run(data, judge)
+    run = engine.import_run(data, validate)
     first = Record.open(catalog.lesson(name).folder / "demo.run")
     assert run.job == first.job
     assert run.status == "done"
@@ -79,7 +79,7 @@ def test_an_exported_run_comes_back_with_every_number(engine: Engine, tmp_path: 
         for key, array in theirs.arrays.items():
             np.testing.assert_array_equal(ours.arrays[key], array)
     first.close()
-    assert engine.import_run(data, judge) is run  # the same file is the same run
+    assert engine.import_run(data, validate) is run  # the same file is the same run
     again = engine.export(run.id)
     assert again == data
 
@@ -98,14 +98,14 @@ from engine.types import Problem
 from lessons import catalog, text
 from lessons.board import figures as board
 from lessons.board.fold import fold
-from lessons.import_check import judge
+from lessons.import_check import validate
 from pages.live.hub import Hub
 engine = Engine(FakeBackend(lambda job: None, 0.0), pathlib.Path(sys.argv[1]) / "runs")
 engine.start()
 hub = Hub(engine)
 async def play(path):
     hub.start()
-    run = engine.import_run(path.read_bytes(), judge)
+    run = engine.import_run(path.read_bytes(), validate)
     figures = catalog.figures(run.job.lesson)
     drawn = figures.draw(catalog.params(run.job.lesson)(**run.job.params), text.read(run.job.lesson, "en"))
     history = run.record.history()
@@ -168,7 +168,7 @@ def said_twice(problem: Problem) -> None:
 def refused(engine: Engine, data: bytes, words: str | None = None) -> None:
     before = sorted(engine.library.folder.iterdir())
     with pytest.raises(Problem, match=words) as found:
-        engine.import_run(data, judge)
+        engine.import_run(data, validate)
     said_twice(found.value)
     assert sorted(engine.library.folder.iterdir()) == before  # nothing of it was kept
 
@@ -250,7 +250,7 @@ def test_a_file_made_to_look_like_a_run_is_refused(engine: Engine, sound: bytes,
 
 
 def test_the_same_file_made_again_unchanged_is_taken(engine: Engine, sound: bytes) -> None:
-    assert engine.import_run(whole(chunks(sound)), judge).status == "done"
+    assert engine.import_run(whole(chunks(sound)), validate).status == "done"
 
 
 def test_a_pickle_inside_is_bytes_and_nothing_runs(engine: Engine, sound: bytes) -> None:
@@ -282,7 +282,7 @@ def test_whatever_bytes_are_changed_the_file_is_refused_or_still_sound(
             HEAD.pack_into(content, at, kind, packed, zeros, zlib.crc32(body), length)
             at += HEAD.size + length
     try:
-        run = engine.import_run(bytes(content), judge)
+        run = engine.import_run(bytes(content), validate)
     except Problem as problem:
         said_twice(problem)
         return
@@ -303,7 +303,7 @@ def test_any_chunk_with_a_sound_checksum_is_refused_or_harmless(
     message = len(header).to_bytes(4, "little") + header + bytes(-(len(header) + 4) % 8) + body
     first = len(MAGIC) + HEAD.size + HEAD.unpack_from(sound, len(MAGIC))[4]
     try:
-        engine.import_run(sound[:first] + encode_chunk(kind, message) + sound[first:], judge)
+        engine.import_run(sound[:first] + encode_chunk(kind, message) + sound[first:], validate)
     except Problem as problem:
         said_twice(problem)
 
@@ -327,6 +327,6 @@ def test_any_header_is_refused_or_harmless(engine: Engine, sound: bytes, kind: s
     parts = chunks(sound)
     parts.insert(-1, (kind, header, {}))
     try:
-        engine.import_run(whole(parts), judge)
+        engine.import_run(whole(parts), validate)
     except Problem as problem:
         said_twice(problem)

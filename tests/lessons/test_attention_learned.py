@@ -17,13 +17,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engine.params import checked
+from engine.params import parse
 from engine.types import Checkpoint, Job, Problem, Step, Tick
 from lessons import catalog, text
 from lessons.attention_learned import compute, figures
-from lessons.attention_learned.compute import load, look
-from lessons.attention_learned.model import Attention, Shape, Transformer
+from lessons.attention_learned.batches import codes, draw, inputs, solutions
+from lessons.attention_learned.heads import PROBES
+from lessons.attention_learned.model import Attention, Shape, Transformer, load
 from lessons.attention_learned.params import JOBS, PRESETS, TASKS, TINY, Params
+from lessons.attention_learned.questions import SHOWN, look
 from lessons.attention_learned.task import BAR, LETTERS, held_out, read, solution, sources, tokens
 from lessons.board import figures as board
 from lessons.board.fold import fold
@@ -42,7 +44,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def params(**changes: Any) -> Params:
-    return checked(Params, {**TINY.model_dump(), **changes})
+    return parse(Params, {**TINY.model_dump(), **changes})
 
 
 def job(**changes: Any) -> Job:
@@ -115,7 +117,7 @@ def test_the_network_is_the_one_that_torch_computes(changes: dict[str, Any]) -> 
     """At the start and after training: scores and all weights against F.scaled_dot_product_attention."""
     p = params(**changes)
     kept = torch.from_numpy(held_out(p)[:16])
-    read = compute.tokens(kept, compute.solved(p.task, kept), p.symbols)
+    read = inputs(kept, solutions(p.task, kept), p.symbols)
     for step in (0, p.steps):
         model = load(at(step, **changes).state())
         scores, weights = model(read)
@@ -169,8 +171,8 @@ def test_a_head_off_is_its_slice_of_the_output_matrix_zeroed(changes: dict[str, 
     end = at(p.steps, **changes)
     state, shown = end.state(), end.frame()
     kept = torch.from_numpy(held_out(p))
-    answers = compute.solved(p.task, kept)
-    read = compute.tokens(kept, answers, p.symbols)
+    answers = solutions(p.task, kept)
+    read = inputs(kept, answers, p.symbols)
     for head in range(p.layers * p.heads):
         layer, number = divmod(head, p.heads)
         cut = load(state)
@@ -184,7 +186,7 @@ def test_a_head_off_is_its_slice_of_the_output_matrix_zeroed(changes: dict[str, 
         chances = scores.softmax(2).gather(2, answers[..., None])[..., 0]
         assert np.allclose(shown["chances"][1 + head], chances[0], atol=2e-5)
         assert (shown["letters"][1 + head] == scores[0].argmax(1).numpy()).all()
-        probes = F.cross_entropy(scores[: compute.PROBES].flatten(0, 1), answers[: compute.PROBES].flatten())
+        probes = F.cross_entropy(scores[:PROBES].flatten(0, 1), answers[:PROBES].flatten())
         assert end.scalars[f"off.{layer + 1}.{number + 1}"] == pytest.approx(probes.item(), abs=1e-5)
 
         found = look(job(**changes), state, "head", {"head": head})
@@ -194,8 +196,8 @@ def test_a_head_off_is_its_slice_of_the_output_matrix_zeroed(changes: dict[str, 
         )
         assert found["accuracy"][1] == pytest.approx(right.float().mean().item(), abs=1e-6)
         assert found["exact"][1] == pytest.approx(right.all(1).float().mean().item(), abs=1e-6)
-        assert np.allclose(found["chances"][1], chances[: compute.SHOWN], atol=2e-5)
-        assert (found["letters"][1] == scores[: compute.SHOWN].argmax(2).numpy()).all()
+        assert np.allclose(found["chances"][1], chances[:SHOWN], atol=2e-5)
+        assert (found["letters"][1] == scores[:SHOWN].argmax(2).numpy()).all()
         assert found["loss"][0] == pytest.approx(end.scalars["val_loss"], abs=1e-5)
         assert found["exact"][0] == pytest.approx(end.scalars["val_exact"], abs=1e-6)
 
@@ -218,8 +220,8 @@ def test_what_a_frame_shows_is_recomputed_from_the_weights(changes: dict[str, An
         one = at(step, **changes)
         model, shown = load(one.state()), one.frame()
         example = torch.from_numpy(held_out(p)[:1])
-        answers = compute.solved(p.task, example)
-        scores, seen = by_hand(model, compute.tokens(example, answers, p.symbols))
+        answers = solutions(p.task, example)
+        scores, seen = by_hand(model, inputs(example, answers, p.symbols))
         wanted = torch.cat([maps[0] for maps in seen]).detach().numpy()
         assert shown["weights"].shape == (p.layers * p.heads, 2 * p.length, 2 * p.length)
         assert np.allclose(shown["weights"], wanted, atol=1e-5)
@@ -237,16 +239,16 @@ def test_what_is_measured_is_recomputed_place_by_place(changes: dict[str, Any]) 
     end = at(p.steps, **changes)
     model = load(end.state())
     kept = torch.from_numpy(held_out(p))
-    answers = compute.solved(p.task, kept)
+    answers = solutions(p.task, kept)
     with torch.no_grad():
-        scores, seen = by_hand(model, compute.tokens(kept, answers, p.symbols))
+        scores, seen = by_hand(model, inputs(kept, answers, p.symbols))
     guesses = scores[:, p.length :].log_softmax(2)
     loss = -np.mean([guesses[n, i, answers[n, i]] for n in range(len(kept)) for i in range(p.length)])
     right = guesses.argmax(2) == answers
     assert end.scalars["val_loss"] == pytest.approx(loss, abs=1e-5)
     assert end.scalars["val_accuracy"] == pytest.approx(float(right.float().mean()), abs=1e-6)
     assert end.scalars["val_exact"] == pytest.approx(np.mean([all(row) for row in right.tolist()]), abs=1e-6)
-    probes = range(min(compute.PROBES, len(kept)))
+    probes = range(min(PROBES, len(kept)))
     wide = 2 * p.length
     for layer, head in itertools.product(range(p.layers), range(p.heads)):
         maps = seen[layer][:, head]
@@ -274,10 +276,10 @@ def test_a_cell_is_its_query_times_its_key() -> None:
     shown = at(30, **changes).frame()["weights"]
     model = load(state)
     example = torch.from_numpy(held_out(p)[:1])
-    read = compute.tokens(example, compute.solved(p.task, example), p.symbols)
-    inputs: list[Tensor] = []
+    read = inputs(example, solutions(p.task, example), p.symbols)
+    entering: list[Tensor] = []
     for block in model.blocks:
-        block.attention.register_forward_hook(lambda _m, given, _o: inputs.append(given[0]))  # type: ignore[union-attr]
+        block.attention.register_forward_hook(lambda _m, given, _o: entering.append(given[0]))  # type: ignore[union-attr]
     model(read)
     for head, row in itertools.product((0, 4), (0, 4, 7)):
         layer, number = divmod(head, 3)
@@ -287,8 +289,10 @@ def test_a_cell_is_its_query_times_its_key() -> None:
         scores = []
         for col in range(8):
             found = look(job(**changes), state, "head", {"head": head, "row": row, "col": col})
-            assert np.allclose(found["q"], (inputs[layer][0, row] @ attention.query.weight[rows].T).detach(), atol=1e-5)
-            assert np.allclose(found["k"], (inputs[layer][0, col] @ attention.key.weight[rows].T).detach(), atol=1e-5)
+            assert np.allclose(
+                found["q"], (entering[layer][0, row] @ attention.query.weight[rows].T).detach(), atol=1e-5
+            )
+            assert np.allclose(found["k"], (entering[layer][0, col] @ attention.key.weight[rows].T).detach(), atol=1e-5)
             assert found["score"] == pytest.approx(float(found["q"] @ found["k"]) / math.sqrt(d), abs=1e-5)
             assert found["weight"] == pytest.approx(shown[head, row, col], abs=1e-5)
             scores.append(float(found["score"]))
@@ -322,8 +326,8 @@ def test_a_whole_answer_is_right_either_way_of_reading() -> None:
     state, p = at(30).state(), params()
     model = load(state)
     kept = torch.from_numpy(held_out(p))
-    answers = compute.solved(p.task, kept)
-    taught = model(compute.tokens(kept, answers, p.symbols))[0][:, p.length :].argmax(2)
+    answers = solutions(p.task, kept)
+    taught = model(inputs(kept, answers, p.symbols))[0][:, p.length :].argmax(2)
     written = torch.cat([kept, torch.full((len(kept), 1), p.symbols)], 1)
     for _ in range(p.length):
         written = torch.cat([written, model(written)[0][:, -1].argmax(1, keepdim=True)], 1)
@@ -351,7 +355,7 @@ def test_the_tasks_are_what_they_are_called(task: str) -> None:
 def test_tokens_are_what_the_network_reads() -> None:
     assert tokens("reverse", read("BADC")) == ["B", "A", "D", "C", BAR, "C", "D", "A"]
     given = torch.from_numpy(read("BADC"))[None]
-    seen = compute.tokens(given, compute.solved("reverse", given), 10)[0]
+    seen = inputs(given, solutions("reverse", given), 10)[0]
     assert [(LETTERS + BAR)[one] if one < 10 else BAR for one in seen] == tokens("reverse", read("BADC"))
 
 
@@ -364,12 +368,12 @@ def test_no_batch_holds_a_held_out_sequence(changes: dict[str, Any]) -> None:
     assert len({tuple(one) for one in kept.tolist()}) == len(kept)
     assert kept.min() >= 0
     assert kept.max() < p.symbols
-    known = compute.codes(torch.from_numpy(kept), p.symbols)
+    known = codes(torch.from_numpy(kept), p.symbols)
     generator = torch.Generator().manual_seed(0)
     hidden = {tuple(one) for one in kept.tolist()}
-    drawn = torch.cat([compute.fresh(p, known, generator) for _ in range(20)])
+    drawn = torch.cat([draw(p, known, generator) for _ in range(20)])
     assert not hidden & {tuple(one) for one in drawn.tolist()}
-    assert len(set(compute.codes(drawn, p.symbols).tolist())) == len({tuple(one) for one in drawn.tolist()})
+    assert len(set(codes(drawn, p.symbols).tolist())) == len({tuple(one) for one in drawn.tolist()})
 
 
 # runs
@@ -418,21 +422,19 @@ def test_the_learning_rate_warms_up_and_may_change_on_the_way() -> None:
     changed = run.send({"lr": 0.02})
     assert changed.scalars["lr"] == 0.02
     kept = changed.state()
-    assert float(kept["live.lr"]) == 0.02
-    assert [one.scalars for one in compute.run(job(lr=0.01, warmup=10), kept)] == [one.scalars for one in run]
-    forked = {name: array for name, array in kept.items() if name != "live.lr"}
-    assert next(compute.run(job(lr=0.005, warmup=10), forked)).scalars["lr"] == 0.005
+    assert [one.scalars for one in compute.run(job(lr=0.02, warmup=10), kept)] == [one.scalars for one in run]
+    assert next(compute.run(job(lr=0.005, warmup=10), kept)).scalars["lr"] == 0.005
 
 
 def test_its_step_is_torchs_own() -> None:
     """The first batch's loss, gradient and AdamW update, by the formulas of the paper."""
     before, after = at(0).state(), at(1)
     p = params()
-    known = compute.codes(torch.from_numpy(held_out(p)), p.symbols)
-    batch = compute.fresh(p, known, torch.Generator().manual_seed(0))
-    answers = compute.solved(p.task, batch)
+    known = codes(torch.from_numpy(held_out(p)), p.symbols)
+    batch = draw(p, known, torch.Generator().manual_seed(0))
+    answers = solutions(p.task, batch)
     model = load(before)
-    scores, _ = by_hand(model, compute.tokens(batch, answers, p.symbols))
+    scores, _ = by_hand(model, inputs(batch, answers, p.symbols))
     loss = F.nll_loss(scores[:, p.length :].log_softmax(2).flatten(0, 1), answers.flatten())
     loss.backward()  # type: ignore[no-untyped-call]
     assert after.scalars["loss"] == pytest.approx(loss.item(), abs=1e-5)
@@ -456,7 +458,7 @@ def test_a_run_may_go_on_with_another_task_but_not_with_another_network() -> Non
 
 
 def test_a_loss_that_is_no_number_ends_the_run_with_advice(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compute, "rate", lambda p, lr, step: math.inf)
+    monkeypatch.setattr(compute, "warmed_up", lambda p, lr, step: math.inf)
     with pytest.raises(Problem, match="stopped being a finite number") as found:
         steps()
     assert "学习率" in found.value.zh
@@ -543,9 +545,9 @@ def test_heads_switched_off_together_are_as_computed_by_hand() -> None:
     names = ["2.1", "1.3", "2.4"]
     found = look(default_job(), state, "off", {"off": names})
     kept = torch.from_numpy(held_out(Params()))
-    answers = compute.solved("reverse", kept)
+    answers = solutions("reverse", kept)
     with torch.no_grad():
-        scores, _ = by_hand(load(state), compute.tokens(kept, answers, 10), (1, 0), (0, 2), (1, 3))
+        scores, _ = by_hand(load(state), inputs(kept, answers, 10), (1, 0), (0, 2), (1, 3))
     guesses = scores[:, 8:]
     right = guesses.argmax(2) == answers
     assert found["loss"][1] == pytest.approx(F.cross_entropy(guesses.flatten(0, 1), answers.flatten()).item(), abs=1e-5)
@@ -563,10 +565,10 @@ def test_heads_switched_off_together_are_as_computed_by_hand() -> None:
     said = patches["off_together", "off"]["say"]
     assert (said["names"], said["step"], said["count"]) == ("1.3, 2.1, 2.4", 300, 256)
     assert patches["heads", ""]["crossed"] == [2, 4, 7]
-    drawn = figures.draw(checked(Params, {"off": "2.1,1.3"}), text.read(NAME, "en"))
+    drawn = figures.draw(parse(Params, {"off": "2.1,1.3"}), text.read(NAME, "en"))
     assert "off_together" in drawn
     assert "without" not in drawn
-    assert figures.asks(checked(Params, {"off": "2.1,1.3"}))[1] == {"name": "off", "args": {"off": ["1.3", "2.1"]}}
+    assert figures.asks(parse(Params, {"off": "2.1,1.3"}))[1] == {"name": "off", "args": {"off": ["1.3", "2.1"]}}
 
 
 @pytest.mark.parametrize("off", [None, [], "1.1", [1], ["1.5"], ["1.1", "3.1"], ["x"], {}])
@@ -612,15 +614,15 @@ def test_every_head_has_its_curve_in_its_own_style() -> None:
 )
 def test_what_is_typed_is_named_if_it_cannot_be_read(typed: str, words: str) -> None:
     with pytest.raises(Problem) as found:
-        checked(Params, {"own": typed})
+        parse(Params, {"own": typed})
     assert words in str(found.value)
     assert len(found.value.en) < 200
     assert re.search("[\u4e00-\u9fff]", found.value.zh)
 
 
 def test_what_is_typed_is_read_in_any_case_and_spacing() -> None:
-    assert checked(Params, {"own": " face\tbead\n"}).own == "FACEBEAD"
-    assert checked(Params, {"own": "   "}).own == ""
+    assert parse(Params, {"own": " face\tbead\n"}).own == "FACEBEAD"
+    assert parse(Params, {"own": "   "}).own == ""
 
 
 @pytest.mark.parametrize(
@@ -748,6 +750,6 @@ def test_the_worked_examples_are_worked_right() -> None:
 
 
 def test_the_presets_can_be_asked_about_their_own_word() -> None:
-    nano = checked(Params, PRESETS["nano"])
+    nano = parse(Params, PRESETS["nano"])
     assert set(nano.own) <= set(LETTERS[: nano.symbols])
     assert len(nano.own) <= nano.length

@@ -18,17 +18,18 @@ from torch import nn
 from engine.models.initial import initial
 from engine.models.perceptron import FORWARD
 from engine.models.shapes import SLOPE, VALUE
-from engine.models.variance import moments, spread, through
-from engine.params import checked
+from engine.models.variance import activation_moments, propagate, weight_moments
+from engine.params import parse
 from engine.types import Checkpoint, Job, Problem, Scalars, Step
 from lessons import catalog, text
 from lessons.board.figures import Map
 from lessons.board.fold import fold
 from lessons.board.readings import reading
 from lessons.initialisation import bins, figures
-from lessons.initialisation.compute import begin, histogram, look, run, shapes
+from lessons.initialisation.compute import look, run
 from lessons.initialisation.digits import BATCH, batch, images
 from lessons.initialisation.params import CLASSES, FUNCTIONS, INITS, PIXELS, TINY, Params
+from lessons.initialisation.stack import first_parameters, histogram, shapes
 from tests.lessons.modules import MODULE
 
 ENTRY = "lessons.initialisation.compute:run"
@@ -36,7 +37,7 @@ WORDS = text.read("initialisation", "en")
 
 
 def job(**values: Any) -> Job:
-    p = checked(Params, {"pace": 0, **values})
+    p = parse(Params, {"pace": 0, **values})
     return Job(ENTRY, p.model_dump(mode="json"), p.seed)
 
 
@@ -58,7 +59,7 @@ def tried(number: int) -> list[Scalars]:
 def test_weights_have_the_mean_and_variance_that_is_said_of_them(init: str, fan_in: int, fan_out: int) -> None:
     generator = torch.Generator().manual_seed(1)
     drawn = torch.stack([initial(torch.empty(fan_out, fan_in), init, generator, 0.3, -0.2) for _ in range(12)]).double()
-    mean, variance = spread(init, fan_in, fan_out, 0.3, -0.2)
+    mean, variance = weight_moments(init, fan_in, fan_out, 0.3, -0.2)
     assert drawn.var().item() == pytest.approx(variance, rel=0.03, abs=1e-12)
     assert drawn.mean().item() == pytest.approx(mean, abs=5 * math.sqrt(variance / drawn.numel()) + 1e-7)
 
@@ -79,7 +80,7 @@ def test_orthogonal_weights_keep_lengths_and_uniform_ones_lie_between_0_and_1() 
 @pytest.mark.parametrize(("mean", "variance"), [(0.0, 1.0), (0.7, 0.3), (-1.5, 4.0), (3.0, 0.0), (0.0, 0.0)])
 def test_moments_are_those_of_many_draws(name: str, mean: float, variance: float) -> None:
     z = mean + math.sqrt(variance) * np.random.default_rng(0).standard_normal(400_000)
-    found = moments(name, np.array([mean]), np.array([variance]))
+    found = activation_moments(name, np.array([mean]), np.array([variance]))
     f, slope = VALUE[name](z), SLOPE[name](z)
     for one, wanted in zip(found, (f, np.square(f), slope, np.square(slope)), strict=True):
         assert one.item() == pytest.approx(wanted.mean(), abs=5 * wanted.std() / math.sqrt(len(z)) + 1e-9)
@@ -89,7 +90,7 @@ def autograd(p: Params, seed: int, x: torch.Tensor, g: torch.Tensor) -> tuple[li
     """Mean squares of f(z) and of the gradient at z when `g` enters at the logits: plain layers, in float64."""
     init, h = p.inits[0], x
     entering, signal = [], []
-    weights = begin(init, p, seed)[::2]
+    weights = first_parameters(init, p, seed)[::2]
     for weight in weights[:-1]:
         z = h @ weight.double().T
         if not z.requires_grad:
@@ -108,9 +109,9 @@ def inputs(count: int = 16) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def theory(p: Params, x: torch.Tensor, g: torch.Tensor) -> tuple[Any, Any]:
-    weights = [spread(p.inits[0], fan_in, fan_out, p.sd, p.value) for fan_in, fan_out in shapes(p)]
+    weights = [weight_moments(p.inits[0], fan_in, fan_out, p.sd, p.value) for fan_in, fan_out in shapes(p)]
     sums = (x.sum(1).numpy(), x.square().sum(1).numpy(), g.square().sum(1).numpy())
-    return through(p.activation, p.width, weights, *sums)
+    return propagate(p.activation, p.width, weights, *sums)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +176,7 @@ def test_an_orthogonal_linear_network_keeps_every_length() -> None:
 def alone(p: Params, init: str) -> tuple[nn.Sequential, torch.optim.Optimizer]:
     """One of the networks from torch's own layers and optimisers."""
     layers: list[nn.Module] = []
-    parts = begin(init, p, p.seed)
+    parts = first_parameters(init, p, p.seed)
     for weight, bias in zip(parts[::2], parts[1::2], strict=True):
         linear = nn.Linear(weight.shape[1], weight.shape[0])
         linear.load_state_dict({"weight": weight, "bias": bias})
@@ -277,7 +278,9 @@ def test_a_learning_rate_moved_in_a_run_stays_in_its_snapshot() -> None:
     next(going)
     moved = going.send({"lr": 0.5})
     assert moved.scalars["lr"] == 0.5
-    assert next(run(job(steps=20, depth=2, width=16), moved.state())).scalars["lr"] == 0.5
+    kept = {name: array.copy() for name, array in moved.state().items()}
+    resumed = [step.scalars for step in run(job(steps=20, depth=2, width=16, lr=0.5), kept)]
+    assert resumed == [step.scalars for step in going]
 
 
 def test_numbers_that_overflow_are_counted_as_such_and_take_no_other_network_with_them() -> None:
@@ -348,7 +351,7 @@ def test_the_histogram_of_the_first_layer_is_that_of_normals_of_the_closed_form_
     for seed in range(16):
         frame = start(inits=(init,), activation=activation, depth=2, width=128, sd=0.1, seed=seed).frame()
         measured.append(frame["shares"][0, 0, 0] / 255)
-        sd = (spread(init, PIXELS, 128, 0.1)[1] * batch(0, seed)[0].double().square().sum(1)).sqrt()
+        sd = (weight_moments(init, PIXELS, 128, 0.1)[1] * batch(0, seed)[0].double().square().sum(1)).sqrt()
         shares = torch.special.ndtr(z[1:] / sd[:, None]) - torch.special.ndtr(z[:-1] / sd[:, None])
         calculated.append(shares.mean(0).numpy())  # from small to large
     found, wanted = np.mean(measured, 0), np.mean(calculated, 0)
@@ -431,12 +434,14 @@ def test_what_is_said_of_fifty_layers_and_of_tanh() -> None:
 def test_worked_example_9_is_computed_again() -> None:
     said = {"xavier": (0.5, 9.5e-7), "he": (1.0, 1.0), "gaussian": (0.32, 1.3e-10), "normal": (32.0, 1.3e30)}
     for init, (factor, end) in said.items():
-        signal, _ = through(
-            "relu", 64, [spread(init, 64, 64, 0.1)] * 22, np.zeros(1), np.full(1, 128.0), np.ones(1)
+        signal, _ = propagate(
+            "relu", 64, [weight_moments(init, 64, 64, 0.1)] * 22, np.zeros(1), np.full(1, 128.0), np.ones(1)
         )  # 22 layers of weights are 21 activations: twenty factors
         assert signal[1:] / signal[:-1] == pytest.approx(factor)
         assert signal[-1] / signal[0] == pytest.approx(end, rel=0.05)
-    signal, _ = through("relu", 64, [spread("uniform", 64, 64)] * 22, np.full(1, 20.0), np.full(1, 64.0), np.ones(1))
+    signal, _ = propagate(
+        "relu", 64, [weight_moments("uniform", 64, 64)] * 22, np.full(1, 20.0), np.full(1, 64.0), np.ones(1)
+    )
     assert signal[-1] / signal[-2] == pytest.approx(1024, rel=0.03)
     assert pytest.approx(1.6e60, rel=0.01) == 1024.0**20
     assert pytest.approx(1.8e-15, rel=0.02) == 2.0**-49

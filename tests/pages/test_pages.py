@@ -76,8 +76,8 @@ def test_every_page_is_drawn_in_its_language(name: str, language: str) -> None:
 def test_every_tab_is_drawn(name: str) -> None:
     from pages.ui.words import say
 
+    app = page(name)
     for part in ("try", "predict", "why", "example", "quiz", "terms", "code", "read_on"):
-        app = page(name)
         app.session_state[f"tabs.{name}"] = say(part, "en")
         app.run()
         assert not app.exception, part
@@ -97,7 +97,7 @@ def test_run_makes_a_run_that_the_board_shows(name: str, app_state: AppState) ->
 def as_job(settings: Params) -> Params:
     """Settings as a job has them: what only changes the view stands at its default."""
     kind = type(settings)
-    views = {field: kind.model_fields[field].default for field, control in kind.controls() if control.view}
+    views = {name: kind.model_fields[name].default for name, setting in kind.settings().items() if setting.view_only}
     return settings.model_copy(update=views)
 
 

@@ -16,5 +16,5 @@ def compiled() -> None:
         pytest.skip("there is no C++ compiler on this machine")
     for source in native.SOURCES:
         native.build(source)
-    native.library.cache_clear()
+    native.loaded.cache_clear()
     assert all(native.library(source.stem) is not None for source in native.SOURCES)

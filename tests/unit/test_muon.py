@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import torch
 
-from engine.models.muon import Muon, flat, levelling
+from engine.models.muon import Muon, as_matrix, orthogonaliser
 
 
 def test_singular_values_are_brought_near_one() -> None:
     for shape in ((12, 40), (40, 12), (9, 9)):
         matrix = torch.randn(shape, generator=torch.Generator().manual_seed(0))
         u, _, v = torch.linalg.svd(matrix, full_matrices=False)
-        low = flat(matrix, matrix)
-        found = levelling(low) @ low
+        low = as_matrix(matrix, matrix)
+        found = orthogonaliser(low) @ low
         found = found if found.shape == matrix.shape else found.T
         values = torch.linalg.svdvals(found)
         assert values.min() > 0.3

@@ -13,7 +13,7 @@ from torch import nn
 
 from engine.models.kernels import build as native
 from engine.models.kernels import quantised
-from engine.models.kernels.normed import fits, multiplies, normed
+from engine.models.kernels.normed import available, normed, supports
 
 pytestmark = pytest.mark.usefixtures("compiled")
 
@@ -57,14 +57,14 @@ def exactly(
 def test_values_and_gradients_are_torchs(
     count: int, channels: int, width: int, side: int, stride: int, pool: bool, seed: int
 ) -> None:
-    if not multiplies():
+    if not available():
         pytest.skip("this processor does not multiply bfloat16")
     torch.manual_seed(seed)
     images, filters, norm = drawn(count, channels, 2 * side, width, stride)
     pool = pool and stride == 1
     theirs = copy.deepcopy(norm)
     with torch.autocast("cpu", torch.bfloat16):
-        assert fits(images, filters, norm, pool)
+        assert supports(images, filters, norm, pool)
         ours = normed(images, filters, norm, pool)
     slopes = torch.randn_like(ours)
     found = (ours, *torch.autograd.grad(ours, (images, filters.weight, norm.weight, norm.bias), slopes))
@@ -81,7 +81,7 @@ def test_values_and_gradients_are_torchs(
 @pytest.mark.parametrize("bits", [16, 8])
 @pytest.mark.parametrize("pool", [False, True])
 def test_out_of_training_it_takes_what_the_norm_has_noted(bits: int, pool: bool) -> None:
-    if not multiplies() or (bits == 8 and not quantised.here()):
+    if not available() or (bits == 8 and not quantised.available()):
         pytest.skip(f"this processor does not multiply numbers of {bits} bits")
     torch.manual_seed(0)
     images, filters, norm = drawn(9, 32, 8, 48, 1)
@@ -93,9 +93,9 @@ def test_out_of_training_it_takes_what_the_norm_has_noted(bits: int, pool: bool)
     norm.eval()
     noted = copy.deepcopy(norm.state_dict())
     with torch.autocast("cpu", torch.bfloat16):
-        assert not fits(images, filters, norm, pool)  # not while a gradient may be asked for
+        assert not supports(images, filters, norm, pool)  # not while a gradient may be asked for
         with torch.no_grad():
-            assert fits(images, filters, norm, pool)
+            assert supports(images, filters, norm, pool)
             ours = normed(images, filters, norm, pool, bits)
     assert all(torch.equal(norm.state_dict()[name], value) for name, value in noted.items())
     slopes = torch.zeros_like(ours)
@@ -105,7 +105,7 @@ def test_out_of_training_it_takes_what_the_norm_has_noted(bits: int, pool: bool)
 
 @pytest.mark.parametrize("pool", [False, True])
 def test_eight_bits_give_nearly_the_same(pool: bool) -> None:
-    if not multiplies() or not quantised.here():
+    if not available() or not quantised.available():
         pytest.skip("this processor does not multiply bytes")
     torch.manual_seed(0)
     images, filters, norm = drawn(40, 32, 8, 48, 1)
@@ -123,7 +123,7 @@ def test_eight_bits_give_nearly_the_same(pool: bool) -> None:
 
 
 def test_the_number_of_threads_changes_nothing() -> None:
-    if not multiplies():
+    if not available():
         pytest.skip("this processor does not multiply bfloat16")
     images, filters, norm = drawn(21, 32, 8, 48, 1)
     before, results = torch.get_num_threads(), []
@@ -140,7 +140,7 @@ def test_the_number_of_threads_changes_nothing() -> None:
 
 
 def test_what_is_not_a_number_stays_so() -> None:
-    if not multiplies():
+    if not available():
         pytest.skip("this processor does not multiply bfloat16")
     images, filters, norm = drawn(2, 16, 4, 16, 1)
     images.data[0, 0, 0, 0] = float("nan")
@@ -150,10 +150,10 @@ def test_what_is_not_a_number_stays_so() -> None:
 
 def test_what_does_not_fit_is_left_to_torch() -> None:
     images, filters, norm = drawn(2, 16, 4, 16, 1)
-    assert not fits(images, filters, norm, False)  # not in bfloat16
+    assert not supports(images, filters, norm, False)  # not in bfloat16
     with torch.autocast("cpu", torch.bfloat16):
-        assert not fits(images[:, :, :3], filters, norm, True)  # a row would be left over
-        assert not fits(images, nn.Conv2d(16, 20, 3, padding=1, bias=False), nn.BatchNorm2d(20), False)
-        assert not fits(images, filters, norm.eval(), False)
+        assert not supports(images[:, :, :3], filters, norm, True)  # a row would be left over
+        assert not supports(images, nn.Conv2d(16, 20, 3, padding=1, bias=False), nn.BatchNorm2d(20), False)
+        assert not supports(images, filters, norm.eval(), False)
         with native.unused():
-            assert not fits(images, filters, norm.train(), False)
+            assert not supports(images, filters, norm.train(), False)

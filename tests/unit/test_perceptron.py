@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from engine.models.kernels import build as native
 from engine.models.names import ACTIVATIONS, LOSSES, OPTIMISERS
-from engine.models.perceptron import Optimiser, Perceptron, Points
+from engine.models.optimiser import Optimiser
+from engine.models.perceptron import Perceptron, Points
 
 T = TypeVar("T")
 TORCH: dict[str, Callable[..., torch.optim.Optimizer]] = {
@@ -104,7 +105,7 @@ def test_values_losses_and_gradients_are_torchs(
     points, exact = Points(inputs, targets), chain(net).double()
     scores = exact(points.inputs.double())
     right = cost(net, scores, points.targets.double())
-    found, _ = net.judge(points)
+    found, _ = net.evaluate(points)
     assert found == pytest.approx(right.item(), rel=1e-5, abs=1e-6)
     assert (net.values(points.inputs.T)[-outputs:].T - scores).abs().max() <= 1e-5 * (1 + scores.abs().max())
     slopes = torch.cat([one.flatten() for one in torch.autograd.grad(right, list(exact.parameters()))])
@@ -123,7 +124,7 @@ def test_every_activation_and_its_slope_far_out_and_near_zero(name: str, way: No
     assert ((value - right).abs() / (right.abs() + 1e-3)).max() <= 5e-4  # torch has 3e-4 in the tail of its own gelu
     off = exact.detach() != 0  # at a kink there is no slope to agree on
     rise = torch.zeros(len(z)) if name == "step" else torch.autograd.grad(right.sum(), exact)[0]
-    slopes = net.tangents(torch.from_numpy(z)[None])
+    slopes = net.derivatives(torch.from_numpy(z)[None])
     assert (slopes[0] - rise)[off].abs().max() <= 2e-6
     assert (slopes[1] == 1).all()
     for x in (-60.0, -3.0, -0.3, 1e-4, 0.7, 5.0, 60.0):  # the slope is the gradient of the first bias, times the error

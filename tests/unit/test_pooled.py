@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.models.kernels import build as native
-from engine.models.kernels.pooled import WIDEST, Pooled, fits, pooled
+from engine.models.kernels.pooled import MAX_PATCH_ROW, Pooled, pooled, supports
 
 pytestmark = pytest.mark.usefixtures("compiled")
 
@@ -39,7 +39,7 @@ def drawn(
 
 @settings(deadline=None, max_examples=80)
 @given(
-    kernel=st.sampled_from(sorted(WIDEST)),
+    kernel=st.sampled_from(sorted(MAX_PATCH_ROW)),
     count=st.integers(1, 20),
     channels=st.integers(1, 16),
     rows=st.integers(6, 20),
@@ -51,10 +51,10 @@ def drawn(
 def test_values_and_gradients_are_torchs(
     kernel: int, count: int, channels: int, rows: int, columns: int, width: int, padding: int, seed: int
 ) -> None:
-    channels = min(channels, WIDEST[kernel] // kernel)
+    channels = min(channels, MAX_PATCH_ROW[kernel] // kernel)
     torch.manual_seed(seed)
     inputs = drawn(count, channels, rows, columns, width, kernel)
-    assert fits(inputs[0], inputs[1])
+    assert supports(inputs[0], inputs[1])
     ours = pooled(*inputs, padding)
     exact = [one.detach().double().requires_grad_() for one in inputs]
     theirs = plain(exact[0], exact[1], exact[2], padding)
@@ -109,13 +109,13 @@ def test_the_same_bits_on_any_number_of_threads(threads: None) -> None:
     ],
 )
 def test_what_it_has_no_code_for_is_left_to_torch(images: torch.Tensor, weight: torch.Tensor) -> None:
-    assert not fits(images, weight)
+    assert not supports(images, weight)
 
 
 def test_in_lower_precision_it_is_left_to_torch() -> None:
     images, weight, bias = drawn(2, 3, 12, 12, 6, 5)
     with torch.autocast("cpu", torch.bfloat16):
-        assert not fits(images, weight)
+        assert not supports(images, weight)
         assert pooled(images, weight, bias).dtype == torch.bfloat16
 
 
@@ -129,7 +129,7 @@ def test_without_it_torch_gives_the_same() -> None:
     inputs = drawn(3, 3, 16, 16, 6, 5)
     ours = pooled(*inputs)
     with native.unused():
-        assert not fits(inputs[0], inputs[1])
+        assert not supports(inputs[0], inputs[1])
         torch.testing.assert_close(pooled(*inputs), ours)
 
 
@@ -141,16 +141,16 @@ def test_a_source_is_compiled_once_and_a_changed_one_again(tmp_path: Path, monke
     assert native.build(source) == "answer.cpp: compiled before."
     source.write_text('extern "C" int answer() { return 42; }\n', "utf-8")
     monkeypatch.setattr(native, "SOURCES", (source,))
-    native.library.cache_clear()
+    native.loaded.cache_clear()
     try:
         assert native.library("answer") is None
         assert "compiled by" in native.build(source)
-        native.library.cache_clear()
+        native.loaded.cache_clear()
         found = native.library("answer")
         assert found is not None
         assert found.answer() == 42
     finally:
-        native.library.cache_clear()
+        native.loaded.cache_clear()
 
 
 def test_what_cannot_be_compiled_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

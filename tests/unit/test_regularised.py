@@ -7,7 +7,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from engine.models.perceptron import Optimiser, Perceptron, Points
+from engine.models.optimiser import Optimiser
+from engine.models.perceptron import Perceptron, Points
 from engine.models.regularised import Regularised
 
 
@@ -55,7 +56,7 @@ def test_batch_normalisation_is_torchs_in_training_and_outside_of_it() -> None:
         expected = twin(points.inputs)[:, 0]
         loss = F.binary_cross_entropy_with_logits(expected, points.targets[:, 0])
     assert (net.values(points.inputs.T)[-1] - expected).abs().max() <= 1e-5
-    assert net.judge(points)[0] == pytest.approx(float(loss), abs=1e-6)
+    assert net.evaluate(points)[0] == pytest.approx(float(loss), abs=1e-6)
 
 
 def test_dropout_drops_its_share_in_training_alone_and_keeps_the_mean() -> None:

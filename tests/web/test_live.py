@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from engine import wire
 from engine.messages import RunScalars
-from engine.params import checked
+from engine.params import parse
 from engine.runs.engine import Run
 from engine.runs.listeners import RunChanged
 from engine.types import Problem, ScalarBlock, Values
@@ -274,7 +274,7 @@ def test_other_settings_begin_one_run_in_the_place_of_the_one_on_show(site: Site
         assert header["params"]["momentum"] == 0.5
         assert steps_of(*until(socket, "scalars", run=begun))[0] == 0
         # the page, which hears of it later, submits the same job: no second run
-        settings = checked(catalog.params(LESSON), {"momentum": 0.5})
+        settings = parse(catalog.params(LESSON), {"momentum": 0.5})
         assert site.state.engine.submit(catalog.job(LESSON, settings), "ada").id == begun
         assert len(site.state.engine.runs()) == 2
         # nobody looks at the first one any more: it rests at once
@@ -288,9 +288,9 @@ def test_other_settings_begin_one_run_in_the_place_of_the_one_on_show(site: Site
 
 def test_settings_that_only_change_the_view_begin_no_other_run(site: Site) -> None:
     kind = catalog.params("attention")
-    plain, looked = kind(), checked(kind, {"head": "1.3", "token": 2, "other": 1})
+    plain, looked = kind(), parse(kind, {"head": "1.3", "token": 2, "other": 1})
     assert catalog.job("attention", plain) == catalog.job("attention", looked)
-    assert catalog.job("attention", checked(kind, {"text": "Cats run."})) != catalog.job("attention", plain)
+    assert catalog.job("attention", parse(kind, {"text": "Cats run."})) != catalog.job("attention", plain)
 
 
 def test_settings_that_are_wrong_begin_nothing_and_say_why(site: Site) -> None:
@@ -301,7 +301,7 @@ def test_settings_that_are_wrong_begin_nothing_and_say_why(site: Site) -> None:
         tell(socket, op="watch", run=run.id, **{"from": -1})
         tell(socket, **begin(site, run.id, 4, momentum=50))
         with pytest.raises(Problem) as wrong:
-            checked(catalog.params(LESSON), {"momentum": 50})
+            parse(catalog.params(LESSON), {"momentum": 50})
         header, _ = until(socket, "refused", id=4)
         assert header["error"] == {"en": wrong.value.en, "zh": wrong.value.zh}
         tell(socket, op="begin", id=5, run=run.id, settings={"no_such": 1})

@@ -1,12 +1,12 @@
-"""python -m engine.models.kernels.build: compiles the C++ files beside their Python namesakes, where this machine has
-a compiler.
+"""python -m engine.models.kernels.build: compiles the C++ files of this folder, where the machine has a compiler.
 
-Each such file does faster what torch does too, to the last bit or nearly; without it everything works. They are
-compiled once, when the environment is made, and never while somebody waits: a worker takes what is there. What was
-compiled from another source, or for another processor, has another name and is not found.
+Each file computes what torch computes too, faster, and to the last bit or nearly; without it everything works. Files
+are compiled when the environment is made, never while a learner waits: a worker loads what is there. The name of a
+compiled library holds a digest of its source, the compiler's flags and the processor's features, so one made from
+another source or for another processor is not loaded.
 
-    CXX                 the compiler; c++, g++ or clang++ otherwise
-    TORCHROOM_NATIVE    a folder for what is compiled (default: build, beside engine), or 0: use none of it
+    CXX                 the compiler; otherwise c++, g++ or clang++, whichever is found first
+    TORCHROOM_NATIVE    folder of the compiled libraries (default: build, beside engine), or 0: use none
 """
 
 from __future__ import annotations
@@ -31,20 +31,22 @@ HERE = Path(__file__).parent
 SOURCES = tuple(sorted(HERE.glob("*.cpp")))
 FLAGS = ("-std=c++17", "-O3", "-shared", "-fPIC")
 NATIVE = "-mcpu=native" if platform.machine() in ("arm64", "aarch64") else "-march=native"
-TRIES = ((NATIVE, "-fopenmp"), (NATIVE,), ("-fopenmp",), ())  # what not every compiler knows is left out
+FLAG_SETS = ((NATIVE, "-fopenmp"), (NATIVE,), ("-fopenmp",), ())  # tried in turn: not every compiler knows both
+
+_unused: set[str] = set()  # names of kernels that `library` hides
 
 
 def processor() -> str:
-    """What tells one processor's abilities from another's."""
+    """The processor's feature flags as Linux lists them; elsewhere its name and architecture."""
     try:
-        told = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-        return next(line for line in told if line.startswith(("flags", "Features")))
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+        return next(line for line in lines if line.startswith(("flags", "Features")))
     except (OSError, StopIteration):
         return platform.processor() + platform.machine()
 
 
-def place(source: Path) -> Path | None:
-    """Where the library of `source` is, or would be, on this machine; None if none is wanted."""
+def library_path(source: Path) -> Path | None:
+    """Path of the library compiled from `source` on this machine, existing or not; None if none is to be used."""
     folder = os.environ.get("TORCHROOM_NATIVE") or HERE.parents[2] / "build"
     if folder == "0":
         return None
@@ -52,70 +54,79 @@ def place(source: Path) -> Path | None:
     return Path(folder).resolve() / f"{source.stem}-{hashlib.sha256(made_of.encode()).hexdigest()[:16]}.so"
 
 
-@cache
 def library(name: str) -> ctypes.CDLL | None:
-    """What `name`.cpp was compiled to, or None where that has not been done.
+    """The library compiled from `name`.cpp, or None where there is none.
 
-    torch has to be imported before: it brings the threads that the library then shares with it.
+    torch has to be imported before: its OpenMP threads are then shared with the library.
     """
-    target = place(next(source for source in SOURCES if source.stem == name))
+    return None if name in _unused else loaded(name)
+
+
+@cache
+def loaded(name: str) -> ctypes.CDLL | None:
+    """As `library`; each file is looked for once."""
+    target = library_path(next(source for source in SOURCES if source.stem == name))
     try:
         return ctypes.CDLL(str(target)) if target and target.is_file() else None
     except OSError:
         return None
 
 
-def called(function: Any, *args: int | float | torch.Tensor | None) -> None:
-    """Calls a compiled function with whole numbers, doubles and tensors' memory."""
-    if function(*(passed(one) for one in args)):
+def call(function: Any, *args: int | float | torch.Tensor | None) -> None:
+    """Calls a compiled function with 32-bit ints, doubles and tensors' addresses (None: a null pointer).
+
+    Raises ValueError where it answers that it has no code for these.
+    """
+    if function(*(as_c(value) for value in args)):
         raise ValueError(f"{function.__name__} has no code for {args[:7]}")
 
 
-def passed(one: int | float | torch.Tensor | None) -> Any:
-    if isinstance(one, int):
-        return one
-    return ctypes.c_double(one) if isinstance(one, float) else ctypes.c_void_p(None if one is None else one.data_ptr())
+def as_c(value: int | float | torch.Tensor | None) -> Any:
+    """`value` as ctypes passes it."""
+    if isinstance(value, int):
+        return value
+    if isinstance(value, float):
+        return ctypes.c_double(value)
+    return ctypes.c_void_p(None if value is None else value.data_ptr())
 
 
 @contextmanager
-def unused() -> Iterator[None]:
-    """Inside, nothing that was compiled is used: torch does it all."""
-    found = os.environ.get("TORCHROOM_NATIVE")
-    os.environ["TORCHROOM_NATIVE"] = "0"
-    library.cache_clear()
+def unused(*names: str) -> Iterator[None]:
+    """Inside, torch computes what these kernels (all, if none is named) compute otherwise."""
+    hidden = {*names} or {source.stem for source in SOURCES}
+    before = {*_unused}
+    _unused.update(hidden)
     try:
         yield
     finally:
-        os.environ.pop("TORCHROOM_NATIVE")
-        if found is not None:
-            os.environ["TORCHROOM_NATIVE"] = found
-        library.cache_clear()
+        _unused.clear()
+        _unused.update(before)
 
 
 def build(source: Path) -> str:
-    """Compiles `source` unless that has been done; a sentence that says what became of it."""
-    target = place(source)
+    """Compiles `source` unless that has been done. Returns a sentence about the outcome."""
+    target = library_path(source)
     if target is None:
         return f"{source.name}: not wanted (TORCHROOM_NATIVE=0)."
     if target.is_file():
         return f"{source.name}: compiled before."
     names = (os.environ.get("CXX", ""), "c++", "g++", "clang++")
-    compiler = next((found for name in names if name and (found := shutil.which(name))), None)
+    compiler = next((path for name in names if name and (path := shutil.which(name))), None)
     if compiler is None:
         return f"{source.name}: no C++ compiler here; torch does its work, more slowly."
     target.parent.mkdir(parents=True, exist_ok=True)
-    half = target.with_suffix(f".{os.getpid()}")
-    said = ""
-    for flags in TRIES:
-        command = [compiler, *FLAGS, *flags, "-o", str(half), str(source)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode == 0:
-            half.replace(target)
-            without = f", without {' '.join(TRIES[0])}:\n{said}" if said else "."
+    temporary = target.with_suffix(f".{os.getpid()}")
+    first_error = ""
+    for flags in FLAG_SETS:
+        command = [compiler, *FLAGS, *flags, "-o", str(temporary), str(source)]
+        finished = subprocess.run(command, capture_output=True, text=True, check=False)
+        if finished.returncode == 0:
+            temporary.replace(target)
+            without = f", without {' '.join(FLAG_SETS[0])}:\n{first_error}" if first_error else "."
             return f"{source.name}: compiled by {compiler}{without}"
-        said = said or done.stderr.strip()
-    half.unlink(missing_ok=True)
-    return f"{source.name}: {compiler} could not compile it; torch does its work, more slowly.\n{said}"
+        first_error = first_error or finished.stderr.strip()
+    temporary.unlink(missing_ok=True)
+    return f"{source.name}: {compiler} could not compile it; torch does its work, more slowly.\n{first_error}"
 
 
 def main() -> None:

@@ -1,8 +1,8 @@
 // Convolution, 2 x 2 max pool and ReLU in one pass over the images, and its gradient. See pooled.py for what it is.
 //
-// Images lie with their channels last, so the K pixels of a filter's row are one run of K * channels numbers, called a
-// patch row here. Forward, eight output channels are computed side by side. Backward, only the winner of each pool
-// window has a gradient, so one patch stands for four: all sums run along patch rows.
+// Images have their channels last, so the K pixels of a filter's row are K * channels consecutive numbers, here called
+// a patch row. Forward, SIMD output channels are computed at a time. Backward, only the winner of each pool window has
+// a gradient, so one patch of four is multiplied, and vectors run along patch rows.
 
 #include <cstdint>
 #include <cstring>
@@ -10,46 +10,46 @@
 #include <vector>
 
 #if defined(__AVX512VL__)
-#define MANY 1  // registers, 32 of them, and stores of a part of one
+#define MASKED_STORES 1  // there are also 32 registers rather than 16
 #include <immintrin.h>
 #else
-#define MANY 0
+#define MASKED_STORES 0
 #endif
 
 namespace {
 
-constexpr int LANES = 8;
-constexpr int CHUNK = 8;          // images that one thread takes at a time; sums over chunks have a fixed order
-constexpr std::uint8_t NONE = 4;  // the winner was not above zero: no gradient
+constexpr int SIMD = 8;
+constexpr int CHUNK = 8;          // images that a thread takes at a time; chunks are summed in a fixed order
+constexpr std::uint8_t NONE = 4;  // winner of a window that ReLU sets to zero: no gradient
 
-typedef float Lanes __attribute__((vector_size(LANES * sizeof(float)), aligned(sizeof(float))));
-typedef std::int32_t Marks __attribute__((vector_size(LANES * sizeof(float))));
+typedef float Vector __attribute__((vector_size(SIMD * sizeof(float)), aligned(sizeof(float))));
+typedef std::int32_t IntVector __attribute__((vector_size(SIMD * sizeof(float))));
 
 template <int N>
-using Times = std::integral_constant<int, N>;
+using Constant = std::integral_constant<int, N>;
 
 struct Shape {
-    int count, rows, columns, channels, width, padding;  // width: output channels
+    int count, rows, columns, channels, width, padding;  // width: number of output channels
 
     int framed_rows() const { return rows + 2 * padding; }
     int framed_line() const { return (columns + 2 * padding) * channels; }
 };
 
-inline Lanes& at(float* place) { return *reinterpret_cast<Lanes*>(place); }
-inline const Lanes& at(const float* place) { return *reinterpret_cast<const Lanes*>(place); }
-inline int lanes(int n) { return (n + LANES - 1) / LANES; }
+inline Vector& at(float* place) { return *reinterpret_cast<Vector*>(place); }
+inline const Vector& at(const float* place) { return *reinterpret_cast<const Vector*>(place); }
+inline int vectors(int n) { return (n + SIMD - 1) / SIMD; }
 
-// One image in a frame of zeros, with room behind it, since whole lanes are read at its end.
+// One image in a frame of zeros, and space behind it: whole vectors are read at its end.
 struct Frame {
     std::vector<float> numbers;
 
-    explicit Frame(const Shape& s) : numbers(std::size_t(s.framed_rows()) * s.framed_line() + LANES * LANES) {}
+    explicit Frame(const Shape& s) : numbers(std::size_t(s.framed_rows()) * s.framed_line() + SIMD * SIMD) {}
 
-    void put(const Shape& s, const float* image) {
+    void load(const Shape& s, const float* image) {
         for (int row = 0; row < s.rows; ++row)
             std::memcpy(line(s, row), image + std::size_t(row) * s.columns * s.channels, bytes(s));
     }
-    void take(const Shape& s, float* image) {
+    void store(const Shape& s, float* image) {
         for (int row = 0; row < s.rows; ++row)
             std::memcpy(image + std::size_t(row) * s.columns * s.channels, line(s, row), bytes(s));
     }
@@ -61,12 +61,12 @@ struct Frame {
     static std::size_t bytes(const Shape& s) { return std::size_t(s.columns) * s.channels * sizeof(float); }
 };
 
-// T pool windows side by side, Q times eight output channels of each.
+// Results of T pool windows beside each other, each for Q * SIMD output channels of which `left` exist.
 template <int K, int T, int Q>
 void windows(const Shape& s, const float* image, const float* weight, int stride, const float* bias, int left,
              float* result, std::uint8_t* winner) {
     const int run = K * s.channels, line = s.framed_line(), step = s.channels;
-    Lanes sum[2][2 * T][Q] = {};
+    Vector sum[2][2 * T][Q] = {};
     for (int row = 0; row < K; ++row) {
         const float* upper = image + row * line;
         const float* lower = upper + line;
@@ -75,34 +75,34 @@ void windows(const Shape& s, const float* image, const float* weight, int stride
             for (int x = 0; x < 2 * T; ++x)
 #pragma GCC unroll 2
                 for (int q = 0; q < Q; ++q) {
-                    sum[0][x][q] += at(weight + q * LANES) * upper[n + x * step];
-                    sum[1][x][q] += at(weight + q * LANES) * lower[n + x * step];
+                    sum[0][x][q] += at(weight + q * SIMD) * upper[n + x * step];
+                    sum[1][x][q] += at(weight + q * SIMD) * lower[n + x * step];
                 }
         }
     }
     for (int t = 0; t < T; ++t)
         for (int q = 0; q < Q; ++q) {
-            Lanes best = sum[0][2 * t][q];
-            Marks which = {};
+            Vector best = sum[0][2 * t][q];
+            IntVector which = {};
             for (int n = 1; n < 4; ++n) {
-                const Lanes other = sum[n / 2][2 * t + n % 2][q];
-                const Marks more = ~(other <= best);  // not a number wins, as in torch
-                best = more ? other : best;
-                which = more ? Marks{} + n : which;
+                const Vector other = sum[n / 2][2 * t + n % 2][q];
+                const IntVector larger = ~(other <= best);  // not a number wins, as in torch
+                best = larger ? other : best;
+                which = larger ? IntVector{} + n : which;
             }
-            best += at(bias + q * LANES);
-            const Marks off = best <= Lanes{};
-            best = off ? Lanes{} : best;
-            which = off ? Marks{} + NONE : which;
-            const int some = left - q * LANES < LANES ? left - q * LANES : LANES;
-            float* to = result + t * s.width + q * LANES;
-            std::uint8_t* mark = winner + t * s.width + q * LANES;
-#if MANY
-            const __mmask8 these = __mmask8((1 << some) - 1);
+            best += at(bias + q * SIMD);
+            const IntVector inactive = best <= Vector{};
+            best = inactive ? Vector{} : best;
+            which = inactive ? IntVector{} + NONE : which;
+            const int stored = left - q * SIMD < SIMD ? left - q * SIMD : SIMD;
+            float* to = result + t * s.width + q * SIMD;
+            std::uint8_t* mark = winner + t * s.width + q * SIMD;
+#if MASKED_STORES
+            const __mmask8 these = __mmask8((1 << stored) - 1);
             _mm256_mask_storeu_ps(to, these, (__m256)best);
             _mm256_mask_cvtepi32_storeu_epi8(mark, these, (__m256i)which);
 #else
-            for (int n = 0; n < some; ++n) {
+            for (int n = 0; n < stored; ++n) {
                 to[n] = best[n];
                 mark[n] = std::uint8_t(which[n]);
             }
@@ -114,139 +114,144 @@ template <int K>
 void forward(const Shape& s, const float* images, const float* weight, const float* bias, float* results,
              std::uint8_t* winners) {
     const int down = (s.framed_rows() - K + 1) / 2, across = (s.columns + 2 * s.padding - K + 1) / 2;
-    const int stride = lanes(s.width) * LANES, run = K * s.channels;
-    std::vector<float> turned(K * run * stride), biases(stride);  // output channels last
+    const int stride = vectors(s.width) * SIMD, run = K * s.channels;
+    std::vector<float> transposed(K * run * stride), biases(stride);  // output channels last, padded to SIMD
     for (int o = 0; o < s.width; ++o) {
         biases[o] = bias[o];
-        for (int n = 0; n < K * run; ++n) turned[n * stride + o] = weight[o * K * run + n];
+        for (int n = 0; n < K * run; ++n) transposed[n * stride + o] = weight[o * K * run + n];
     }
 #pragma omp parallel
     {
         Frame frame(s);
-#pragma omp for schedule(dynamic, CHUNK)  // one thread may be held up by whatever else the machine does
+#pragma omp for schedule(dynamic, CHUNK)  // another process may delay one of the threads
         for (int n = 0; n < s.count; ++n) {
-            frame.put(s, images + std::size_t(n) * s.rows * s.columns * s.channels);
+            frame.load(s, images + std::size_t(n) * s.rows * s.columns * s.channels);
             for (int y = 0; y < down; ++y)
-                for (int o = 0, many; o < s.width; o += many * LANES) {
-                    many = s.width - o > LANES ? 2 : 1;
-                    for (int x = 0, wide; x < across; x += wide) {
+                for (int o = 0, n_vectors; o < s.width; o += n_vectors * SIMD) {
+                    n_vectors = s.width - o > SIMD ? 2 : 1;
+                    for (int x = 0, n_windows; x < across; x += n_windows) {
                         const int left = across - x;
-                        wide = MANY && left > 3 && many == 1 ? 4 : left > 1 ? 2 : 1;  // as fit the registers
+                        // as many as fit the registers
+                        n_windows = MASKED_STORES && left > 3 && n_vectors == 1 ? 4 : left > 1 ? 2 : 1;
                         const float* image = frame.numbers.data() + 2 * y * s.framed_line() + 2 * x * s.channels;
                         const std::size_t place = ((std::size_t(n) * down + y) * across + x) * s.width + o;
                         const auto of = [&](auto t, auto q) {
-                            windows<K, t, q>(s, image, turned.data() + o, stride, biases.data() + o, s.width - o,
+                            windows<K, t, q>(s, image, transposed.data() + o, stride, biases.data() + o, s.width - o,
                                              results + place, winners + place);
                         };
-                        if (wide == 4) of(Times<4>(), Times<1>());
-                        else if (wide == 2) many == 2 ? of(Times<2>(), Times<2>()) : of(Times<2>(), Times<1>());
-                        else many == 2 ? of(Times<1>(), Times<2>()) : of(Times<1>(), Times<1>());
+                        if (n_windows == 4) of(Constant<4>(), Constant<1>());
+                        else if (n_windows == 2 && n_vectors == 2) of(Constant<2>(), Constant<2>());
+                        else if (n_windows == 2) of(Constant<2>(), Constant<1>());
+                        else if (n_vectors == 2) of(Constant<1>(), Constant<2>());
+                        else of(Constant<1>(), Constant<1>());
                     }
                 }
         }
     }
 }
 
-// R: lanes of a patch row.
+// R: vectors of a patch row.
 template <int K, int R>
-void backward(const Shape& s, const float* images, const float* weight, const float* slopes,
-              const std::uint8_t* winners, float* weight_slopes, float* bias_slopes, float* image_slopes) {
+void backward(const Shape& s, const float* images, const float* weight, const float* result_grads,
+              const std::uint8_t* winners, float* weight_grads, float* bias_grads, float* image_grads) {
     const int down = (s.framed_rows() - K + 1) / 2, across = (s.columns + 2 * s.padding - K + 1) / 2;
-    const int places = down * across, run = K * s.channels, line = s.framed_line();
-    const int patch = K * R * LANES, chunks = (s.count + CHUNK - 1) / CHUNK;
+    const int n_windows = down * across, run = K * s.channels, line = s.framed_line();
+    const int patch = K * R * SIMD, chunks = (s.count + CHUNK - 1) / CHUNK;
     const std::size_t image_size = std::size_t(s.rows) * s.columns * s.channels;
-    std::vector<float> sums(std::size_t(chunks) * s.width * (patch + 1));  // of each chunk: [width][patch], [width]
-    std::vector<float> filters(image_slopes ? std::size_t(s.width) * patch : 0);
+    std::vector<float> sums(std::size_t(chunks) * s.width * (patch + 1));  // by chunk: [width][patch], then [width]
+    std::vector<float> filters(image_grads ? std::size_t(s.width) * patch : 0);
     for (std::size_t o = 0; o < filters.size() / patch; ++o)
         for (int row = 0; row < K; ++row)
-            std::memcpy(&filters[o * patch + row * R * LANES], weight + (o * K + row) * run, run * sizeof(float));
-    const int corner[5] = {0, s.channels, line, line + s.channels, 0};  // of the four winners, and of none
+            std::memcpy(&filters[o * patch + row * R * SIMD], weight + (o * K + row) * run, run * sizeof(float));
+    const int corner[5] = {0, s.channels, line, line + s.channels, 0};  // where in its window a winner's patch begins
 
 #pragma omp parallel
     {
-        Frame frame(s), grown(s);
-        std::vector<float> slope(std::size_t(places) * s.width), shares(4 * patch);
-        std::vector<int> start(slope.size()), end_of(s.width);  // of each channel the winners that have a gradient
+        Frame frame(s), framed_grads(s);
+        std::vector<float> grad(std::size_t(n_windows) * s.width), corner_grads(4 * patch);  // by corner
+        std::vector<int> start(grad.size()), end_of(s.width);  // patches of the gradients that are not zero, by channel
 #pragma omp for schedule(dynamic)
         for (int chunk = 0; chunk < chunks; ++chunk) {
             float* sum = sums.data() + std::size_t(chunk) * s.width * (patch + 1);
             const int end = (chunk + 1) * CHUNK < s.count ? (chunk + 1) * CHUNK : s.count;
             for (int n = chunk * CHUNK; n < end; ++n) {
-                const float* given = slopes + std::size_t(n) * places * s.width;
-                const std::uint8_t* won = winners + std::size_t(n) * places * s.width;
-                for (int o = 0; o < s.width; ++o) end_of[o] = o * places;
-                for (int p = 0; p < places; ++p) {
+                const float* image_result_grads = result_grads + std::size_t(n) * n_windows * s.width;
+                const std::uint8_t* image_winners = winners + std::size_t(n) * n_windows * s.width;
+                for (int o = 0; o < s.width; ++o) end_of[o] = o * n_windows;
+                for (int p = 0; p < n_windows; ++p) {
                     const int window = 2 * (p / across) * line + 2 * (p % across) * s.channels;
                     for (int o = 0; o < s.width; ++o) {
-                        const int mark = won[p * s.width + o];
-                        slope[end_of[o]] = given[p * s.width + o];
-                        start[end_of[o]] = window + corner[mark];
-                        end_of[o] += mark != NONE;
+                        const int which = image_winners[p * s.width + o];
+                        grad[end_of[o]] = image_result_grads[p * s.width + o];
+                        start[end_of[o]] = window + corner[which];
+                        end_of[o] += which != NONE;
                     }
                 }
 
-                frame.put(s, images + n * image_size);
+                frame.load(s, images + n * image_size);
                 for (int o = 0; o < s.width; ++o) {
-                    Lanes grow[K][R] = {};
-                    float bias = 0;
-                    for (int p = o * places; p < end_of[o]; ++p) {
+                    Vector weight_grad[K][R] = {};
+                    float bias_grad = 0;
+                    for (int p = o * n_windows; p < end_of[o]; ++p) {
                         const float* place = frame.numbers.data() + start[p];
-                        bias += slope[p];
+                        bias_grad += grad[p];
 #pragma GCC unroll 5
                         for (int row = 0; row < K; ++row)
 #pragma GCC unroll 8
-                            for (int r = 0; r < R; ++r) grow[row][r] += at(place + row * line + r * LANES) * slope[p];
+                            for (int r = 0; r < R; ++r)
+                                weight_grad[row][r] += at(place + row * line + r * SIMD) * grad[p];
                     }
                     for (int row = 0; row < K; ++row)
-                        for (int r = 0; r < R; ++r) at(sum + o * patch + (row * R + r) * LANES) += grow[row][r];
-                    sum[s.width * patch + o] += bias;
+                        for (int r = 0; r < R; ++r) at(sum + o * patch + (row * R + r) * SIMD) += weight_grad[row][r];
+                    sum[s.width * patch + o] += bias_grad;
                 }
 
-                if (!image_slopes) continue;
-                std::memset(grown.numbers.data(), 0, grown.numbers.size() * sizeof(float));
-                for (int p = 0; p < places; ++p) {
-                    std::memset(shares.data(), 0, shares.size() * sizeof(float));  // one for each corner of the window
+                if (!image_grads) continue;
+                std::memset(framed_grads.numbers.data(), 0, framed_grads.numbers.size() * sizeof(float));
+                for (int p = 0; p < n_windows; ++p) {
+                    std::memset(corner_grads.data(), 0, corner_grads.size() * sizeof(float));
                     for (int o = 0; o < s.width; ++o) {
-                        const int mark = won[p * s.width + o];
-                        if (mark == NONE) continue;
-                        const float share = given[p * s.width + o];
-                        float* to = shares.data() + mark * patch;
+                        const int which = image_winners[p * s.width + o];
+                        if (which == NONE) continue;
+                        const float grad = image_result_grads[p * s.width + o];
+                        float* to = corner_grads.data() + which * patch;
                         const float* filter = filters.data() + o * patch;
 #pragma GCC unroll 5
-                        for (int r = 0; r < K * R; ++r) at(to + r * LANES) += at(filter + r * LANES) * share;
+                        for (int r = 0; r < K * R; ++r) at(to + r * SIMD) += at(filter + r * SIMD) * grad;
                     }
-                    float* place = grown.numbers.data() + 2 * (p / across) * line + 2 * (p % across) * s.channels;
+                    const int window = 2 * (p / across) * line + 2 * (p % across) * s.channels;
+                    float* place = framed_grads.numbers.data() + window;
                     for (int mark = 0; mark < 4; ++mark)
                         for (int row = 0; row < K; ++row)
                             for (int r = 0; r < R; ++r)
-                                at(place + corner[mark] + row * line + r * LANES) +=
-                                    at(shares.data() + mark * patch + (row * R + r) * LANES);
+                                at(place + corner[mark] + row * line + r * SIMD) +=
+                                    at(corner_grads.data() + mark * patch + (row * R + r) * SIMD);
                 }
-                grown.take(s, image_slopes + n * image_size);
+                framed_grads.store(s, image_grads + n * image_size);
             }
         }
     }
-    std::memset(weight_slopes, 0, std::size_t(s.width) * K * run * sizeof(float));
-    std::memset(bias_slopes, 0, s.width * sizeof(float));
+    std::memset(weight_grads, 0, std::size_t(s.width) * K * run * sizeof(float));
+    std::memset(bias_grads, 0, s.width * sizeof(float));
     for (int chunk = 0; chunk < chunks; ++chunk) {
         const float* sum = sums.data() + std::size_t(chunk) * s.width * (patch + 1);
         for (int o = 0; o < s.width; ++o) {
-            bias_slopes[o] += sum[s.width * patch + o];
+            bias_grads[o] += sum[s.width * patch + o];
             for (int row = 0; row < K; ++row)
                 for (int n = 0; n < run; ++n)
-                    weight_slopes[(o * K + row) * run + n] += sum[o * patch + row * R * LANES + n];
+                    weight_grads[(o * K + row) * run + n] += sum[o * patch + row * R * SIMD + n];
         }
     }
 }
 
 template <int K>
-int backward_of(const Shape& s, const float* images, const float* weight, const float* slopes,
-                const std::uint8_t* winners, float* weight_slopes, float* bias_slopes, float* image_slopes) {
+int backward_of(const Shape& s, const float* images, const float* weight, const float* result_grads,
+                const std::uint8_t* winners, float* weight_grads, float* bias_grads, float* image_grads) {
     const auto of = [&](auto kernel) {
-        kernel(s, images, weight, slopes, winners, weight_slopes, bias_slopes, image_slopes);
+        kernel(s, images, weight, result_grads, winners, weight_grads, bias_grads, image_grads);
         return 0;
     };
-    switch (lanes(K * s.channels)) {
+    switch (vectors(K * s.channels)) {
         case 1: return of(backward<K, 1>);
         case 2: return of(backward<K, 2>);
         case 3: return of(backward<K, 3>);
@@ -259,8 +264,9 @@ int backward_of(const Shape& s, const float* images, const float* weight, const 
 
 }  // namespace
 
-// All arrays are contiguous float32, channels last: images (count, rows, columns, channels), weight (width, K, K,
-// channels), results and slopes (count, down, across, width). Each answers 0, or 1 where it has no code for the shape.
+// Arrays are contiguous float32, channels last: images (count, rows, columns, channels), weight (width, K, K,
+// channels), bias (width), results and result_grads (count, down, across, width); winners are uint8 in the shape of the
+// results. Both functions return 0, or 1 where there is no code for the shape.
 
 extern "C" int pooled_forward(int count, int rows, int columns, int channels, int width, int kernel, int padding,
                               const float* images, const float* weight, const float* bias, float* results,
@@ -273,11 +279,12 @@ extern "C" int pooled_forward(int count, int rows, int columns, int channels, in
 }
 
 extern "C" int pooled_backward(int count, int rows, int columns, int channels, int width, int kernel, int padding,
-                               const float* images, const float* weight, const float* slopes,
-                               const std::uint8_t* winners, float* weight_slopes, float* bias_slopes,
-                               float* image_slopes) {
+                               const float* images, const float* weight, const float* result_grads,
+                               const std::uint8_t* winners, float* weight_grads, float* bias_grads,
+                               float* image_grads) {
     const Shape s{count, rows, columns, channels, width, padding};
-    if (kernel == 3) return backward_of<3>(s, images, weight, slopes, winners, weight_slopes, bias_slopes, image_slopes);
-    if (kernel == 5) return backward_of<5>(s, images, weight, slopes, winners, weight_slopes, bias_slopes, image_slopes);
-    return 1;
+    const auto of = [&](auto k) {
+        return backward_of<k>(s, images, weight, result_grads, winners, weight_grads, bias_grads, image_grads);
+    };
+    return kernel == 3 ? of(Constant<3>()) : kernel == 5 ? of(Constant<5>()) : 1;
 }

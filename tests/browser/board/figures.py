@@ -13,13 +13,13 @@ from lessons.board.colors import CATEGORIES, TRAIN, VALIDATION
 from lessons.board.figures import (
     Ask,
     Choose,
-    Edge,
     Figure,
     Graph,
+    GraphEdge,
+    GraphNode,
     Links,
     Map,
     Network,
-    Node,
     Patch,
     Plot,
     Strip,
@@ -135,13 +135,13 @@ def figures() -> list[Figure]:
             "line": {"color": VALIDATION},
         },
     ]
-    nodes: list[Node] = [
+    nodes: list[GraphNode] = [
         {"id": "x1", "label": "x₁", "note": "input", "x": 0.08, "y": 0.2},
         {"id": "x2", "label": "x₂", "note": "input", "x": 0.08, "y": 0.8},
         {"id": "sum", "label": "sum", "note": "w·x + b", "x": 0.5, "y": 0.5},
         {"id": "relu", "label": "ReLU", "note": "", "x": 0.92, "y": 0.5},
     ]
-    edges: list[Edge] = [
+    edges: list[GraphEdge] = [
         {"from": "x1", "to": "sum", "label": "w₁"},
         {"from": "x2", "to": "sum", "label": "w₂"},
         {"from": "sum", "to": "relu", "label": ""},
