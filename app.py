@@ -40,7 +40,7 @@ def spare_resumed_sessions() -> None:
 
 def runs_folder(scratch: Path) -> Path:
     """Where runs are kept: TORCHROOM_RUNS, else beside the downloads; a folder that goes with the server if need be."""
-    folder = Path(os.environ.get("TORCHROOM_RUNS") or cifar10.home() / "runs")
+    folder = Path(os.environ.get("TORCHROOM_RUNS") or cifar10.data_folder() / "runs")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
