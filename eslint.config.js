@@ -5,7 +5,7 @@ const rules = {
   eqeqeq: "error",
   "prefer-const": "error",
   "no-var": "error",
-  "no-unused-vars": ["error", { ignoreRestSiblings: true }],
+  "no-unused-vars": ["error", { argsIgnorePattern: "^_" }],
   "max-lines": ["error", 320],
 };
 

@@ -1,1 +1,1 @@
-"""How it is computed. Never streamlit, plotly, lessons or pages."""
+"""How runs are computed, shared and recorded. Imports neither Streamlit nor plotly, lessons or pages."""

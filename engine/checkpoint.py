@@ -25,8 +25,8 @@ LIVE = "live."
 
 def pack(model: nn.Module, optimizer: torch.optim.Optimizer, generator: torch.Generator) -> Checkpoint:
     """The arrays of a model, its optimiser and its generator, copied to the host: training on does not change them."""
-    buffers = optimizer.state_dict()["state"].items()
-    state = {f"{number}.{name}": value for number, kept in buffers for name, value in kept.items() if value is not None}
+    states = optimizer.state_dict()["state"].items()
+    state = {f"{number}.{name}": value for number, of in states for name, value in of.items() if value is not None}
     return add_prefix("model.", host(model.state_dict())) | add_prefix("optim.", host(state)) | pack_rng(generator)
 
 
@@ -47,9 +47,9 @@ def unpack(state: Checkpoint, model: nn.Module, optimizer: torch.optim.Optimizer
             value = torch.empty_like(parameter).copy_(value)
         buffers.setdefault(int(number), {})[buffer] = value
     wanted = {number: main_buffer(groups[number]) for number in buffers}
-    if all(wanted[number] in (None, *kept) for number, kept in buffers.items()):
-        kept = {number: kept for number, kept in buffers.items() if wanted[number]}
-        optimizer.load_state_dict({**optimizer.state_dict(), "state": kept})
+    if all(wanted[number] in (None, *names) for number, names in buffers.items()):
+        used = {number: names for number, names in buffers.items() if wanted[number]}
+        optimizer.load_state_dict({**optimizer.state_dict(), "state": used})
     unpack_rng(state, generator)
 
 

@@ -33,7 +33,8 @@ class Compute(Hooks):
         """Yields a Step for each step, 0 (nothing learnt yet) to its `total`, and receives changed live settings.
 
         `state` is what `Step.state` gave at step k of a run of this job: the generator then yields k + 1 first, and
-        what it yields is bit for bit what that run went on with. Required.
+        what it yields is bit for bit what that run went on with. Live settings changed before step k are in the job's
+        `params` by then; the state need not hold them (engine/checkpoint.py). Required.
         """
         raise NotImplementedError
 
@@ -48,7 +49,7 @@ class Compute(Hooks):
     def batched(self, job: Job, state: Checkpoint | None = None) -> BatchedRun | None:
         """The same run, with the same numbers, as an object that takes many steps at a call: for very small models.
 
-        Without it (None) the worker runs `run`.
+        It is told of live settings changed before `state` by `change`. Without it (None) the worker runs `run`.
         """
         return None
 

@@ -55,7 +55,7 @@ class Message:
 
 
 def _header_keys(cls: type[Message]) -> list[str]:
-    return [one.name for one in fields(cls) if one.name != "arrays"]
+    return [item.name for item in fields(cls) if item.name != "arrays"]
 
 
 # Commands
@@ -63,9 +63,10 @@ def _header_keys(cls: type[Message]) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Command(Message):
-    """A message to a worker."""
+    """A message to a worker, about one run."""
 
     key: ClassVar[str] = "op"
+    run: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,6 @@ class StartRun(Command):
     """
 
     kind: ClassVar[str] = "start"
-    run: str
     job: Job
     learner: str
     live: Values = field(default_factory=dict)
@@ -89,7 +89,6 @@ class PauseRun(Command):
     """Takes no further step; frame and snapshot of the step it stands at are sent."""
 
     kind: ClassVar[str] = "pause"
-    run: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +96,6 @@ class ResumeRun(Command):
     """Goes on after a pause."""
 
     kind: ClassVar[str] = "resume"
-    run: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +103,6 @@ class StepRun(Command):
     """Takes one step and stays paused."""
 
     kind: ClassVar[str] = "step"
-    run: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +110,6 @@ class StopRun(Command):
     """Ends the run where it is."""
 
     kind: ClassVar[str] = "stop"
-    run: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +117,6 @@ class SetParams(Command):
     """Changes live settings from the next step on; answered by ParamsChanged or ParamsRefused."""
 
     kind: ClassVar[str] = "set"
-    run: str
     values: Values
 
 
@@ -130,7 +125,6 @@ class TakeSnapshot(Command):
     """Asks for the present state; RunSnapshot answers with the same `wanted`, the id of the copy that it is for."""
 
     kind: ClassVar[str] = "snapshot"
-    run: str
     wanted: str
 
 
@@ -144,7 +138,6 @@ class AskRun(Command):
     """
 
     kind: ClassVar[str] = "ask"
-    run: str
     id: int
     name: str
     args: Values
@@ -267,7 +260,7 @@ class RunFrame(Event):
     kind: ClassVar[str] = "frame"
     run: str
     step: int
-    scalars: Mapping[str, float | None]
+    scalars: Values
     made: float = 0.0
     arrays: Arrays = field(default_factory=dict)
 

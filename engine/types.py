@@ -1,4 +1,4 @@
-"""The few nouns that cross the engine's borders: jobs, steps, ticks, runs and problems. No torch here."""
+"""The types that the engine, the lessons and the pages share: jobs, steps, ticks, scalars, problems. No torch here."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Values: TypeAlias = dict[str, Any]
 
 
 class Problem(ValueError):
-    """Something a learner can act on, said in both languages where it is found: what, why, and the way out.
+    """An error that a learner can act on, in both languages: what is wrong, why, and the way out.
 
-    It crosses processes as its two sentences and nothing else.
+    It crosses processes as its two texts and nothing else.
     """
 
     def __init__(self, en: str, zh: str) -> None:
@@ -33,20 +33,20 @@ class Problem(ValueError):
         return (Problem, (self.en, self.zh))
 
     def as_json(self) -> dict[str, str]:
-        """Both sentences; `Problem(**value)` is the inverse."""
+        """Both texts; `Problem(**value)` is the inverse."""
         return {"en": self.en, "zh": self.zh}
 
     def say(self, language: str) -> str:
-        """The sentence in `language` ("en" or "zh")."""
+        """The text in `language` ("en" or "zh")."""
         return self.zh if language == "zh" else self.en
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is asked for: plain values, picklable, loggable. The same job gives the same run.
+    """What a run is to compute, as values that JSON can hold. Equal jobs give equal runs.
 
-    `entry` names a generator function as "lessons.NAME.compute:run"; `params` are the lesson's settings;
-    `device` is "auto", "cpu", "cuda" or "mps".
+    entry: a generator function, as "lessons.NAME.compute:run". params: the lesson's settings. device: "auto", "cpu",
+    "cuda" or "mps".
     """
 
     entry: str
@@ -65,20 +65,21 @@ class Job:
 
     def key(self) -> str:
         """A digest that equal jobs share, whatever the order of their settings."""
-        plain = [self.entry, dict(self.params), self.seed, self.device]
-        return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
+        content = [self.entry, dict(self.params), self.seed, self.device]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What a lesson yields after each step. `frame` and `state` are called only if somebody wants them.
-
-    Of a `whole` step both are always kept, as far as a record holds them (at most 256 frames): for runs in which each
-    step shows something that no other does.
+    """What a lesson yields after each step.
 
     Step 0 is the state before any training; steps then count up by one to `total`. A run resumed from the snapshot of
-    step k yields step k + 1 first. A scalar may be left out of
-    a step (a validation loss once an epoch); it may be NaN or infinite, and is then shown as just that.
+    step k yields step k + 1 first.
+
+    scalars: by name; one may be left out of a step (a validation loss once an epoch), and may be NaN or infinite.
+    frame, state: return the picture and the checkpoint of this step; called only if somebody wants them. keep: both are
+    always recorded, as far as a record holds them (256 frames), for runs in which each step shows something that no
+    other does.
     """
 
     step: int
@@ -86,12 +87,12 @@ class Step:
     total: int
     frame: Callable[[], Arrays] = dict
     state: Callable[[], Checkpoint] = dict
-    whole: bool = False
+    keep: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A step with its picture: what `figures.update` turns into patches."""
+    """A step with its frame: what `figures.update` turns into patches."""
 
     step: int
     scalars: Scalars
@@ -101,9 +102,9 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class ScalarBlock:
-    """Scalars of consecutive messages that share their names: `values[i, j]` is `names[j]` at `steps[i]`.
+    """Scalars of n steps that share their names: `values[i, j]` is `names[j]` at step `steps[i]`.
 
-    steps: int32 (n,); values: float64 (n, len(names)).
+    steps: int32 (n,), ascending. values: float64 (n, len(names)).
     """
 
     names: tuple[str, ...]

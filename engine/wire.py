@@ -1,15 +1,16 @@
-"""One message format for the worker's pipe, the browser's websocket and the record file.
+"""The message format of the worker's pipe, the browser's websocket and the record file: a JSON header and arrays.
 
     uint32  length of the header in bytes, little-endian
     header  JSON; its "arrays" lists {"name", "dtype", "shape", "at"} of each array, `at` counted from the body
     body    starts at the next multiple of 8; each array little-endian, C order, at a multiple of 8
 
-A Float64Array in the browser can look straight at a body, and NaN and infinity travel as themselves, which JSON
-cannot do.
+The alignment lets a Float64Array in the browser be a view of the body. Arrays can hold NaN and infinity, which JSON
+cannot.
 """
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Mapping
 from typing import Any
@@ -19,26 +20,25 @@ import orjson
 
 from engine.types import Array, Arrays, Problem
 
-KINDS = frozenset({"uint8", "int8", "int32", "int64", "float16", "float32", "float64", "bool"})
+DTYPES = frozenset({"uint8", "int8", "int32", "int64", "float16", "float32", "float64", "bool"})
 
 
 def pack(header: Mapping[str, Any], arrays: Mapping[str, Array] | None = None) -> bytes:
-    """One message. `header` must be JSON; `arrays` of the kinds above, any shape."""
+    """A message of a `header` that is JSON and `arrays` of the DTYPES, of any shape. Raises TypeError for another."""
     entries = []
-    blocks = []
-    at = 0
+    parts = []
+    offset = 0
     for name, array in (arrays or {}).items():
         dtype = array.dtype.name
-        if dtype not in KINDS:
-            raise TypeError(f"array {name!r} is {dtype}; the wire carries {', '.join(sorted(KINDS))}")
-        raw = array.tobytes()
-        entries.append({"name": name, "dtype": dtype, "shape": array.shape, "at": at})
-        blocks.append(raw)
-        pad = -len(raw) % 8
-        blocks.append(b"\0" * pad)
-        at += len(raw) + pad
+        if dtype not in DTYPES:
+            raise TypeError(f"array {name!r} is {dtype}; the wire carries {', '.join(sorted(DTYPES))}")
+        data = array.tobytes()
+        entries.append({"name": name, "dtype": dtype, "shape": array.shape, "at": offset})
+        padding = b"\0" * (-len(data) % 8)
+        parts += [data, padding]
+        offset += len(data) + len(padding)
     head = orjson.dumps({**header, "arrays": entries})
-    return b"".join([struct.pack("<I", len(head)), head, b"\0" * (-(len(head) + 4) % 8), *blocks])
+    return b"".join([struct.pack("<I", len(head)), head, b"\0" * (-(len(head) + 4) % 8), *parts])
 
 
 def unpack(message: bytes | memoryview) -> tuple[dict[str, Any], Arrays]:
@@ -54,14 +54,12 @@ def unpack(message: bytes | memoryview) -> tuple[dict[str, Any], Arrays]:
         body = 4 + length + (-(length + 4) % 8)
         arrays = {}
         for entry in header.pop("arrays"):
-            if entry["dtype"] not in KINDS:
+            if entry["dtype"] not in DTYPES:
                 raise ValueError(entry["dtype"])
             shape = tuple(int(n) for n in entry["shape"])
             if any(n < 0 for n in shape) or entry["at"] < 0:
                 raise ValueError("negative size")
-            count = 1
-            for n in shape:
-                count *= n
+            count = math.prod(shape)
             flat = np.frombuffer(message, np.dtype(entry["dtype"]).newbyteorder("<"), count, body + entry["at"])
             arrays[entry["name"]] = flat.reshape(shape)
     except (struct.error, ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:

@@ -94,10 +94,8 @@ def lessons() -> Iterator[Lesson]:
 @lru_cache
 def lesson(name: str) -> Lesson:
     """The lesson of that name. Raises KeyError: only names of the catalog are ever imported."""
-    for one in lessons():
-        if one.name == name:
-            return one
-    raise KeyError(name)
+    known = {lesson.name: lesson for lesson in lessons()}
+    return known[name]
 
 
 def part(name: str, module: str) -> Any:
@@ -112,8 +110,8 @@ def figures(name: str) -> Figures:
 
 def presets(name: str) -> dict[str, Values]:
     """Preset -> the settings it changes."""
-    found: dict[str, Values] = part(name, "params").PRESETS
-    return found
+    values: dict[str, Values] = part(name, "params").PRESETS
+    return values
 
 
 def params(name: str) -> type[Params]:
@@ -125,8 +123,8 @@ def params(name: str) -> type[Params]:
 def job(name: str, settings: Params) -> Job:
     """What is run for these settings: those that only change the view stand at their defaults, so that equal
     experiments are one run whatever each learner looks at."""
-    plain = type(settings)().model_dump(mode="json")
-    views = {field: plain[field] for field, control in settings.controls() if control.view}
+    defaults = type(settings)().model_dump(mode="json")
+    views = {name: defaults[name] for name, setting in settings.settings().items() if setting.view_only}
     values = {**settings.model_dump(mode="json"), **views}
     return Job(lesson(name).entry, values, int(values.get("seed", 0)))
 
@@ -140,9 +138,9 @@ def script(name: str, settings: Params) -> str:
     for line in source.splitlines():
         if line.strip() in ("# settings", "# end of settings"):
             inside = line.strip() == "# settings"
-        found = re.match(r"([A-Z][A-Z0-9_]*)(\s*:[^=]+)? = ", line) if inside else None
-        if found and found[1] in values:
+        constant = re.match(r"([A-Z][A-Z0-9_]*)(\s*:[^=]+)? = ", line) if inside else None
+        if constant and constant[1] in values:
             comment = re.search(r"\s{2,}# .*$", line)
-            line = f"{found[0]}{values[found[1]]!r}{comment[0] if comment else ''}"
+            line = f"{constant[0]}{values[constant[1]]!r}{comment[0] if comment else ''}"
         lines.append(line)
     return "\n".join(lines) + "\n"

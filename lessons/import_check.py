@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.params import checked
+from engine.params import parse
 from engine.records.record import Record
 from engine.types import Problem
 from lessons import catalog, text
@@ -12,7 +12,7 @@ from lessons.board import figures as board
 from lessons.board.fold import fold
 
 
-def judge(record: Record) -> None:
+def validate(record: Record) -> None:
     """Raises Problem unless a lesson of this Torchroom made such a run, and its figures take every frame of it."""
     names = [lesson.name for lesson in catalog.lessons()]
     job = record.job
@@ -22,7 +22,7 @@ def judge(record: Record) -> None:
             f"这是本站没有的课程的运行（{job.entry!r:.60}）。本站课程：{', '.join(names)}。",
         )
     kind = catalog.params(job.lesson)
-    params = checked(kind, job.params)
+    params = parse(kind, job.params)
     known = params.model_dump(mode="json")
     odd = [name for name, value in job.params.items() if name not in known or known[name] != value]
     if odd or job.seed != known.get("seed", job.seed):
@@ -30,7 +30,7 @@ def judge(record: Record) -> None:
     settings = dict(job.params)
     for _, values in record.changes:
         settings |= values
-        checked(kind, settings)
+        parse(kind, settings)
     try:
         figures = catalog.figures(job.lesson)
         drawn = figures.draw(params, text.read(job.lesson, "en"))

@@ -1,4 +1,4 @@
-"""A lesson's en.md or zh.md as plain values. The form of the file is described in README.md, "Writing a lesson".
+"""A lesson's en.md or zh.md as dataclasses. The form of the file is described in lessons/WRITING.md.
 
 Errors name the file and the line: they are for whoever writes a lesson, and the tests meet them before a learner does.
 """
@@ -167,37 +167,37 @@ def joined(first: str, second: str) -> str:
 
 def items(lines: list[Line], name: str) -> list[Line]:
     """The points of a list, each with the indented lines that go on with it."""
-    found: list[Line] = []
+    points: list[Line] = []
     for line in lines:
         if line.text.startswith("- "):
-            found.append(Line(line.number, line.text[2:].strip()))
-        elif line.text.startswith("  ") and found and line.text.strip():
-            found[-1] = Line(found[-1].number, joined(found[-1].text, line.text.strip()))
+            points.append(Line(line.number, line.text[2:].strip()))
+        elif line.text.startswith("  ") and points and line.text.strip():
+            points[-1] = Line(points[-1].number, joined(points[-1].text, line.text.strip()))
         elif line.text.strip():
             raise wrong(name, line.number, f"expected a point '- …', found {line.text!r:.60}")
-    return found
+    return points
 
 
 def pair(line: Line, name: str) -> tuple[str, str]:
     """ "lr: Learning rate" as its two sides; a full-width colon does as well."""
-    found = re.match(r"([^:：]+)[:：]\s*(.*)$", line.text, re.DOTALL)
-    if not found:
+    sides = re.match(r"([^:：]+)[:：]\s*(.*)$", line.text, re.DOTALL)
+    if not sides:
         raise wrong(name, line.number, f"expected 'key: text', found {line.text!r:.60}")
-    return found[1].strip(), found[2].strip()
+    return sides[1].strip(), sides[2].strip()
 
 
 def pairs(lines: list[Line], name: str) -> dict[str, str]:
     """A list of "key: text", each key once."""
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for line in items(lines, name):
         key, text = pair(line, name)
-        once(key, found, line, name)
-        found[key] = text
-    return found
+        check_new(key, texts, line, name)
+        texts[key] = text
+    return texts
 
 
-def once(key: str, known: Mapping[str, object], line: Line, name: str) -> None:
-    """Raises ValueError where a key comes twice: the words before would be lost without a word."""
+def check_new(key: str, known: Mapping[str, object], line: Line, name: str) -> None:
+    """Raises ValueError where a key comes twice: the words before would be lost in silence."""
     if key in known:
         raise wrong(name, line.number, f"{key!r} is there twice")
 
@@ -208,10 +208,10 @@ def settings(query: str) -> dict[str, str]:
 
 
 def _try(line: Line, name: str) -> Try:
-    found = SETTINGS.search(line.text)
-    if not found:
+    link = SETTINGS.search(line.text)
+    if not link:
         raise wrong(name, line.number, "a thing to try ends with its settings: `?name=value&…`")
-    return Try(line.text[: found.start()].strip(), settings(found[1]))
+    return Try(line.text[: link.start()].strip(), settings(link[1]))
 
 
 def _headed(lines: list[Line]) -> list[tuple[Line, list[Line]]]:
@@ -249,15 +249,15 @@ def _questions(lines: list[Line], name: str) -> tuple[Question, ...]:
         for line in body:
             text = line.text
             mark = re.match(r"- \[( |x|X)\] (.*)", text)
-            whole = SETTINGS.fullmatch(text)
+            link = SETTINGS.fullmatch(text)
             if mark:
                 if mark[1] != " ":
                     right.append(len(options))
                 options.append(mark[2].strip())
             elif text.startswith(">"):
                 why.append(text[1:].strip())
-            elif whole:
-                chosen = settings(whole[1])
+            elif link:
+                chosen = settings(link[1])
             elif text.startswith("  ") and options and not why:
                 options[-1] = joined(options[-1], text)
             elif text and not options:
@@ -285,27 +285,27 @@ def _controls(lines: list[Line], name: str) -> tuple[dict[str, ControlWords], di
     controls: dict[str, ControlWords] = {}
     presets: dict[str, str] = {}
     options: dict[str, str] = {}
-    joining: list[Line] = []
+    entries: list[Line] = []
     for line in lines:  # "  - bowl: Bowl" is an option, "  more help" goes on with the line before
         if line.text.startswith(("- ", "  - ")) or not line.text.strip():
-            joining.append(line)
-        elif joining and line.text.startswith("  "):
-            joining[-1] = Line(joining[-1].number, joined(joining[-1].text, line.text.strip()))
+            entries.append(line)
+        elif entries and line.text.startswith("  "):
+            entries[-1] = Line(entries[-1].number, joined(entries[-1].text, line.text.strip()))
         else:
             raise wrong(name, line.number, f"expected a setting '- name: label | help', found {line.text!r:.60}")
-    for line in joining:
+    for line in entries:
         if line.text.startswith("  - "):
             key, label = pair(Line(line.number, line.text[4:]), name)
-            once(key, options, line, name)
+            check_new(key, options, line, name)
             options[key] = label
         elif line.text.startswith("- "):
             key, rest = pair(Line(line.number, line.text[2:]), name)
             if key.startswith("preset."):
                 key = key.removeprefix("preset.")
-                once(key, presets, line, name)
+                check_new(key, presets, line, name)
                 presets[key] = rest
                 continue
-            once(key, controls, line, name)
+            check_new(key, controls, line, name)
             label, _, explained = rest.replace("｜", "|").partition("|")
             options = {}
             controls[key] = ControlWords(label.strip(), explained.strip(), options)
@@ -317,7 +317,7 @@ def _figures(lines: list[Line], name: str) -> dict[str, FigureWords]:
     for head, body in _headed(lines):
         if not head.text:
             continue
-        once(head.text, figures, head, name)
+        check_new(head.text, figures, head, name)
         values = pairs(body, name)
         if not values.get("title") or not values.get("alt"):
             raise wrong(name, head.number, f"figure {head.text} needs at least a title and an alt")

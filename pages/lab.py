@@ -1,4 +1,7 @@
-"""The engine room: devices and workers, runs with their places in the queue, and a way to stop one's own."""
+"""The engine room: devices and workers, runs with their places in the queue, and a way to stop one's own.
+
+A run that was saved as a file can be opened here.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,18 @@ import streamlit as st
 from engine.records.record import EXPORT_BYTES
 from engine.types import ENDED, Problem
 from lessons import catalog, text
-from lessons.import_check import judge
+from lessons.import_check import validate
 from pages.live.app_state import app_state
 from pages.ui import state
 from pages.ui.words import as_text, say
 
+# Runs in the table.
 NEWEST = 30
+
 language = state.language()
 
 
-def stop(run: str) -> None:
+def on_stop(run: str) -> None:
     """Callback: a run of one's own ends; others who watch it keep it."""
     try:
         app_state().engine.tell(run, state.learner(), "stop")
@@ -30,27 +35,28 @@ def cell(value: object) -> str:
 
 
 def table(head: list[str], rows: list[list[object]]) -> str:
+    """A Markdown table."""
     lines: list[list[object]] = [[*head], ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(cell(one) for one in line) + " |" for line in lines)
+    return "\n".join("| " + " | ".join(cell(value) for value in line) + " |" for line in lines)
 
 
 @st.fragment(run_every=2.0)
-def workers_and_runs() -> None:
+def draw_workers_and_runs() -> None:
     """Redrawn every two seconds: few look at this page, and it is text."""
     engine = app_state().engine
     words = [say(key, language) for key in ("col_device", "col_state", "col_runs")]
     runs = engine.runs()
     rows: list[list[object]] = [
         [
-            f"{one['device']} {one.get('name', '')}",
-            say(f"worker_{one['state']}", language),
-            sum(run.worker == one["worker"] and run.status == "running" for run in runs),
+            f"{worker['device']} {worker.get('name', '')}",
+            say(f"worker_{worker['state']}", language),
+            sum(run.worker == worker["worker"] and run.status == "running" for run in runs),
         ]
-        for one in engine.devices()
+        for worker in engine.devices()
     ]
     st.markdown(f"### {say('workers', language)}\n\n{table(words, rows)}", anchors=False)
-    for why in engine.problems():
-        st.warning(as_text(why.say(language)), icon=":material/error:")
+    for cause in engine.problems():
+        st.warning(as_text(cause.say(language)), icon=":material/error:")
     problem = state.get("lab problem")
     if problem:
         st.warning(as_text(problem.say(language)), icon=":material/error:")
@@ -78,12 +84,12 @@ def workers_and_runs() -> None:
     for run in going:
         if run.learner == state.learner():
             st.button(
-                say("stop_mine", language, run=run.id), key=f"stop.{run.id}", on_click=stop, args=(run.id,),
+                say("stop_mine", language, run=run.id), key=f"stop.{run.id}", on_click=on_stop, args=(run.id,),
                 icon=":material/stop:",
             )  # fmt: skip
 
 
-def bring() -> None:
+def draw_import() -> None:
     """A run that somebody saved: checked, kept with the others, and shown by its lesson."""
     st.markdown(f"### {say('bring', language)}\n\n{say('bring_lead', language)}", anchors=False)
     most = EXPORT_BYTES // 1_000_000
@@ -93,15 +99,15 @@ def bring() -> None:
     if file is None:
         return
     try:
-        run = app_state().engine.bring(file.getvalue(), judge)
+        run = app_state().engine.import_run(file.getvalue(), validate)
     except Problem as problem:
         st.warning(as_text(problem.say(language)), icon=":material/error:")
         return
     lesson = run.job.lesson
     title = text.read(lesson, language).title
     st.markdown(say("brought", language, lesson=title, steps=run.step, run=run.id))
-    plain = catalog.params(lesson)(**run.job.params).changed()
-    settings = {name: state.written(value) for name, value in plain.items()}
+    changed = catalog.params(lesson)(**run.job.params).changed()
+    settings = {name: state.query_value(value) for name, value in changed.items()}
     st.page_link(
         f"{lesson}.py", label=say("bring_show", language), icon=":material/play_arrow:",
         query_params={**settings, "run": run.id},
@@ -110,6 +116,6 @@ def bring() -> None:
 
 st.markdown(f"# {say('lab', language)}\n{say('lab_lead', language)}", anchors=False)
 with st.container(key="engine"):
-    workers_and_runs()
-bring()
-state.write_link(None)
+    draw_workers_and_runs()
+draw_import()
+state.write_address(None)

@@ -1,4 +1,4 @@
-"""The frame of every page: language, navigation from the catalog, the look."""
+"""The frame of every page: language, navigation from the catalog, style sheet."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ from pages.live.app_state import app_state
 from pages.ui import state
 from pages.ui.words import NAMES, as_text, say
 
-# a loss curve that falls; a named icon would be fetched from another site
+# A loss curve that falls, as SVG: a named icon would be fetched from another site.
 ICON = (
     "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'%3E%3Crect width='32' height='32' "
     "rx='7' fill='%232f86d6'/%3E%3Cpath d='M6 7c3 14 9 17 20 18' fill='none' stroke='white' stroke-width='3.5' "
     "stroke-linecap='round'/%3E%3Ccircle cx='26' cy='25' r='3.5' fill='%23e07b16'/%3E%3C/svg%3E"
 )
+# The icon of a lesson in the navigation, by how far it has come.
+STAGE_ICONS = {"quiz": ":material/check_circle:", "ran": ":material/timelapse:", "seen": ":material/visibility:"}
+
 st.set_page_config(layout="wide", initial_sidebar_state=252, page_icon=ICON)
 language = state.language()
-marks = state.marks()
-ICONS = {"quiz": ":material/check_circle:", "ran": ":material/timelapse:", "seen": ":material/visibility:"}
+progress = state.progress()
 
 sections: dict[str, list[st.Page]] = {
     "": [st.Page("home.py", title=say("home", language), icon=":material/toc:", default=True)]
@@ -31,7 +33,7 @@ for chapter in catalog.CHAPTERS:
         st.Page(
             f"{lesson.name}.py",
             title=text.read(lesson.name, language).title,
-            icon=ICONS.get(marks.get(lesson.name, ""), lesson.icon),
+            icon=STAGE_ICONS.get(progress.get(lesson.name, ""), lesson.icon),
             url_path=lesson.name,
         )
         for lesson in chapter.lessons
@@ -42,17 +44,17 @@ sections[say("about", language)] = [
 page = st.navigation(sections)
 
 
-def ready() -> list[str]:
+def ready_devices() -> list[str]:
     """The devices that compute, each once."""
-    found = Counter(one["device"] for one in app_state().engine.devices() if one["state"] == "ready")
-    return [device if count == 1 else f"{device} × {count}" for device, count in found.items()]
+    counts = Counter(worker["device"] for worker in app_state().engine.devices() if worker["state"] == "ready")
+    return [device if count == 1 else f"{device} × {count}" for device, count in counts.items()]
 
 
 @st.fragment(run_every=1.0)
-def starting() -> None:
+def draw_starting() -> None:
     """Says that the engine starts, as long as it does, or why it cannot; then the page is drawn again."""
-    if ready():
-        state.again()
+    if ready_devices():
+        state.rerun_page()
     problems = app_state().engine.problems()
     for problem in problems:
         st.warning(as_text(problem.say(language)), icon=":material/error:")
@@ -62,22 +64,22 @@ def starting() -> None:
 
 st.html(f"<style>{Path(__file__).with_name('ui').joinpath('page.css').read_text(encoding='utf-8')}</style>")
 with st.sidebar:
-    state.seed("language_switch", language)
+    state.set_widget("language_switch", language)
     st.segmented_control(
         say("language", language),
         list(NAMES),
-        default=state.first("language_switch", language),
+        default=state.initial_value("language_switch", language),
         format_func=NAMES.__getitem__,
         required=True,
         key="language_switch",
-        on_change=state.choose_language,
+        on_change=state.on_language,
         label_visibility="collapsed",
         width="stretch",
     )
-    devices = ready()
+    devices = ready_devices()
     if devices:
         st.caption(say("device", language, devices=", ".join(devices)))
     else:
-        starting()
+        draw_starting()
 
 page.run()

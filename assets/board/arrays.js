@@ -1,22 +1,57 @@
-/** Arrays of a message, {values, shape}: compared, nested for plotly, flat. */
+/**
+ * Arrays as messages carry them, {values, shape}: told from other values, compared, nested, flattened.
+ *
+ * @import { WireArray } from "./types.d.ts"
+ */
 
+/**
+ * Whether a value of a patch is an array of the message.
+ *
+ * @param {any} value
+ * @returns {value is WireArray}
+ */
 export const isArray = (value) => value !== null && typeof value === "object" && ArrayBuffer.isView(value.values);
 
-/** Whether two patches' data, or parts of them, say the same. */
-export function alike(one, other) {
-  if (one === other) return true;
-  if (one === null || other === null || typeof one !== "object" || typeof other !== "object") return false;
-  if (ArrayBuffer.isView(one)) {
-    if (one.constructor !== other.constructor || one.length !== other.length) return false;
-    for (let i = 0; i < one.length; i++)
-      if (one[i] !== other[i] && (one[i] === one[i] || other[i] === other[i])) return false;
-    return true; // NaN is NaN again
-  }
-  const keys = Object.keys(one);
-  return keys.length === Object.keys(other).length && keys.every((key) => key in other && alike(one[key], other[key]));
+/**
+ * Whether two lists have the same values in the same order.
+ *
+ * @param {ArrayLike<unknown>} a
+ * @param {ArrayLike<unknown>} b
+ */
+export function sameValues(a, b) {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }
 
-/** An array as plotly takes it: typed for one axis, rows of typed arrays for two, and so on. */
+/**
+ * Whether two patches' data, or parts of them, are equal; NaN equals NaN.
+ *
+ * @param {any} a
+ * @param {any} b
+ * @returns {boolean}
+ */
+export function deepEqual(a, b) {
+  if (a === b) return true;
+  if (a === null || b === null || typeof a !== "object" || typeof b !== "object") return false;
+  if (ArrayBuffer.isView(a)) {
+    const [left, right] = [/** @type {any} */ (a), b];
+    if (left.constructor !== right.constructor || left.length !== right.length) return false;
+    for (let i = 0; i < left.length; i++) {
+      if (left[i] !== right[i] && !(Number.isNaN(left[i]) && Number.isNaN(right[i]))) return false;
+    }
+    return true;
+  }
+  const keys = Object.keys(a);
+  return keys.length === Object.keys(b).length && keys.every((key) => key in b && deepEqual(a[key], b[key]));
+}
+
+/**
+ * A value as plotly takes it: an array of one axis is typed, one of two axes is rows of typed arrays, and so on.
+ *
+ * @param {any} value
+ * @returns {any}
+ */
 export function nested(value) {
   if (!isArray(value)) return value;
   const { values, shape } = value;
@@ -30,14 +65,14 @@ export function nested(value) {
   return rows;
 }
 
-/** A flat list of whatever came: array, list or single number. */
+/**
+ * The values of an array, a list, a single number or nothing as a flat list.
+ *
+ * @param {any} value
+ * @returns {any}
+ */
 export function flat(value) {
   if (value === undefined || value === null) return [];
   if (isArray(value)) return value.values;
   return Array.isArray(value) ? value : [value];
-}
-
-export function same(one, other) {
-  for (let i = 0; i < one.length; i++) if (one[i] !== other[i]) return false;
-  return true;
 }

@@ -1,22 +1,34 @@
-/** The step that is on show. */
+/**
+ * The step on show. `follow`: at the head as it moves; `playing`: replaying towards it; neither: staying.
+ *
+ * @import { Run } from "./run.js"
+ */
 
-const REPLAY = 6; // seconds that a replay takes at speed 1,
-const WATCHED = 10; // unless the run was paced at so many steps a second or fewer: each of them is to be seen
-const FAST = 0.4; // part of a run that arrives within its first second if it is to be replayed instead of followed
+const REPLAY = 6; // seconds that a replay takes at speed 1
+const SLOW_PACE = 10; // steps a second; a run that was paced at no more is replayed at its pace: each step is to be seen
+const FAST = 0.4; // part of a run that arrives in its first second if it is to be replayed instead of followed
+const LONGEST_TICK = 0.25; // seconds by which a replay moves on in one frame at most
 
-/** Where the viewer is. `follow`: at the head as it moves; `playing`: replaying towards it; neither: staying. */
 export class Playhead {
   constructor() {
     this.step = -1;
     this.follow = true;
     this.playing = false;
     this.speed = 1;
+    /** Where between two steps a replay is. */
     this.position = 0;
-    this.pacing = 0; // when the first second of a fast run began
-    this.at = 0;
+    /** When the first second of a fast run began, in ms; 0 after it. */
+    this.pacing = 0;
+    /** When a replay moved on last, in ms. */
+    this.movedAt = 0;
   }
 
-  /** Moves to `step` and stays there. */
+  /**
+   * Moves to `step` and stays there.
+   *
+   * @param {number} step
+   * @param {{ head: number }} run
+   */
   go(step, run) {
     this.playing = false;
     this.pacing = 0;
@@ -24,13 +36,14 @@ export class Playhead {
     this.follow = step >= run.head;
   }
 
+  /** @param {number} from the step to replay from */
   play(from) {
     this.step = from;
     this.position = from;
     this.playing = true;
     this.follow = false;
     this.pacing = 0;
-    this.at = 0;
+    this.movedAt = 0;
   }
 
   stay() {
@@ -39,32 +52,52 @@ export class Playhead {
     this.follow = false;
   }
 
-  live() {
+  goLive() {
     this.playing = false;
     this.pacing = 0;
     this.follow = true;
   }
 
+  /**
+   * Shows a run that has just begun no faster than a replay, until it is known how fast it is.
+   *
+   * @param {number} now in ms
+   */
   pace(now) {
-    this.live();
+    this.goLive();
     this.pacing = now;
   }
 
-  /** Moves on; returns whether it will have to move again by itself. */
+  /**
+   * Steps a second of a replay.
+   *
+   * @param {Pick<Run, "head" | "total" | "params">} run
+   */
+  rate(run) {
+    const pace = run.params?.pace;
+    const rate = pace > 0 && pace <= SLOW_PACE ? pace : Math.max(Math.max(run.total, run.head) / REPLAY, 1.5);
+    return rate * this.speed;
+  }
+
+  /**
+   * Moves on; returns whether it will have to move again by itself.
+   *
+   * @param {number} now in ms
+   * @param {Pick<Run, "head" | "history" | "total" | "params" | "ended">} run
+   */
   advance(now, run) {
     const { head, history } = run;
     if (head < 0) {
       this.step = -1;
       return false;
     }
-    const own = run.params?.pace;
-    const rate = (own > 0 && own <= WATCHED ? own : Math.max(Math.max(run.total, head) / REPLAY, 1.5)) * this.speed; // steps a second
+    const rate = this.rate(run);
     if (this.pacing) {
       const passed = (now - this.pacing) / 1000;
       this.step = Math.min(head, Math.floor(history.first + passed * rate));
       if (passed < 1 && !run.ended) return true;
       if (run.ended || head >= FAST * run.total) this.play(this.step);
-      else this.live();
+      else this.goLive();
     }
     if (this.follow) {
       this.step = head;
@@ -74,12 +107,11 @@ export class Playhead {
       if (this.step > head) this.step = head;
       return false;
     }
-    const passed = this.at ? Math.min(0.25, (now - this.at) / 1000) : 0;
-    this.at = now;
+    const passed = this.movedAt ? Math.min(LONGEST_TICK, (now - this.movedAt) / 1000) : 0;
+    this.movedAt = now;
     this.position = Math.max(this.position, history.first) + passed * rate;
-    const n = history.rows.upTo(this.position);
-    this.step = n ? history.rows.steps[n - 1] : history.first;
-    if (this.step >= head) this.live();
+    this.step = history.floor(this.position);
+    if (this.step >= head) this.goLive();
     return this.playing;
   }
 }

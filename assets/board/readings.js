@@ -1,26 +1,49 @@
-/** Sentences with numbers of a run in them; the twin of lessons/reading.py. */
+/**
+ * Sentences with a run's numbers in them: the twin of lessons/reading.py, which says what a template may hold.
+ *
+ * @import { Moment } from "./moment.js"
+ */
 
 import { flat } from "./arrays.js";
 import { History } from "./history.js";
 import { number } from "./numbers.js";
 
-const PART = /\{(\w+)(?::([^{}|]+))?(?:\|([^{}]+))?\}/g;
+const PLACEHOLDER = /\{(\w+)(?::([^{}|]+))?(?:\|([^{}]+))?\}/g;
+const CONDITION = /^\s*\[([^\]]+)\]\s*/;
 const MISSING = new Error("a number that a reading asks for is not there");
 
-/** The sentence that holds at the end of `history` (a Past, or (step, {name: value}) pairs); "" where none does.
-    The twin of lessons/reading.py, which says what a template may hold. */
+/** @typedef {{ steps: Int32Array, values: Float64Array }} Series */
+
+/** What a placeholder's word makes of the series it names. */
+const WORDS = {
+  now: (/** @type {Series} */ { values }) => values[values.length - 1],
+  first: (/** @type {Series} */ { values }) => values[0],
+  min: (/** @type {Series} */ series) => series.values[extremeIndex(series, 1)],
+  max: (/** @type {Series} */ series) => series.values[extremeIndex(series, -1)],
+  at_min: (/** @type {Series} */ series) => series.steps[extremeIndex(series, 1)],
+  flat: flatSince,
+};
+
+/**
+ * The sentence that holds at the end of a history; "" where none does.
+ *
+ * @param {string | undefined} template
+ * @param {Moment | [number, Record<string, number>][]} history a moment, or (step, {name: value}) pairs
+ * @param {Record<string, string>} [names] labels of scalars
+ * @param {Record<string, any>} [say] numbers and words that came with patches
+ */
 export function reading(template, history, names = {}, say = {}) {
-  const past = Array.isArray(history) ? History.of(history).at(Infinity) : history;
+  const moment = Array.isArray(history) ? History.of(history).at(Infinity) : history;
   for (let alternative of (template || "").split(" || ")) {
-    const condition = alternative.match(/^\s*\[([^\]]+)\]\s*/);
+    const condition = alternative.match(CONDITION);
     if (condition) {
-      const now = past.now(condition[1]);
-      if (now === undefined || now === 0) continue; // a NaN counts as there
+      const value = moment.now(condition[1]);
+      if (value === undefined || value === 0) continue; // a NaN counts as there
       alternative = alternative.slice(condition[0].length);
     }
     try {
       return alternative
-        .replace(PART, (_, word, name, form) => fill(word, name || "", form || "", past, names, say))
+        .replace(PLACEHOLDER, (_, word, name, form) => fill(word, name || "", form || "", moment, names, say))
         .trim();
     } catch (error) {
       if (error !== MISSING) throw error;
@@ -29,59 +52,80 @@ export function reading(template, history, names = {}, say = {}) {
   return "";
 }
 
-function fill(word, name, form, past, names, say) {
+/**
+ * The text of one placeholder, {word:name|form}. Throws MISSING where its number is not there.
+ *
+ * @param {string} word
+ * @param {string} name
+ * @param {string} form
+ * @param {Moment} moment
+ * @param {Record<string, string>} names
+ * @param {Record<string, any>} say
+ * @returns {string}
+ */
+function fill(word, name, form, moment, names, say) {
   if (word === "best" || word === "lowest") {
-    const [found, value] = lowest(name, past);
-    const rest = found.slice(name.length);
-    return word === "lowest" ? number(value, form) : names[found] || names[rest] || rest;
+    const [scalar, value] = lowest(name, moment);
+    const suffix = scalar.slice(name.length);
+    return word === "lowest" ? number(value, form) : names[scalar] || names[suffix] || suffix;
   }
   if (word === "step") {
-    if (!past.n) throw MISSING;
-    return number(past.step, form || "0");
+    if (!moment.n) throw MISSING;
+    return number(moment.step, form || "0");
   }
   if (word === "say") {
     if (!(name in say)) throw MISSING;
     return typeof say[name] === "string" ? say[name] : number(flat(say[name])[0], form);
   }
-  const series = past.series(name);
+  const series = moment.series(name);
   if (!series || !(word in WORDS)) throw MISSING;
-  return number(WORDS[word](series), form || (word === "at_min" || word === "flat" ? "0" : ""));
+  const value = WORDS[/** @type {keyof typeof WORDS} */ (word)](series);
+  return number(value, form || (word === "at_min" || word === "flat" ? "0" : ""));
 }
 
-/** The scalar with that prefix that is lowest now, and its value. */
-function lowest(prefix, past) {
-  let found = null;
+/**
+ * The scalar with that prefix that is lowest now, and its value.
+ *
+ * @param {string} prefix
+ * @param {Moment} moment
+ * @returns {[string, number]}
+ */
+function lowest(prefix, moment) {
+  let best = null;
   let least = Infinity;
-  for (const name of past.history.columns.keys()) {
-    const value = name.startsWith(prefix) ? past.now(name) : undefined;
-    if (Number.isFinite(value) && value < least) [found, least] = [name, value];
+  for (const name of moment.history.columns.keys()) {
+    const value = name.startsWith(prefix) ? moment.now(name) : undefined;
+    if (value !== undefined && Number.isFinite(value) && value < least) [best, least] = [name, value];
   }
-  if (found === null) throw MISSING;
-  return [found, least];
+  if (best === null) throw MISSING;
+  return [best, least];
 }
 
-/** Index of the smallest finite value of `sign * values`. */
-function extreme({ values }, sign) {
-  let at = -1;
+/**
+ * Index of the smallest finite value of `sign * values`.
+ *
+ * @param {Series} series
+ * @param {1 | -1} sign
+ */
+function extremeIndex({ values }, sign) {
+  let index = -1;
   for (let i = 0; i < values.length; i++) {
-    if (Number.isFinite(values[i]) && (at < 0 || sign * values[i] < sign * values[at])) at = i;
+    if (Number.isFinite(values[i]) && (index < 0 || sign * values[i] < sign * values[index])) index = i;
   }
-  if (at < 0) throw MISSING;
-  return at;
+  if (index < 0) throw MISSING;
+  return index;
 }
 
-const WORDS = {
-  now: ({ values }) => values[values.length - 1],
-  first: ({ values }) => values[0],
-  min: (series) => series.values[extreme(series, 1)],
-  max: (series) => series.values[extreme(series, -1)],
-  at_min: (series) => series.steps[extreme(series, 1)],
-  flat({ steps, values }) {
-    const end = values.length - 1;
-    const near = 0.02 * Math.abs(values[end] - values[0]);
-    let since = end + 1;
-    while (since > 0 && Math.abs(values[since - 1] - values[end]) <= near) since--;
-    if (since >= end || near === 0) throw MISSING;
-    return steps[since];
-  },
-};
+/**
+ * The first step from which the value stays within 2 % of its total change of its last value.
+ *
+ * @param {Series} series
+ */
+function flatSince({ steps, values }) {
+  const end = values.length - 1;
+  const tolerance = 0.02 * Math.abs(values[end] - values[0]);
+  let since = end + 1;
+  while (since > 0 && Math.abs(values[since - 1] - values[end]) <= tolerance) since--;
+  if (since >= end || tolerance === 0) throw MISSING;
+  return steps[since];
+}

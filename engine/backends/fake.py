@@ -1,4 +1,4 @@
-"""Replays recorded runs as if they were being computed: tests of everything above the engine need no torch."""
+"""Replays recorded runs as if they were computed now, so that tests of everything above the engine need no torch."""
 
 from __future__ import annotations
 
@@ -6,90 +6,106 @@ import contextlib
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-from engine.backends.base import Event
-from engine.records.blocks import encode_blocks
+from engine.backends.base import Received
+from engine.messages import (
+    AskRun,
+    Command,
+    Event,
+    ParamsChanged,
+    PauseRun,
+    ResumeRun,
+    RunAnswer,
+    RunFrame,
+    RunScalars,
+    RunSnapshot,
+    RunStatus,
+    SetParams,
+    StartRun,
+    StepRun,
+    StopRun,
+    TakeSnapshot,
+    WorkerReady,
+)
 from engine.records.record import Record
-from engine.types import Arrays, Checkpoint, Job, Problem, Values
-from engine.wire import pack, unpack
+from engine.types import Job, Problem, ScalarBlock
+
+NO_ANSWER = Problem("A recorded run cannot be asked.", "录制的运行无法回答提问。")
 
 
 class FakeBackend:
-    """A Backend that plays `record(job)`, a step each `tick_s`; commands act on the playing."""
+    """A Backend that plays the file `record(job)`, one step every `tick_s` seconds, and obeys commands meanwhile."""
 
     def __init__(self, record: Callable[[Job], Path], tick_s: float = 0.01) -> None:
         self.record = record
         self.tick_s = tick_s
-        self._outbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._outbox: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._status: dict[str, str] = {}
-        self._single: dict[str, int] = {}
+        self._single_steps: dict[str, int] = {}  # asked for while paused
 
     def open(self) -> None:
-        device = {"device": "fake", "name": "recorded", "threads": 0, "torch": "", "count": 1, "pid": 0}
-        self._outbox.put(pack({"type": "ready", "run": "", **device}))
+        self._outbox.put(WorkerReady("fake", name="recorded"))
 
-    def start(
-        self, run: str, job: Job, learner: str, state: Checkpoint | None = None, live: Values | None = None,
-        status: str = "running",
-    ) -> None:  # fmt: skip
-        self._status[run] = status
-        self._single[run] = int(status == "paused")
-        threading.Thread(target=self._play, args=(run, job), daemon=True).start()
+    def send(self, command: Command) -> None:
+        match command:
+            case StartRun(run):
+                self._status[run] = command.status
+                self._single_steps[run] = int(command.status == "paused")
+                threading.Thread(target=self._play, args=(run, command.job), daemon=True).start()
+            case PauseRun(run):
+                self._change_status(run, "paused")
+            case StepRun(run):
+                self._change_status(run, "paused", single_steps=1)
+            case ResumeRun(run):
+                self._change_status(run, "running")
+            case StopRun(run):
+                self._change_status(run, "stopped")
+            case SetParams(run, values):
+                self._outbox.put(ParamsChanged(run, 0, values))
+            case TakeSnapshot(run, wanted):
+                self._outbox.put(RunSnapshot(run, -1, wanted))
+            case AskRun(run, number):
+                self._outbox.put(RunAnswer(number, run, None, NO_ANSWER))
+
+    def _change_status(self, run: str, status: str, single_steps: int = 0) -> None:
+        if self._status.get(run) in ("running", "paused"):
+            self._status[run] = status
+            self._single_steps[run] += single_steps
+            self._outbox.put(RunStatus(run, status))
 
     def _play(self, run: str, job: Job) -> None:
-        self._say(run)
+        self._outbox.put(RunStatus(run, self._status[run]))
         try:
             record = Record.open(self.record(job))
         except (OSError, Problem) as error:
             self._status[run] = "failed"
-            self._say(run, {"en": str(error), "zh": str(error)})
+            self._outbox.put(RunStatus(run, "failed", Problem(str(error), str(error))))
             return
         with contextlib.closing(record):
             self._replay(run, record)
 
     def _replay(self, run: str, record: Record) -> None:
-        for group in record.groups():
-            for i in range(len(group.steps)):
-                while self._status[run] == "paused" and not self._single[run]:
+        for block in record.blocks():
+            for i, step in enumerate(block.steps.tolist()):
+                while self._status[run] == "paused" and not self._single_steps[run]:
                     time.sleep(self.tick_s)
                 if self._status[run] == "stopped":
                     return
-                self._single[run] = max(0, self._single[run] - 1)
-                one = type(group)(group.names, group.steps[i : i + 1], group.values[i : i + 1])
-                header, arrays = encode_blocks([one])
-                header |= {"type": "scalars", "run": run, "total": record.total, "rate": 0.0}
-                self._outbox.put(pack(header, arrays))
-                step = int(group.steps[i])
+                self._single_steps[run] = max(0, self._single_steps[run] - 1)
+                row = ScalarBlock(block.names, block.steps[i : i + 1], block.values[i : i + 1])
+                self._outbox.put(RunScalars(run, record.total, 0.0, [row]))
                 tick = record.frame(step)
                 if tick and tick.step == step:
-                    self._outbox.put(pack({"type": "frame", "run": run, "step": step, "scalars": {}}, tick.arrays))
+                    self._outbox.put(RunFrame(run, step, {}, arrays=tick.arrays))
                 time.sleep(self.tick_s)
         self._status[run] = "done"
-        self._say(run)
+        self._outbox.put(RunStatus(run, "done"))
 
-    def _say(self, run: str, error: Values | None = None) -> None:
-        self._outbox.put(pack({"type": "status", "run": run, "status": self._status[run], "error": error}))
-
-    def tell(self, run: str, command: str, values: Mapping[str, Any], arrays: Arrays | None = None) -> None:
-        statuses = {"pause": "paused", "resume": "running", "stop": "stopped", "step": "paused"}
-        if command in statuses and self._status.get(run) in ("running", "paused"):
-            self._status[run] = statuses[command]
-            self._single[run] += command == "step"
-            self._say(run)
-        elif command == "set":
-            self._outbox.put(pack({"type": "changed", "run": run, "step": 0, "values": dict(values)}))
-        elif command == "snapshot":
-            self._outbox.put(pack({"type": "snapshot", "run": run, "step": -1, "wanted": values["wanted"]}))
-        elif command == "ask":
-            error = {"en": "A recorded run cannot be asked.", "zh": "录制的运行无法回答提问。"}
-            self._outbox.put(pack({"type": "answer", "run": run, "id": values["id"], "step": None, "error": error}))
-
-    def events(self) -> Iterator[Event]:
-        while (message := self._outbox.get()) is not None:
-            yield (*unpack(message), message)
+    def events(self) -> Iterator[Received]:
+        while (event := self._outbox.get()) is not None:
+            yield Received(event, event.pack())
 
     def close(self) -> None:
         for run in self._status:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
-from engine.backends.base import Event, start_message, tell_message
-from engine.messages import decode_command
-from engine.types import Arrays, Checkpoint, Job, Values
-from engine.wire import pack, unpack
+from engine.backends.base import Received
+from engine.messages import Command, WorkerReady, decode_command, decode_event
+from engine.wire import unpack
 
 
 class InlineBackend:
-    """A Backend without a second process. What kills a worker kills this process, so nothing here survives that."""
+    """A Backend without a second process. What kills a worker kills this process."""
 
     def __init__(self, device: str = "cpu") -> None:
         self.device = device
@@ -32,7 +30,7 @@ class InlineBackend:
         from engine.worker.scheduler import Scheduler
 
         scheduler = Scheduler(str(devices.choose(self.device)), self._outbox.put)
-        self._outbox.put(pack({"type": "ready", "run": "", **devices.describe(torch.device(self.device))}))
+        self._outbox.put(WorkerReady(**devices.describe(torch.device(self.device))).pack())
         wait = 1.0
         while True:
             try:
@@ -45,18 +43,12 @@ class InlineBackend:
                 wait = scheduler.take_slice(lambda: not self._inbox.empty())
         self._outbox.put(None)
 
-    def start(
-        self, run: str, job: Job, learner: str, state: Checkpoint | None = None, live: Values | None = None,
-        status: str = "running",
-    ) -> None:  # fmt: skip
-        self._inbox.put(start_message(run, job, learner, state, live, status))
+    def send(self, command: Command) -> None:
+        self._inbox.put(command.pack())
 
-    def tell(self, run: str, command: str, values: Mapping[str, Any], arrays: Arrays | None = None) -> None:
-        self._inbox.put(tell_message(run, command, values, arrays))
-
-    def events(self) -> Iterator[Event]:
+    def events(self) -> Iterator[Received]:
         while (message := self._outbox.get()) is not None:
-            yield (*unpack(message), message)
+            yield Received(decode_event(*unpack(message)), message)
 
     def close(self) -> None:
         if self._thread.is_alive():

@@ -1,27 +1,37 @@
-"""Several workers as one backend: who has which run, and what becomes of those whose worker is gone. No torch here."""
+"""Several workers as one backend: which worker has which run, and which runs a dead worker had. No torch here."""
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-from engine.backends.base import Event, start_message, tell_message
-from engine.types import ENDED, Arrays, Checkpoint, Job, Values
-from engine.wire import pack, unpack
+from engine.backends.base import Received
+from engine.messages import (
+    Command,
+    Event,
+    RunStatus,
+    StartRun,
+    WorkerDied,
+    WorkerReady,
+    WorkerStuck,
+    decode_event,
+)
+from engine.types import ENDED, Problem
+from engine.wire import unpack
 
-Outbox = queue.SimpleQueue[Event | None]
-Letters = queue.SimpleQueue[bytes | None]
+Outbox = queue.SimpleQueue[Received | None]
+Commands = queue.SimpleQueue[bytes | None]
 
-AGAIN_S = 60.0  # at most, between two tries of a worker that cannot start
+MAX_RETRY_S = 60.0  # at most, between two attempts to start a worker that cannot start
 
 
 class WorkerHandle:
-    """One worker, seen from here: the runs it has, the letters that go to it, and what it says.
+    """One worker as the server sees it: the runs it has, the queue of packed commands to it, and its events.
 
-    `name` tells it from the others of its crew ("ray/2" is behind "ray"); `letters` ends with None when whoever read
-    them is gone.
+    `name` is unique in its pool. Behind a handle may be several workers named after it: "ray/2" is behind "ray".
+    `commands` ends with None when the process that reads them is gone; its successor reads a new queue.
     """
 
     def __init__(self, name: str, device: str, outbox: Outbox) -> None:
@@ -29,117 +39,121 @@ class WorkerHandle:
         self.device = device
         self.outbox = outbox
         self.runs: set[str] = set()
-        self.letters: Letters = queue.SimpleQueue()
+        self.commands: Commands = queue.SimpleQueue()
         self.closing = threading.Event()
-        self.error: Values | None = None  # why it cannot start, as long as it cannot
-        self.failures = 0  # to start, in a row
-        self.up = False
-        self.early = 0  # deaths before it was up, in a row
-        self._names = {name}  # it, or those behind it
+        self.error: Problem | None = None  # why it cannot start, as long as it cannot
+        self.failed_starts = 0  # in a row
+        self.is_up = False
+        self.early_deaths = 0  # before it was up, in a row
+        self._names = {name}  # of this worker, or of those behind it
         self._lock = threading.Lock()
 
-    def start(self, run: str, letter: bytes) -> None:
-        """Gives it a run, which it begins as soon as it can."""
+    def send(self, command: Command, message: bytes) -> None:
+        """Queues a command, given with its packed form; the worker takes it as soon as it can."""
         with self._lock:
-            self.runs.add(run)
-            self.letters.put(letter)
+            if isinstance(command, StartRun):
+                self.runs.add(command.run)
+            self.commands.put(message)
             error = self.error
-        if error:
-            self.say_stuck(error, [run])
+        if error and isinstance(command, StartRun):
+            self.report_stuck(error, [command.run])
 
-    def heard(self, message: bytes) -> None:
-        """What it said, told to all; with its name, where that matters."""
-        header, arrays = unpack(message)
-        kind = header["type"]
-        if kind == "status" and header["status"] in ENDED:
-            self.runs.discard(header["run"])
-        elif kind == "ready":
-            self.device = header["device"]
-            self.error = None
-            self.failures = self.early = 0
-            self.up = True
-        elif kind == "died":  # one that is behind it
-            self.runs -= set(header["runs"])
-        elif kind == "stuck":
-            if header.get("worker", self.name) == self.name:
-                self.error = header["error"]
-            header.setdefault("runs", sorted(self.runs))
-        if kind in ("status", "ready", "stuck"):
-            self._names.add(header.setdefault("worker", self.name))
-            message = pack(header, arrays)
-        self.outbox.put((header, arrays, message))
+    def on_message(self, message: bytes) -> None:
+        """Passes on an event of the worker, with the worker's name where that matters."""
+        event = decode_event(*unpack(message))
+        match event:
+            case RunStatus():
+                if event.status in ENDED:
+                    self.runs.discard(event.run)
+            case WorkerReady():
+                self.device = event.device
+                self.error = None
+                self.failed_starts = self.early_deaths = 0
+                self.is_up = True
+            case WorkerDied():  # a worker behind this one
+                self.runs -= set(event.runs)
+            case WorkerStuck():
+                if event.worker in (None, self.name):
+                    self.error = event.error
+                if event.runs is None:
+                    event = replace(event, runs=sorted(self.runs))
+        if isinstance(event, RunStatus | WorkerReady | WorkerStuck):
+            worker = event.worker or self.name
+            self._names.add(worker)
+            self._put(replace(event, worker=worker))
+        else:
+            self.outbox.put(Received(event, message))
 
-    def gone(self, code: int | str, inside: str = "", error: Values | None = None) -> float:
-        """Tells that it died, and why it cannot start if `error`. Returns how many seconds to wait for the next one."""
+    def on_death(self, code: int | str, inside: str = "", error: Problem | None = None) -> float:
+        """Reports that the worker died, and why it cannot start if there is an `error`.
+
+        Takes the exit code and the run whose code it was in. Returns the seconds to wait before the next start.
+        """
         with self._lock:
             runs = sorted(self.runs)
             self.runs.clear()
-            self.letters.put(None)
-            self.letters = queue.SimpleQueue()
+            self.commands.put(None)
+            self.commands = queue.SimpleQueue()
             self.error = error
-        self.early = 0 if self.up else self.early + 1
-        self.up = False
-        died = {"type": "died", "run": "", "device": self.device, "code": code, "inside": inside, "runs": runs}
-        self._put({**died, "workers": sorted(self._names)})
+        self.early_deaths = 0 if self.is_up else self.early_deaths + 1
+        self.is_up = False
+        self._put(WorkerDied(sorted(self._names), self.device, code, inside, runs))
         if error is None:
             return 0.0
-        self.say_stuck(error, runs)
-        self.failures += 1
-        return min(AGAIN_S, 2.0 ** (self.failures - 1))
+        self.report_stuck(error, runs)
+        self.failed_starts += 1
+        return min(MAX_RETRY_S, 2.0 ** (self.failed_starts - 1))
 
-    def say_stuck(self, error: Values, runs: Sequence[str]) -> None:
-        """Tells why it is not there, to the learners of those runs too."""
-        self._put(
-            {"type": "stuck", "run": "", "worker": self.name, "device": self.device, "error": error, "runs": [*runs]}
-        )
+    def report_stuck(self, error: Problem, runs: Sequence[str]) -> None:
+        """Reports why the worker cannot start, to the learners of `runs` too."""
+        self._put(WorkerStuck(self.device, error, runs=[*runs], worker=self.name))
 
-    def _put(self, header: Values) -> None:
-        self.outbox.put((header, {}, pack(header)))
+    def _put(self, event: Event) -> None:
+        self.outbox.put(Received(event, event.pack()))
 
     def close(self) -> None:
-        """Ends it, and waits until it has."""
+        """Ends the worker, and waits until it has ended."""
         raise NotImplementedError
 
 
 class WorkerPool:
-    """A Backend of members; who adds them says where they are. A run stays with the member that began it."""
+    """A Backend of several workers; a subclass's `open` adds them. A run stays with the worker that began it."""
 
     def __init__(self) -> None:
-        self.members: list[WorkerHandle] = []
+        self.workers: list[WorkerHandle] = []
         self.outbox: Outbox = queue.SimpleQueue()
-        self._home: dict[str, WorkerHandle] = {}
+        self._worker_of: dict[str, WorkerHandle] = {}  # by run
 
-    def start(
-        self, run: str, job: Job, learner: str, state: Checkpoint | None = None, live: Values | None = None,
-        status: str = "running",
-    ) -> None:  # fmt: skip
-        self.begin(run, job.device, start_message(run, job, learner, state, live, status))
+    def open(self) -> None:
+        """Starts the workers; returns at once."""
+        raise NotImplementedError
 
-    def tell(self, run: str, command: str, values: Mapping[str, Any], arrays: Arrays | None = None) -> None:
-        self.send(run, tell_message(run, command, values, arrays))
+    def send(self, command: Command) -> None:
+        self.forward(command, command.pack())
 
-    def begin(self, run: str, device: str, letter: bytes) -> None:
-        """Gives a run to the member with the fewest, of those that can start and are of its device if there are any."""
-        members = [one for one in self.members if one.error is None] or self.members
-        members = [one for one in members if device in ("auto", one.device)] or members
-        member = min(members, key=lambda one: len(one.runs))
-        self._home[run] = member
-        member.start(run, letter)
+    def forward(self, command: Command, message: bytes) -> None:
+        """`send`, for a command that is packed already."""
+        run: str = command.run
+        if isinstance(command, StartRun):
+            self._worker_of[run] = self._choose(command.job.device)
+        self._worker_of.get(run, self.workers[0]).send(command, message)
 
-    def send(self, run: str, letter: bytes) -> None:
-        """Passes a letter on to whoever has the run, or had it."""
-        self._home.get(run, self.members[0]).letters.put(letter)
+    def _choose(self, device: str) -> WorkerHandle:
+        """The worker with the fewest runs, of those that can start and are of that device if there are any."""
+        workers = [worker for worker in self.workers if worker.error is None] or self.workers
+        workers = [worker for worker in workers if device in ("auto", worker.device)] or workers
+        return min(workers, key=lambda worker: len(worker.runs))
 
-    def events(self) -> Iterator[Event]:
-        while (event := self.outbox.get()) is not None:
-            header = event[0]
-            if header["type"] == "status" and header["status"] in ENDED:
-                self._home.pop(header["run"], None)
-            yield event
+    def events(self) -> Iterator[Received]:
+        while (received := self.outbox.get()) is not None:
+            event = received.event
+            if isinstance(event, RunStatus) and event.status in ENDED:
+                self._worker_of.pop(event.run, None)
+            yield received
 
     def close(self) -> None:
-        for member in self.members:
-            member.closing.set()
-        for member in self.members:
-            member.close()
+        for worker in self.workers:
+            worker.closing.set()
+        for worker in self.workers:
+            worker.close()
         self.outbox.put(None)

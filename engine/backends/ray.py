@@ -1,11 +1,11 @@
-"""Workers on Ray: one that is started here and ends with the server, or a cluster that is reached by Ray Client.
+"""Workers on Ray: on one that is started here and ends with the server, or on a cluster reached by Ray Client.
 
-Ray itself is held by a process of its own, engine/backends/ray_bridge.py. The server stays free of it, and of what a
-lost cluster does to those who were connected; the bridge is started again like any worker.
+Ray is imported by a process of its own, engine/backends/ray_bridge.py, so that a lost cluster ends that process and not
+the server; the bridge is started again like any worker.
 
     TORCHROOM_ENGINE        ray, or ray://HOST:10001
     TORCHROOM_RAY_GPUS      GPUs of one worker; 0.25 lets four share one. 1 where Ray has any, else 0
-    TORCHROOM_RAY_CPUS      processors of one worker, and its threads. All of them in a Ray of our own, else 1
+    TORCHROOM_RAY_CPUS      processors of one worker, and its threads. All of them in a Ray started here, else 1
     TORCHROOM_RAY_WORKERS   how many workers. One for each GPU, or where there are none for each machine
 """
 
@@ -20,18 +20,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from engine.backends.pool import Outbox, WorkerPool
-from engine.backends.process import STEP_LIMIT_S, Piped
+from engine.backends.process import STEP_LIMIT_S, PipedProcess
 from engine.types import Problem, Values
 
-SENT = ("engine", "lessons")  # the code a cluster is sent
+CODE_FOLDERS = ("engine", "lessons")  # sent to a cluster
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked of Ray; None leaves it to what Ray turns out to have.
+    """What is asked of Ray; None lets `plan_workers` choose by the machines that Ray has.
 
-    `address` is "local" or "ray://host:port"; `gpus` and `cpus` are of one worker; `code` are the folders that are
-    sent to a cluster.
+    address: "local" or "ray://host:port". gpus, cpus: of one worker. code: the folders that are sent to a cluster.
     """
 
     address: str = "local"
@@ -40,11 +39,11 @@ class Request:
     cpus: float | None = None
     workers: int | None = None
     step_limit_s: float = STEP_LIMIT_S
-    code: Sequence[str] = SENT
+    code: Sequence[str] = CODE_FOLDERS
 
     @classmethod
-    def of(cls, settings: Mapping[str, str]) -> Request:
-        """The request that TORCHROOM_ENGINE and its companions make. Raises Problem for what cannot be meant."""
+    def from_settings(cls, settings: Mapping[str, str]) -> Request:
+        """The request that TORCHROOM_ENGINE and TORCHROOM_RAY_* make. Raises Problem for an impossible value."""
         engine = settings["TORCHROOM_ENGINE"]
         address = "local" if engine == "ray" else engine
         if address != "local" and not re.fullmatch(r"ray://[^\s/:]+:\d+", address):
@@ -54,20 +53,24 @@ class Request:
                 f"TORCHROOM_ENGINE={engine!r:.80} 不是 Ray 的地址。"
                 "用 ray 表示在本机启动，或用 ray://HOST:10001 连接集群。",
             )
-        gpus = number(settings, "TORCHROOM_RAY_GPUS", 0, 64)
+        gpus = float_setting(settings, "TORCHROOM_RAY_GPUS", 0, 64)
         if gpus is not None and gpus > 1 and gpus % 1:
-            raise wrong("TORCHROOM_RAY_GPUS", settings["TORCHROOM_RAY_GPUS"], "0 to 1, or a whole number of GPUs", 64)
-        workers = number(settings, "TORCHROOM_RAY_WORKERS", 1, 256, whole=True)
+            raise bad_setting(
+                "TORCHROOM_RAY_GPUS", settings["TORCHROOM_RAY_GPUS"], "0 to 1, or a whole number of GPUs", 64
+            )
+        workers = float_setting(settings, "TORCHROOM_RAY_WORKERS", 1, 256, integer=True)
         return cls(
             address,
             settings.get("TORCHROOM_DEVICE") or "auto",
             gpus,
-            number(settings, "TORCHROOM_RAY_CPUS", 0.1, 256),
+            float_setting(settings, "TORCHROOM_RAY_CPUS", 0.1, 256),
             None if workers is None else int(workers),
         )
 
 
-def number(settings: Mapping[str, str], name: str, least: float, most: float, whole: bool = False) -> float | None:
+def float_setting(
+    settings: Mapping[str, str], name: str, low: float, high: float, integer: bool = False
+) -> float | None:
     """A setting as a number within its bounds, None if it is not there. Raises Problem for anything else."""
     text = settings.get(name)
     if not text:
@@ -76,37 +79,39 @@ def number(settings: Mapping[str, str], name: str, least: float, most: float, wh
         value = float(text)
     except ValueError:
         value = -1.0
-    if not least <= value <= most or (whole and value % 1):
-        raise wrong(name, text, f"{'a whole number from ' if whole else ''}{least} to {most}", most)
+    if not low <= value <= high or (integer and value % 1):
+        raise bad_setting(name, text, f"{'a whole number from ' if integer else ''}{low} to {high}", high)
     return value
 
 
-def wrong(name: str, text: str, bounds: str, most: float) -> Problem:
+def bad_setting(name: str, text: str, bounds: str, high: float) -> Problem:
+    """The refusal of a setting that is out of its bounds."""
     return Problem(
         f"{name}={text!r:.40} is not possible. It takes {bounds}; leave it out and it is chosen.",
-        f"{name}={text!r:.40} 不可用：取值上限为 {most}，下限见 README；不设置则自动选择。",
+        f"{name}={text!r:.40} 不可用：取值上限为 {high}，下限见 README；不设置则自动选择。",
     )
 
 
-def settled(request: Request, nodes: list[Values]) -> tuple[int, float, float]:
-    """How many workers, and the GPUs and processors of each: what was asked for, the rest as Ray's machines suggest.
+def plan_workers(request: Request, nodes: list[Values]) -> tuple[int, float, float]:
+    """(number of workers, GPUs of each, processors of each): as asked for, the rest chosen by the machines.
 
-    `nodes` are ray.nodes().
+    nodes: what `ray.nodes()` returns.
     """
     resources = [node["Resources"] for node in nodes if node["Alive"]]
-    there = int(sum(one.get("GPU", 0) for one in resources))
-    gpus = request.gpus if request.gpus is not None else float(there > 0 and request.device in ("auto", "cuda"))
-    workers = request.workers or (max(1, there) if gpus else max(1, len(resources)))
-    local = max(1, processors() // workers) if request.address == "local" else 1
-    return workers, gpus, request.cpus or local
+    n_gpus = int(sum(resource.get("GPU", 0) for resource in resources))
+    gpus = request.gpus if request.gpus is not None else float(n_gpus > 0 and request.device in ("auto", "cuda"))
+    workers = request.workers or (max(1, n_gpus) if gpus else max(1, len(resources)))
+    cpus = max(1, n_processors() // workers) if request.address == "local" else 1
+    return workers, gpus, request.cpus or cpus
 
 
-def processors() -> int:
+def n_processors() -> int:
+    """How many processors this process may use."""
     return len(os.sched_getaffinity(0))
 
 
 def fits(gpus: float, cpus: float, nodes: list[Values]) -> bool:
-    """Whether some machine of Ray is large enough, if it had nothing else to do."""
+    """Whether some machine of Ray is large enough, were nothing else running on it."""
     need = {"GPU": gpus, "CPU": cpus}
     return any(
         node["Alive"] and all(node["Resources"].get(name, 0) >= amount for name, amount in need.items())
@@ -114,30 +119,32 @@ def fits(gpus: float, cpus: float, nodes: list[Values]) -> bool:
     )
 
 
-def no_room(gpus: float, cpus: float, nodes: list[Values]) -> Values:
-    """Why an actor waits, in both languages."""
-    have = "; ".join(
+def no_room(gpus: float, cpus: float, nodes: list[Values]) -> Problem:
+    """The message about an actor that waits for a machine."""
+    machines = "; ".join(
         f"{node['Resources'].get('GPU', 0):g} GPU, {node['Resources'].get('CPU', 0):g} CPU"
         for node in nodes
         if node["Alive"]
     )
-    never = not fits(gpus, cpus, nodes)
-    why = "no machine of this Ray has that much" if never else "what there is, is in use"
-    grund = "Ray 中没有这么大的机器" if never else "现有资源已被占用"
-    return {
-        "en": f"A worker waits for {gpus:g} GPU and {cpus:g} CPU: {why} (its machines: {have or 'none'}). Ask for less "
+    en, zh = (
+        ("what there is, is in use", "现有资源已被占用")
+        if fits(gpus, cpus, nodes)
+        else ("no machine of this Ray has that much", "Ray 中没有这么大的机器")
+    )
+    return Problem(
+        f"A worker waits for {gpus:g} GPU and {cpus:g} CPU: {en} (its machines: {machines or 'none'}). Ask for less "
         "with TORCHROOM_RAY_GPUS, TORCHROOM_RAY_CPUS or TORCHROOM_RAY_WORKERS, or add a machine; it starts as soon as "
         "there is room.",
-        "zh": f"工作进程在等待 {gpus:g} 个 GPU 和 {cpus:g} 个 CPU：{grund}（各机器：{have or '无'}）。"
+        f"工作进程在等待 {gpus:g} 个 GPU 和 {cpus:g} 个 CPU：{zh}（各机器：{machines or '无'}）。"
         "请用 TORCHROOM_RAY_GPUS、TORCHROOM_RAY_CPUS 或 TORCHROOM_RAY_WORKERS 减少要求，或增加机器；"
         "一有空位就会启动。",
-    }
+    )
 
 
-class Bridge(Piped):
-    """engine/backends/ray_bridge.py, which has the workers behind it."""
+class Bridge(PipedProcess):
+    """The process of engine/backends/ray_bridge.py, with the workers behind it."""
 
-    patience_s = 20.0  # a Ray of our own takes some seconds to end
+    close_timeout_s = 20.0  # a Ray that was started here takes some seconds to end
 
     def __init__(self, outbox: Outbox, request: Request, scratch: str) -> None:
         self.request = request
@@ -163,12 +170,12 @@ class RayBackend(WorkerPool):
         self.request = request
 
     def open(self) -> None:
-        short = "/tmp" if os.path.isdir("/tmp") else None  # Ray's sockets lie here, and their paths have 107 bytes
-        self._scratch = tempfile.TemporaryDirectory(prefix="torchroom-ray-", dir=short, ignore_cleanup_errors=True)
+        folder = "/tmp" if os.path.isdir("/tmp") else None  # Ray's sockets lie here: their paths have at most 107 bytes
+        self._scratch = tempfile.TemporaryDirectory(prefix="torchroom-ray-", dir=folder, ignore_cleanup_errors=True)
         self.bridge = Bridge(self.outbox, self.request, self._scratch.name)
-        self.members.append(self.bridge)
+        self.workers.append(self.bridge)
 
     def close(self) -> None:
         super().close()
-        if self.members:
+        if self.workers:
             self._scratch.cleanup()

@@ -1,1 +1,1 @@
-"""Recorded runs on disk."""
+"""Recorded runs: one append-only file each, readable without torch, never unpickled."""

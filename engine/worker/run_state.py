@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from engine import files
 from engine.checkpoint import LIVE, unpack_live
 from engine.messages import StartRun
-from engine.params import Params, checked
+from engine.params import Params, parse
 from engine.types import Job, Step, Values
 from engine.worker import lesson_code, rng
 from engine.worker.batched import BatchedRun, present_step
@@ -120,10 +120,10 @@ class RunState:
         Raises Problem for a setting that is not live, and for values that do not fit.
         """
         if self.params_class is not None:
-            live = {name for name, control in self.params_class.controls() if control.live}
+            live = {name for name, setting in self.params_class.settings().items() if setting.live}
             if fixed := sorted(set(values) - live):
                 raise not_live(fixed)
-            parsed = checked(self.params_class, {**self.params, **values}).model_dump()
+            parsed = parse(self.params_class, {**self.params, **values}).model_dump()
             values = {name: parsed[name] for name in values}
         self.params.update(values)
         self.changes.update(values)
@@ -140,7 +140,7 @@ def start(command: StartRun, device: str, all_threads: int) -> RunState:
     job = command.job
     code = lesson_code.load(job.entry)
     if code.params is not None:
-        checked(code.params, {**job.params, **command.live})
+        parse(code.params, {**job.params, **command.live})
     if job.device == "auto":
         job = replace(job, device=device)
     state = files.keep(command.arrays)

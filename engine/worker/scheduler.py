@@ -58,7 +58,7 @@ class Scheduler:
         self.device = device
         self.all_threads = torch.get_num_threads()  # of a run that asks for all of them
         self.runs: dict[str, RunState] = {}
-        self.limits = Limits.here()
+        self.limits = Limits.from_environment()
         self.queue = FairQueue()
         self._emit = emit
         self._context = RunContext(on_enter)
@@ -224,9 +224,9 @@ class Scheduler:
         if single or step.step >= step.total:
             self._report_everything(run)
             return
-        if step.whole or now >= run.frames.due:
+        if step.keep or now >= run.frames.due:
             self._reporter.frame(run)
-        if step.whole or run.checkpoints.is_due(step, before, now):
+        if step.keep or run.checkpoints.is_due(step, before, now):
             self._reporter.checkpoint(run)
 
     def _report_everything(self, run: RunState) -> None:

@@ -1,4 +1,4 @@
-"""How variance travels through a deep random network, in closed form or as one integral a layer. No torch here.
+"""Variance from layer to layer of a deep random network, in closed form or as one integral a layer. No torch here.
 
 Layers are WIDTH wide and have no biases: z_1 = W_1 x, z_l = W_l f(z_{l-1}). The weights are random with mean 0, so
 over all such networks every z has mean 0, and its variance is its mean square q. With the gain g = WIDTH Var(w),
@@ -28,14 +28,14 @@ def gain(init: str) -> float:
 
 
 def squares(name: str, q: float) -> tuple[float, float]:
-    """E[f(√q u)²] and E[f'(√q u)²] for a standard normal u: in closed form where there is one."""
+    """E[f(√q u)²] and E[f'(√q u)²] for a standard normal u."""
     _, value, _, slope = activation_moments(name, np.zeros(1), np.array([q]))
     return value.item(), slope.item()
 
 
 @lru_cache(maxsize=1024)
 def variances(name: str, init: str, layers: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """The variance of signal and gradient at layers 1 to `layers`."""
+    """The variances of signal and gradient at layers 1 to `layers`; that of the gradient at the last layer is 1."""
     g = gain(init)
     signal, factors = [g], []
     for _ in range(layers - 1):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import engine.params
-from engine.params import Choice, MultiChoice, Number, Slider
+from engine.controls import Choice, Live, MultiChoice, Number, Slider, ViewOnly
 
 FUNCTIONS = ("step", "sigmoid", "tanh", "relu", "leaky", "elu", "gelu", "silu", "softplus")  # one classifier each
 SHAPES = (*FUNCTIONS, "linear")  # to look at; a network without any activation is a straight line however deep
@@ -24,19 +24,19 @@ class Params(engine.params.Params):
     `seeds` is how many times all of it is done, with the seeds that follow `seed`.
     """
 
-    functions: Annotated[tuple[str, ...], MultiChoice(SHAPES, view=True)] = ("sigmoid", "tanh", "relu", "gelu")
-    x: Annotated[float, Slider(-REACH, REACH, step=GRAIN, view=True)] = -1.0
+    functions: Annotated[tuple[str, ...], MultiChoice(SHAPES), ViewOnly()] = ("sigmoid", "tanh", "relu", "gelu")
+    x: Annotated[float, Slider(-REACH, REACH, step=GRAIN), ViewOnly()] = -1.0
     points: Annotated[str, Choice(POINTS, row=True)] = "moons"
     init: Annotated[str, Choice(INITS)] = "xavier"
-    layers: Annotated[int, Slider(2, DEEPEST, step=1, view=True)] = 30
+    layers: Annotated[int, Slider(2, DEEPEST, step=1), ViewOnly()] = 30
     depth: Annotated[int, Slider(1, 20, step=1)] = 3
-    lr: Annotated[float, Slider(0.0001, 10.0, log=True, live=True)] = 0.3
+    lr: Annotated[float, Slider(0.0001, 10.0, log=True), Live()] = 0.3
     width: Annotated[int, Slider(2, 64, step=1)] = 16
     noise: Annotated[float, Slider(0.0, 0.5, step=0.01)] = 0.12
     optimiser: Annotated[str, Choice(("sgd", "adam"), row=True)] = "sgd"
     seeds: Annotated[int, Slider(1, SEEDS, step=1)] = 1
     steps: Annotated[int, Slider(50, 100_000, log=True)] = 400
-    pace: Annotated[float, Slider(0.0, 200.0, step=5.0, live=True)] = 50.0
+    pace: Annotated[float, Slider(0.0, 200.0, step=5.0), Live()] = 50.0
     seed: Annotated[int, Number(0, 2**31 - 1)] = 0
 
 

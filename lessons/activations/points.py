@@ -1,4 +1,4 @@
-"""The points to be told apart: scikit-learn's moons and circles, and two spirals made the same way. No torch here."""
+"""The points to be classified: scikit-learn's moons and circles, and two spirals made alike. No torch here."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ COUNT = 300
 HELD = 100  # of these, held out
 TURNS = 1.25
 SIDE = 24  # cells of a map of the plane, across and down
-REACH = 2.4  # it reaches from -REACH to REACH both ways
+REACH = 2.4  # the map goes from -REACH to REACH in both directions
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,14 +40,14 @@ def points(kind: str, noise: float, seed: int) -> Points:
     else:
         x, y = spirals(noise, seed)
     train, held, train_class, held_class = train_test_split(x, y, test_size=HELD, stratify=y, random_state=seed)
-    middle, spread = train.mean(0), train.std(0)
-    parts = ((train - middle) / spread, train_class, (held - middle) / spread, held_class)
+    mean, sd = train.mean(0), train.std(0)
+    parts = ((train - mean) / sd, train_class, (held - mean) / sd, held_class)
     return Points(*(np.ascontiguousarray(part, np.float32) for part in parts))
 
 
 def spirals(noise: float, seed: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    """Two arms of 1.25 turns, one the other turned by 180 degrees; points are evenly spread along an arm."""
-    random = np.random.RandomState(seed)  # what scikit-learn's generators draw from
+    """Points (300, 2) and classes (300,) of two arms of TURNS turns, one the other turned by 180 degrees."""
+    random = np.random.RandomState(seed)  # the generator that scikit-learn draws from
     half = COUNT // 2
     along = np.sqrt(random.uniform(0.02, 1.0, half))
     angle = along * TURNS * 2 * np.pi

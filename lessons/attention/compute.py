@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engine.params import checked, whole
+from engine.params import int_arg, parse
 from engine.types import Arrays, Checkpoint, Job, Problem, Scalars, Step, Values
 from engine.worker import devices
 from lessons.attention.encoder import HEADS, LAYERS, WIDTH, encoder, sentence_embedding
@@ -47,7 +47,7 @@ def run(job: Job, state: Checkpoint | None = None) -> Generator[Step, Values | N
     the same at every step; at step 0 tokens and unknown (how many), and cosine (of the text, heads off as set, and the
     first other sentence); at step k change, the distance with head k alone off.
     """
-    p = checked(Params, job.params)
+    p = parse(Params, job.params)
     device = str(devices.choose(job.device))
     text = tokens(p.text)
     full = encode(text.ids, (), device)
@@ -151,7 +151,7 @@ def look(job: Job, state: Checkpoint | None, name: str, args: Values) -> Arrays:
 
     Raises Problem for arguments that are not of that form.
     """
-    p = checked(Params, job.params)
+    p = parse(Params, job.params)
     device = str(devices.choose(job.device))
     if name == "head":
         chosen = args.get("head", p.head)
@@ -160,10 +160,10 @@ def look(job: Job, state: Checkpoint | None, name: str, args: Values) -> Arrays:
                 f"head = {chosen!r:.40} is not a head. Heads are named layer.head, from 1.1 to 6.12.",
                 f"head = {chosen!r:.40} 不是注意力头。头按“层.头”命名，从 1.1 到 6.12。",
             )
-        token, to = (whole(args, key, 0, LONGEST - 1, getattr(p, key)) for key in ("token", "to"))
+        token, to = (int_arg(args, key, 0, LONGEST - 1, getattr(p, key)) for key in ("token", "to"))
         return head(p, chosen, token, to, device)
     if name == "attribution":
-        return attribution(p, whole(args, "other", 0, MOST_OTHERS - 1, p.other), device)
+        return attribution(p, int_arg(args, "other", 0, MOST_OTHERS - 1, p.other), device)
     raise Problem(f"This lesson has no answer to {name!r:.40}.", f"本课无法回答 {name!r:.40}。")
 
 

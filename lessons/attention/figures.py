@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from engine.types import Arrays, Problem, Tick, Values
 from lessons.attention.params import HEADS, LAYERS, NAMES, Params
 from lessons.attention.tokens import tokens
 from lessons.board.figures import Choose, Figure, Links, Map, Patch, Table
+from lessons.contract import Query, unknown_query
 from lessons.text import Words
 
 DIMENSIONS = [str(number) for number in range(1, 33)]
@@ -18,7 +18,7 @@ DIMENSIONS = [str(number) for number in range(1, 33)]
 
 def draw(params: Params, words: Words) -> dict[str, Figure]:
     """The figures in order of importance."""
-    say = {name: figure.labels for name, figure in words.figures.items()}
+    labels = {name: figure.labels for name, figure in words.figures.items()}
 
     def of_heads(figure: str, **other: Any) -> Map:
         """A tile for each head, layers down and heads across."""
@@ -27,8 +27,8 @@ def draw(params: Params, words: Words) -> dict[str, Figure]:
             tiles=list(NAMES),
             rows=[str(layer) for layer in range(1, LAYERS + 1)],
             columns=[str(head) for head in range(1, HEADS + 1)],
-            row_title=say["heads"]["layer"],
-            column_title=say["heads"]["head"],
+            row_title=labels["heads"]["layer"],
+            column_title=labels["heads"]["head"],
             across=HEADS,
             whole=True,
             **other,
@@ -38,8 +38,8 @@ def draw(params: Params, words: Words) -> dict[str, Figure]:
         of_heads("heads", limits=(0, 255), size="hero", height=300, picks=Choose({"head": "name"})),
         Links(
             "lines",
-            left_title=say["lines"]["from"],
-            right_title=say["lines"]["to"],
+            left_title=labels["lines"]["from"],
+            right_title=labels["lines"]["to"],
             size="half",
             height=300,
             picks=Choose({"token": "from", "to": "to"}),
@@ -47,11 +47,11 @@ def draw(params: Params, words: Words) -> dict[str, Figure]:
         Table(
             "meaning",
             [
-                {"title": say["meaning"]["on"], "bar": "signed"},
-                {"title": say["meaning"]["off"], "bar": "signed"},
-                {"title": say["meaning"]["moved"]},
+                {"title": labels["meaning"]["on"], "bar": "signed"},
+                {"title": labels["meaning"]["off"], "bar": "signed"},
+                {"title": labels["meaning"]["moved"]},
             ],
-            head=say["meaning"]["sentence"],
+            head=labels["meaning"]["sentence"],
             size="half",
             height=280,
             picks=Choose({"other": "row"}),
@@ -60,8 +60,8 @@ def draw(params: Params, words: Words) -> dict[str, Figure]:
         Map(
             "weights",
             limits=(0, 1),
-            row_title=say["weights"]["from"],
-            column_title=say["weights"]["to"],
+            row_title=labels["weights"]["from"],
+            column_title=labels["weights"]["to"],
             size="half",
             height=400,
             picks=Choose({"token": "row", "to": "col"}),
@@ -69,12 +69,12 @@ def draw(params: Params, words: Words) -> dict[str, Figure]:
         Table(
             "way",
             [
-                {"title": say["way"]["score"]},
-                {"title": say["way"]["scaled"]},
-                {"title": say["way"]["power"]},
-                {"title": say["way"]["weight"], "bar": "share"},
+                {"title": labels["way"]["score"]},
+                {"title": labels["way"]["scaled"]},
+                {"title": labels["way"]["power"]},
+                {"title": labels["way"]["weight"], "bar": "share"},
             ],
-            head=say["way"]["to"],
+            head=labels["way"]["to"],
             size="half",
             height=400,
             picks=Choose({"to": "row"}),
@@ -91,10 +91,10 @@ def draw(params: Params, words: Words) -> dict[str, Figure]:
         Table(
             "attribution",
             [
-                {"title": say["attribution"]["received"], "bar": "most"},
-                {"title": say["attribution"]["given"], "bar": "most"},
+                {"title": labels["attribution"]["received"], "bar": "most"},
+                {"title": labels["attribution"]["given"], "bar": "most"},
             ],
-            head=say["attribution"]["token"],
+            head=labels["attribution"]["token"],
             size="full",
             height=420,
         ),
@@ -102,7 +102,7 @@ def draw(params: Params, words: Words) -> dict[str, Figure]:
     return {figure.id: figure for figure in figures}
 
 
-def asks(params: Params) -> list[Values]:
+def asks(params: Params) -> list[Query]:
     """Questions that stand as long as the page is open. Their answers hold for the whole run, whatever its step."""
     return [
         {"name": "head", "args": {"head": params.head, "token": params.token, "to": params.to}, "follow": False},
@@ -112,34 +112,34 @@ def asks(params: Params) -> list[Values]:
 
 def remarks(params: Params) -> list[Problem]:
     """What a learner should know about the text before believing the figures."""
-    found = tokens(params.text)
-    said = []
-    if found.unknown:
-        said.append(
+    text = tokens(params.text)
+    problems = []
+    if text.unknown:
+        problems.append(
             Problem(
-                f"{len(found.unknown)} of the {len(found.pieces)} tokens are [UNK]: the encoder's vocabulary is "
+                f"{len(text.unknown)} of the {len(text.pieces)} tokens are [UNK]: the encoder's vocabulary is "
                 "English and has no piece for these signs (emoji, most Chinese characters). It cannot tell them apart. "
                 "Write them in English words to have them understood.",
-                f"{len(found.pieces)} 个词元中有 {len(found.unknown)} 个是 [UNK]：编码器的词表是英文的，没有这些符号"
+                f"{len(text.pieces)} 个词元中有 {len(text.unknown)} 个是 [UNK]：编码器的词表是英文的，没有这些符号"
                 "（表情、大多数汉字），也分不清它们。请改用英文单词来写。",
             )
         )
-    if found.dropped:
-        said.append(
+    if text.dropped:
+        problems.append(
             Problem(
-                f"{found.dropped} control characters (signs that cannot be seen) were left out of the text; the rest "
+                f"{text.dropped} control characters (signs that cannot be seen) were left out of the text; the rest "
                 "was read as it stands. Nothing has to be done.",
-                f"文本里有 {found.dropped} 个控制字符（看不见的符号）被忽略，其余照读，无需处理。",
+                f"文本里有 {text.dropped} 个控制字符（看不见的符号）被忽略，其余照读，无需处理。",
             )
         )
-    if found.words == 1:
-        said.append(
+    if text.words == 1:
+        problems.append(
             Problem(
                 "One token alone: it has only itself, [CLS] and [SEP] to look at. Add words to see attention at work.",
                 "只有一个词元：它只能看自己、[CLS] 和 [SEP]。多写几个词，注意力才有用武之地。",
             )
         )
-    return said
+    return problems
 
 
 def update(params: Params, tick: Tick) -> list[Patch]:
@@ -151,14 +151,14 @@ def update(params: Params, tick: Tick) -> list[Patch]:
     return patches + (head(params, arrays) if "weights" in arrays else [])
 
 
-def answer(params: Params, name: str, args: Mapping[str, Any], arrays: Arrays) -> list[Patch]:
+def answer(params: Params, name: str, args: Values, arrays: Arrays) -> list[Patch]:
     """What `compute.look` answered."""
     if name == "head":
-        layer, number, _, _ = (int(one) for one in arrays["at"])
+        layer, number, _, _ = (int(index) for index in arrays["at"])
         return [*head(params, arrays), Patch("heads", {"select": [layer * HEADS + number, 0, 0]})]
     if name == "attribution":
         return [attribution(params, arrays), Patch("meaning", {"select": int(arrays["other"])})]
-    raise Problem(f"There is no question named {name!r:.40} here.", f"这里没有名为 {name!r:.40} 的提问。")
+    raise unknown_query(name)
 
 
 def heads(params: Params, arrays: Arrays) -> Patch:
@@ -181,7 +181,7 @@ def heads(params: Params, arrays: Arrays) -> Patch:
 def head(params: Params, arrays: Arrays) -> list[Patch]:
     """One head in full, and one token's way through it."""
     pieces = list(tokens(params.text).pieces)
-    layer, number, token, to = (int(one) for one in arrays["at"])
+    layer, number, token, to = (int(index) for index in arrays["at"])
     weights, way = arrays["weights"], arrays["way"]
     most = int(weights[token].argmax())
     names: Values = {
@@ -202,7 +202,7 @@ def head(params: Params, arrays: Arrays) -> list[Patch]:
     }
     parts = arrays["parts"]
     rest = len(pieces) - int((arrays["which"] >= 0).sum())
-    rows = [f"+ {rest}" if one < 0 else f"{weights[token, one]:.2f} · {pieces[one]}" for one in arrays["which"]]
+    rows = [f"+ {rest}" if at < 0 else f"{weights[token, at]:.2f} · {pieces[at]}" for at in arrays["which"]]
     return [
         Patch("lines", {"left": pieces, "right": pieces, "weights": weights, "select": [token, to], "say": say}),
         Patch(
@@ -231,18 +231,14 @@ def meaning(params: Params, cosines: np.ndarray) -> Patch:
     return Patch("meaning", {"names": list(params.sentences), "values": values, "say": say})
 
 
-def changes(params: Params, found: np.ndarray) -> Patch:
+def changes(params: Params, moved: np.ndarray) -> Patch:
     """How far the meaning moves when one head alone is off, (72,); NaN where that has not been tried yet."""
-    tried = np.isfinite(found)
-    data: Values = {
-        "tiles": found.reshape(-1, 1, 1),
-        "crossed": list(params.heads_off),
-        "say": {"tried": int(tried.sum())},
-    }
+    tried = np.isfinite(moved)
+    say: Values = {"tried": int(tried.sum())}
     if tried.any():
-        most = int(np.nanargmax(found))
-        data["say"] |= {"most": NAMES[most], "change": float(found[most]), "middle": float(np.nanmedian(found))}
-    return Patch("changes", data)
+        most = int(np.nanargmax(moved))
+        say |= {"most": NAMES[most], "change": float(moved[most]), "middle": float(np.nanmedian(moved))}
+    return Patch("changes", {"tiles": moved.reshape(-1, 1, 1), "crossed": list(params.heads_off), "say": say})
 
 
 def attribution(params: Params, arrays: Arrays) -> Patch:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import field_validator
 
 import engine.params
-from engine.params import MultiChoice, Number, Slider, Text
+from engine.controls import Autorun, Hidden, Live, MultiChoice, Number, OnBoard, Slider, Text, ViewOnly
 from engine.types import Problem
 from lessons.attention.tokens import LONGEST, tokens
 
@@ -30,14 +30,14 @@ class Params(engine.params.Params):
     [CLS] is 0), and one of the other sentences.
     """
 
-    text: Annotated[str, Text(4000, lines=2, board=True, runs=True)] = TEXT
-    others: Annotated[str, Text(3000, lines=4, runs=True)] = OTHERS
-    off: Annotated[tuple[str, ...], MultiChoice(WHOLE + NAMES, least=0, many=True, runs=True)] = ()
-    head: Annotated[str, Text(4, r"[1-6]\.([1-9]|1[0-2])", view=True, drawn=False)] = "4.2"
-    token: Annotated[int, Number(0, LONGEST - 1, view=True, drawn=False)] = 10
-    to: Annotated[int, Number(0, LONGEST - 1, view=True, drawn=False)] = 2
-    other: Annotated[int, Number(0, MOST_OTHERS - 1, view=True, drawn=False)] = 0
-    pace: Annotated[float, Slider(0.0, 72.0, step=4.0, live=True)] = 24.0
+    text: Annotated[str, Text(4000, lines=2), Autorun(), OnBoard()] = TEXT
+    others: Annotated[str, Text(3000, lines=4), Autorun()] = OTHERS
+    off: Annotated[tuple[str, ...], MultiChoice(WHOLE + NAMES, least=0, many=True), Autorun()] = ()
+    head: Annotated[str, Text(4, r"[1-6]\.([1-9]|1[0-2])"), ViewOnly(), Hidden()] = "4.2"
+    token: Annotated[int, Number(0, LONGEST - 1), ViewOnly(), Hidden()] = 10
+    to: Annotated[int, Number(0, LONGEST - 1), ViewOnly(), Hidden()] = 2
+    other: Annotated[int, Number(0, MOST_OTHERS - 1), ViewOnly(), Hidden()] = 0
+    pace: Annotated[float, Slider(0.0, 72.0, step=4.0), Live()] = 24.0
     seed: Annotated[int, Number(0, 2**31 - 1)] = 0
 
     @field_validator("text")

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from engine.checkpoint import pack, unpack
-from engine.params import checked
+from engine.params import parse
 from engine.types import Checkpoint, Job, Problem, Scalars, Step, Values
 from lessons.attention_learned.batches import codes, draw, inputs, solutions
 from lessons.attention_learned.heads import check, frame
@@ -34,7 +34,7 @@ def run(job: Job, state: Checkpoint | None = None) -> Generator[Step, Values | N
     every fifth and at the last step those of `check`, on sequences that no batch ever holds. Raises Problem for a
     checkpoint of another network, and where the loss is not finite.
     """
-    p = checked(Params, job.params)
+    p = parse(Params, job.params)
     device = torch.device("cpu" if job.device == "auto" else job.device)  # too small to gain by a GPU
     sequences_held_out = torch.from_numpy(held_out(p))
     codes_held_out = codes(sequences_held_out, p.symbols)

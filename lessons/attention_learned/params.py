@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import field_validator
 
 import engine.params
-from engine.params import Choice, MultiChoice, Number, Slider, Text, Toggle
+from engine.controls import Choice, Live, MultiChoice, Number, Slider, Text, Toggle, ViewOnly
 from engine.types import Problem
 from lessons.attention_learned.task import LETTERS
 
@@ -28,18 +28,18 @@ class Params(engine.params.Params):
     length: Annotated[int, Slider(2, LONGEST, step=1)] = 8
     layers: Annotated[int, Slider(1, 3, step=1)] = 2
     heads: Annotated[int, Slider(1, 8, step=1)] = 4
-    own: Annotated[str, Text(60, view=True)] = ""
-    off: Annotated[tuple[str, ...], MultiChoice(HEADS, least=0, many=True, view=True)] = ()
-    job: Annotated[str, Choice(JOBS, view=True)] = "source"
+    own: Annotated[str, Text(60), ViewOnly()] = ""
+    off: Annotated[tuple[str, ...], MultiChoice(HEADS, least=0, many=True), ViewOnly()] = ()
+    job: Annotated[str, Choice(JOBS), ViewOnly()] = "source"
     positions: Annotated[str, Choice(("learned", "sine", "none"), row=True)] = "learned"
-    lr: Annotated[float, Slider(0.00001, 0.1, log=True, live=True)] = 0.002
+    lr: Annotated[float, Slider(0.00001, 0.1, log=True), Live()] = 0.002
     symbols: Annotated[int, Slider(2, len(LETTERS), step=1)] = 10
     mlp: Annotated[bool, Toggle()] = False
     width: Annotated[int, Slider(8, 64, step=8)] = 16
     batch: Annotated[int, Slider(8, 256, log=True)] = 64
     warmup: Annotated[int, Slider(0, 200, step=10)] = 50
     steps: Annotated[int, Slider(20, 3000, step=20)] = 300
-    pace: Annotated[float, Slider(0.0, 200.0, step=5.0, live=True)] = 15.0
+    pace: Annotated[float, Slider(0.0, 200.0, step=5.0), Live()] = 15.0
     seed: Annotated[int, Number(0, 2**31 - 1)] = 0
 
     @field_validator("off")

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engine.params import checked, whole
+from engine.params import int_arg, parse
 from engine.types import Arrays, Checkpoint, Job, Problem, Values
 from lessons.attention_learned.batches import inputs, solutions
 from lessons.attention_learned.heads import head_name, rounded
@@ -32,7 +32,7 @@ def look(job: Job, state: Checkpoint | None, name: str, args: Values) -> Arrays:
 
     Raises Problem for arguments that are not of that form, and where there is no checkpoint.
     """
-    p = checked(Params, job.params)
+    p = parse(Params, job.params)
     if name not in ("head", "off", "own"):
         raise Problem(f"This lesson has no answer to {name!r:.40}.", f"本课无法回答 {name!r:.40}。")
     if not state:
@@ -50,7 +50,7 @@ def look(job: Job, state: Checkpoint | None, name: str, args: Values) -> Arrays:
         return step | without(model, p.task, known, head_numbers(model, args.get("off")))
     args = {"row": p.length, "col": int(sources(p.task, sequences[:1])[0, 0].argmax()), **args}
     largest = {"head": model.count - 1, "row": last, "col": last}
-    head, row, col = (whole(args, key, 0, most) for key, most in largest.items())
+    head, row, col = (int_arg(args, key, 0, most) for key, most in largest.items())
     return step | without(model, p.task, known, [head]) | cell(model, p.task, known[:1], head, row, col)
 
 
@@ -133,22 +133,22 @@ def own_sequence(model: Transformer, p: Params, text: Any) -> Arrays:
     place; weights (heads, 2n, 2n): while it reads the sequence and the right answer. Raises Problem for symbols or a
     length that this network cannot read.
     """
-    letters = checked(Params, {"own": text if isinstance(text, str) else ""}).own
+    symbols = parse(Params, {"own": text if isinstance(text, str) else ""}).own
     known = LETTERS[: p.symbols]
-    strange = next((letter for letter in letters if letter not in known), "")
+    strange = next((letter for letter in symbols if letter not in known), "")
     if strange:
         raise Problem(
             f"The network on the board knows {known[0]} to {known[-1]}; {strange} is new to it. Type only those "
             "letters, or run with more symbols.",
             f"当前的网络只认识 {known[0]} 到 {known[-1]}，不认识 {strange}。请只用这些字母，或增加符号数后重新运行。",
         )
-    if not letters or len(letters) > p.length:
+    if not symbols or len(symbols) > p.length:
         raise Problem(
-            f"The network on the board has places for 1 to {p.length} symbols; {len(letters)} were typed. Type fewer, "
+            f"The network on the board has places for 1 to {p.length} symbols; {len(symbols)} were typed. Type fewer, "
             "or run with a greater length.",
-            f"当前的网络能读 1 到 {p.length} 个符号，你输入了 {len(letters)} 个。请缩短，或增大长度后重新运行。",
+            f"当前的网络能读 1 到 {p.length} 个符号，你输入了 {len(symbols)} 个。请缩短，或增大长度后重新运行。",
         )
-    sequence = torch.from_numpy(read(letters))[None]
+    sequence = torch.from_numpy(read(symbols))[None]
     answers = solutions(p.task, sequence)
     bar = torch.full((1, 1), p.symbols)
     written, chances = torch.cat([sequence, bar], 1), []

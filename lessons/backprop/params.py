@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import field_validator
 
 import engine.params
-from engine.params import Choice, MultiChoice, NamedNumbers, Number, Slider, Text
+from engine.controls import Choice, Live, MultiChoice, NamedNumbers, Number, Slider, Text, ViewOnly, When
 from lessons.backprop.tape import Tape, expression, layers, network
 from lessons.formula import LONGEST
 
@@ -16,8 +16,8 @@ LOSSES = ("sigmoids", "softmax", "squared", "squared_sigmoid")
 INITS = ("torch", "xavier", "he", "normal")
 STEPS = 255  # each is kept whole, and a record holds 256 frames
 LARGEST = 1000.0
-NETWORK = {"what": ("network",)}
-EXPRESSION = {"what": ("expression",)}
+NETWORK = When(what=("network",))
+EXPRESSION = When(what=("expression",))
 
 
 class Params(engine.params.Params):
@@ -29,23 +29,23 @@ class Params(engine.params.Params):
     """
 
     what: Annotated[str, Choice(("network", "expression"), row=True)] = "network"
-    sizes: Annotated[str, Text(20, when=NETWORK)] = "3-4-2"
-    expression: Annotated[str, Text(LONGEST, when=EXPRESSION)] = "(a*b + c)*max(b, 0)"
-    values: Annotated[str, NamedNumbers(-LARGEST, LARGEST, 26, when=EXPRESSION)] = "a=2, b=3, c=-4"
-    activation: Annotated[str, Choice(ACTIVATIONS, when=NETWORK)] = "sigmoid"
-    loss: Annotated[str, Choice(LOSSES, when=NETWORK)] = "softmax"
+    sizes: Annotated[str, Text(20), NETWORK] = "3-4-2"
+    expression: Annotated[str, Text(LONGEST), EXPRESSION] = "(a*b + c)*max(b, 0)"
+    values: Annotated[str, NamedNumbers(-LARGEST, LARGEST, 26), EXPRESSION] = "a=2, b=3, c=-4"
+    activation: Annotated[str, Choice(ACTIVATIONS), NETWORK] = "sigmoid"
+    loss: Annotated[str, Choice(LOSSES), NETWORK] = "softmax"
     grain: Annotated[str, Choice(("unit", "layer", "round"), row=True)] = "unit"
-    lr: Annotated[float, Slider(0.0001, 10.0, log=True, live=True)] = 0.5
-    pace: Annotated[float, Slider(0.0, 10.0, step=0.5, live=True)] = 2.0
-    edits: Annotated[str, NamedNumbers(-LARGEST, LARGEST, 100, when=NETWORK)] = ""
+    lr: Annotated[float, Slider(0.0001, 10.0, log=True), Live()] = 0.5
+    pace: Annotated[float, Slider(0.0, 10.0, step=0.5), Live()] = 2.0
+    edits: Annotated[str, NamedNumbers(-LARGEST, LARGEST, 100), NETWORK] = ""
     steps: Annotated[int, Slider(10, STEPS, step=1)] = 100
-    functions: Annotated[tuple[str, ...], MultiChoice(ACTIVATIONS, view=True, when=NETWORK)] = (
+    functions: Annotated[tuple[str, ...], MultiChoice(ACTIVATIONS), ViewOnly(), NETWORK] = (
         "sigmoid",
         "tanh",
         "relu",
     )
-    init: Annotated[str, Choice(INITS, when=NETWORK)] = "xavier"
-    layers: Annotated[int, Slider(2, 50, step=1, view=True, when=NETWORK)] = 20
+    init: Annotated[str, Choice(INITS), NETWORK] = "xavier"
+    layers: Annotated[int, Slider(2, 50, step=1), ViewOnly(), NETWORK] = 20
     seed: Annotated[int, Number(0, 2**31 - 1)] = 0
 
     @field_validator("sizes", mode="after")

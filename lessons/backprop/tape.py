@@ -1,7 +1,7 @@
-"""What is to be computed, one number at a time: a small network with its loss, or an expression. No torch here.
+"""A computation one number at a time: a small network with its loss, or an expression. No torch here.
 
-A Tape lists nodes so that what a node needs stands before it. Going forward, each node takes its value from those it
-needs; going back, each node passes its gradient on to them, times its slope to each. What comes to one node adds up.
+A Tape lists nodes, each after its arguments. Forward, each node is computed from its arguments; backward, each node
+adds to every argument's gradient its own gradient times its derivative by that argument.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MOST_UNITS = 5
 MOST_WEIGHTS = 60
 MOST_VARIABLES = 6
 MOST_NODES = 24  # of an expression
-DIRECT = frozenset({"sigmoids", "softmax"})  # losses that are taken from what enters the outputs: L's slope is o - y
+DIRECT = frozenset({"sigmoids", "softmax"})  # losses of what enters the outputs, whose derivative is o - y
 
 EXPRESSION = Grammar(
     frozenset("abcdfghijklmnopqrstuvwxyz"),
@@ -46,8 +46,11 @@ SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One number. `kind` is "given", "number" (a constant of an expression), "sum" (args w₁, x₁, w₂, x₂, …, b), "out"
-    (an output that the loss looks past), or the function that makes it; `layer` counts a network's from 1."""
+    """One number.
+
+    kind: "given"; "number", a constant of an expression; "sum", with args w₁, x₁, w₂, x₂, …, b; or the function that
+    computes it (machine.apply). args: nodes. layer: of a network, from 1.
+    """
 
     name: str
     kind: str
@@ -58,7 +61,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What one step of a run does: "forward" to these nodes, or to the "loss", "backward" from them, or "update"."""
+    """One step of a run. phase: "forward" or "loss", computes the nodes; "backward" from them; or "update"."""
 
     phase: str
     nodes: tuple[int, ...]
@@ -66,7 +69,9 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Tape:
-    """`stages`: nodes that are computed together where a step is a layer; `learnt`: nodes that an update moves."""
+    """stages: nodes that are one step if a step is a layer; learnt: nodes that an update changes; sizes: of a network,
+    inputs first; index: node by name.
+    """
 
     nodes: tuple[Node, ...]
     stages: tuple[tuple[int, ...], ...]
@@ -80,21 +85,21 @@ class Tape:
 
     @property
     def given(self) -> tuple[int, ...]:
-        """What a learner may set: inputs, targets, weights, biases, variables."""
+        """Nodes that a learner may set: inputs, targets, weights, biases, variables."""
         return tuple(i for i, node in enumerate(self.nodes) if node.kind == "given")
 
     @property
     def edges(self) -> tuple[tuple[int, int], ...]:
-        """(node, which of its arguments) of every way a gradient can take."""
+        """(node, number of its argument) of every argument of every node."""
         return tuple((i, k) for i, node in enumerate(self.nodes) for k in range(len(node.args)))
 
     def reached(self) -> frozenset[int]:
-        """Nodes that the root's gradient comes to: all that the root is made of."""
-        found = {self.root}
+        """Nodes that the root depends on, which get a gradient."""
+        needed = {self.root}
         for i in range(self.root, -1, -1):
-            if i in found:
-                found.update(self.nodes[i].args)
-        return frozenset(found)
+            if i in needed:
+                needed.update(self.nodes[i].args)
+        return frozenset(needed)
 
     def operations(self, grain: str) -> tuple[Operation, ...]:
         """The steps of one round, by "unit" (a number at a time), "layer", or "round" (all at once)."""
@@ -109,11 +114,11 @@ class Tape:
 
 
 def layers(sizes: str) -> tuple[int, ...]:
-    """ "3-4-2" as (3, 4, 2). Raises Problem for what is no such network, or too large to be drawn."""
+    """ "3-4-2" as (3, 4, 2). Raises Problem for anything else, and for a network too large to be drawn."""
     parts = re.split(r"[-–—,，\s×x]+", sizes.strip())
-    found = tuple(int(part) for part in parts if re.fullmatch("[1-9]", part))
-    weights = sum(a * b for a, b in pairwise(found))
-    if len(found) != len(parts) or not 2 <= len(found) <= len(LETTERS) + 2 or max(found) > MOST_UNITS:
+    units = tuple(int(part) for part in parts if re.fullmatch("[1-9]", part))
+    weights = sum(a * b for a, b in pairwise(units))
+    if len(units) != len(parts) or not 2 <= len(units) <= len(LETTERS) + 2 or max(units) > MOST_UNITS:
         raise Problem(
             f"sizes = {sizes!r:.40} is no network that can be drawn here. Write 2 to {len(LETTERS) + 2} layers of 1 to "
             f"{MOST_UNITS} units, inputs first, such as 3-4-2.",
@@ -125,16 +130,17 @@ def layers(sizes: str) -> tuple[int, ...]:
             f"A network {sizes} has {weights} weights; at most {MOST_WEIGHTS} can be drawn. Make a layer smaller.",
             f"{sizes} 网络有 {weights} 个权重，最多只能画 {MOST_WEIGHTS} 个，请把某一层改小。",
         )
-    return found
+    return units
 
 
 @lru_cache(maxsize=64)
 def network(sizes: tuple[int, ...], activation: str, loss: str) -> Tape:
-    """Inputs x1…, hidden units h1… (k1…, m1… in further layers) with what enters them, zh1…, outputs o1…, loss L.
+    """The tape of a network.
 
-    A weight is named by its two ends, "x1h2"; a bias by its unit, "bh2"; a target "y1".
+    Inputs are called x1, …; hidden units h1, …, in further layers k1, … and m1, …; what enters them zh1, …; outputs
+    o1, …; the loss L. A weight is named by its two ends, "x1h2"; a bias by its unit, "bh2"; a target "y1".
     """
-    letters = ["x", *LETTERS[: len(sizes) - 2], "o"]
+    prefixes = ["x", *LETTERS[: len(sizes) - 2], "o"]
     nodes: list[Node] = []
     index: dict[str, int] = {}
     stages: list[tuple[int, ...]] = []
@@ -147,16 +153,16 @@ def network(sizes: tuple[int, ...], activation: str, loss: str) -> Tape:
     units = [add(f"x{i + 1}", "given") for i in range(sizes[0])]
     targets = [add(f"y{i + 1}", "given") for i in range(sizes[-1])]
     learnt: list[int] = []
-    for layer, (before, letter) in enumerate(pairwise(letters), 1):
+    for layer, (before, letter) in enumerate(pairwise(prefixes), 1):
         count = sizes[layer]
         entering = []
-        made = []
+        incoming = []
         for j in range(1, count + 1):
             weights = [add(f"{before}{i}{letter}{j}", "given", layer=layer) for i in range(1, len(units) + 1)]
-            made.append((weights, add(f"b{letter}{j}", "given", layer=layer)))
-            learnt += [*weights, made[-1][1]]
-        for j, (weights, bias) in enumerate(made, 1):
-            pairs = [one for pair in zip(weights, units, strict=True) for one in pair]
+            incoming.append((weights, add(f"b{letter}{j}", "given", layer=layer)))
+            learnt += [*weights, incoming[-1][1]]
+        for j, (weights, bias) in enumerate(incoming, 1):
+            pairs = [node for pair in zip(weights, units, strict=True) for node in pair]
             entering.append(add(f"z{letter}{j}", "sum", (*pairs, bias), layer))
         last = layer == len(sizes) - 1
         if last and loss == "softmax":
@@ -167,25 +173,25 @@ def network(sizes: tuple[int, ...], activation: str, loss: str) -> Tape:
             out = [(f"{letter}{j}", kind, (z,)) for j, z in enumerate(entering, 1)]
         units = [add(name, kind, args, layer) for name, kind, args in out]
         stages += [tuple(entering), tuple(units)]
-    seen = entering if loss in DIRECT else units
-    stages.append((add("L", f"loss.{loss}", (*seen, *targets)),))
+    compared = entering if loss in DIRECT else units
+    stages.append((add("L", f"loss.{loss}", (*compared, *targets)),))
     return Tape(tuple(nodes), tuple(stages), tuple(learnt), sizes, index)
 
 
 @lru_cache(maxsize=64)
 def expression(text: str) -> Tape:
-    """The tape of a formula: its variables in the order they are met, then v1, v2, … and L. Raises Problem."""
+    """The tape of a formula: its variables in the order of the text, then v1, v2, …, and L. Raises Problem."""
     tree = parse(text, EXPRESSION).tree
     nodes: list[Node] = []
     variables: dict[str, int] = {}
 
-    def meet(part: Tree) -> None:
+    def collect(part: Tree) -> None:
         if part[0] == "name":
             variables.setdefault(part[1], len(variables))
         elif part[0] != "number":
-            for one in part[1:]:
-                if isinstance(one, tuple):
-                    meet(one)
+            for inner in part[1:]:
+                if isinstance(inner, tuple):
+                    collect(inner)
 
     def add(kind: str, args: tuple[int, ...] = (), name: str = "", value: float = 0.0) -> int:
         nodes.append(Node(name, kind, args, value))
@@ -193,13 +199,13 @@ def expression(text: str) -> Tape:
 
     def read(part: Tree) -> int:
         if part[0] == "name":
-            return variables[part[1]]  # used twice it is still one: its gradients add up
+            return variables[part[1]]  # one node however often it is used: its gradients add up
         if part[0] == "number":
             return add("number", name=f"{part[1]:.6g}", value=part[1])
         kind = part[1] if part[0] == "call" else SIGNS[part[1]] if part[0] == "do" else "minus"
-        return add(kind, tuple(read(one) for one in part[1:] if isinstance(one, tuple)))
+        return add(kind, tuple(read(inner) for inner in part[1:] if isinstance(inner, tuple)))
 
-    meet(tree)
+    collect(tree)
     if len(variables) > MOST_VARIABLES:
         raise Problem(
             f"The expression has {len(variables)} variables; at most {MOST_VARIABLES} can be drawn. Use fewer.",
@@ -225,7 +231,7 @@ def expression(text: str) -> Tape:
 
 
 def pretty(name: str) -> str:
-    """A node's name as it is read: "x1h2" is w[x₁→h₂], "bh2" b[h₂], "zh2" z[h₂], "h2" h₂."""
+    """A node's name as the page writes it: "x1h2" as w[x₁→h₂], "bh2" as b[h₂], "zh2" as z[h₂], "h2" as h₂."""
     if len(name) > 2 and name[0] in "bz" and name[1].isalpha():
         return f"{name[0]}[{pretty(name[1:])}]"
     for at in range(2, len(name)):

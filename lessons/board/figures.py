@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
 
 Size: TypeAlias = Literal["hero", "half", "third", "full"]
 
@@ -148,15 +148,42 @@ class Map:
     kind: Literal["map"] = "map"
 
 
+class GraphNode(TypedDict):
+    """A node at `x` and `y`, 0 to 1, x to the right and y down; `name`, `edit` and `asks` see Graph."""
+
+    id: str
+    label: str
+    x: float
+    y: float
+    note: NotRequired[str]
+    name: NotRequired[str]
+    edit: NotRequired[str]
+    asks: NotRequired[str]
+
+
+GraphEdge = TypedDict(
+    "GraphEdge",
+    {
+        "from": str,
+        "to": str,
+        "label": NotRequired[str],
+        "at": NotRequired[float],
+        "name": NotRequired[str],
+        "edit": NotRequired[str],
+        "asks": NotRequired[str],
+    },
+)
+"""An edge between two nodes; `at`, from 0 to 1, is where on it its text stands."""
+
+
 @dataclass(frozen=True, slots=True)
 class Graph:
     """Nodes and edges with values, drawn as SVG: a network and what flows through it.
 
-    nodes: {"id", "label", "note", "x", "y"} with x and y in 0..1 (x to the right, y down); edges: {"from", "to",
-    "label", "at"}, `at` from 0 to 1 being where on it its text stands. Patch data: `nodes` (a value for each node, in
-    order, shown as its colour and number), `edges` alike; NaN has no colour. Optionally `notes`, a text for each node
-    in place of number and note, and `marks`, one for each edge, of several lines; `lit_nodes` and `lit_edges`, the
-    indices of those that something happens to; `back`, whether it goes against the arrows; `select`, what is picked.
+    Patch data: `nodes` (a value for each node, in order, shown as its colour and number), `edges` alike; NaN has no
+    colour. Optionally `notes`, a text for each node in place of number and note, and `marks`, one for each edge, of
+    several lines; `lit_nodes` and `lit_edges`, the indices of those that something happens to; `back`, whether it goes
+    against the arrows; `select`, what is picked.
 
     An edge with a `name` can be picked as nodes can; a pick has `name`. With `edits`, a setting
     (engine.params.NamedNumbers), what has `edit`, the name of a number in the patch data `given` (a dictionary), can
@@ -164,8 +191,8 @@ class Graph:
     """
 
     id: str
-    nodes: list[dict[str, Any]]
-    edges: list[dict[str, Any]]
+    nodes: list[GraphNode]
+    edges: list[GraphEdge]
     size: Size = "full"
     height: int = 220
     picks: Pick | None = None
@@ -209,21 +236,28 @@ class Links:
     kind: Literal["links"] = "links"
 
 
+class TableColumn(TypedDict):
+    """A column of a Table. With `bar` its numbers are bars too, blue above zero, orange below: "share" from 0 to 1,
+    "most" of full size where the column's largest is, "signed" from -1 to 1."""
+
+    title: str
+    bar: NotRequired[Literal["share", "most", "signed"]]
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """Rows of numbers under headings, each row with a name.
 
-    columns: {"title", "bar"}; bar "share" (0 to 1), "most" (the column's largest size is full) or "signed" (-1 to 1)
-    draws the number as a bar too, blue above zero, orange below. Patch data: names (n,), a list of words; values
-    (n, columns), NaN for none; optionally `select`, a row. A click on a row gives `row`, and `name`. `nan` is what
-    stands where a value is NaN: in a table about such numbers, the word itself.
+    Patch data: names (n,), a list of words; values (n, columns), NaN for none; optionally `select`, a row. A click on
+    a row gives `row`, and `name`. `nan` is what stands where a value is NaN: in a table about such numbers, the word
+    itself.
 
     With `bind`, for each name in `rows` as many scalars as there are columns (or null), it needs no patch: its numbers
     are those scalars at the playhead.
     """
 
     id: str
-    columns: list[dict[str, str]]
+    columns: list[TableColumn]
     head: str = ""
     nan: str = "–"
     rows: list[str] = field(default_factory=list)

@@ -20,9 +20,9 @@ from typing import Any, Literal, TypeAlias, TypedDict, Unpack
 
 import numpy.typing as npt
 
-from engine.params import Params, Slider
 from lessons.board.colors import GREY, WHITE
 from lessons.board.figures import Pick, Plot, Size
+from lessons.board.handles import Carried, OnCurve, Sketch
 
 Trace: TypeAlias = dict[str, Any]
 Axis: TypeAlias = dict[str, Any]
@@ -41,78 +41,6 @@ Channel: TypeAlias = str | Now | Sequence[Any]
 def now(*scalars: str | None) -> Now:
     """A channel of these scalars as they are at the playhead; None breaks the line."""
     return Now(scalars)
-
-
-@dataclass(frozen=True, slots=True)
-class Drag:
-    """How a point is carried along an axis: the setting it gives, from `low` to `high` in grains of `step`."""
-
-    sets: str
-    low: float
-    high: float
-    step: float = 0.1
-
-    @classmethod
-    def along(cls, params: Params, setting: str) -> Drag:
-        """As far as the slider of that setting goes, and in its grains."""
-        slider = dict(params.controls())[setting]
-        assert isinstance(slider, Slider), setting
-        return cls(setting, slider.low, slider.high, slider.step or 0.1)
-
-    def json(self) -> dict[str, Any]:
-        return {"sets": self.sets, "from": self.low, "to": self.high, "by": self.step}
-
-
-@dataclass(frozen=True, slots=True)
-class OnCurve:
-    """A handle that follows the pointer along the line named `curve`, in a plot whose click sets x.
-
-    With `slope`, the name of another line, it is a tangent as steep as that one's y; `upright`, it is a vertical line
-    at that x. With `say` the point's y fills this part of the figure's reading, and its x the part "x".
-    """
-
-    curve: str
-    slope: str = ""
-    upright: bool = False
-    say: str = ""
-
-    def json(self) -> dict[str, Any]:
-        given = {"slope": self.slope, "upright": self.upright, "say": self.say}
-        return {"curve": self.curve, **{key: value for key, value in given.items() if value}}
-
-
-@dataclass(frozen=True, slots=True)
-class Carried:
-    """A point that is picked up and carried, along x, y or both; where it is let go are settings."""
-
-    x: Drag | None = None
-    y: Drag | None = None
-
-    def json(self) -> dict[str, Any]:
-        return {"free": {axis: drag.json() for axis, drag in (("x", self.x), ("y", self.y)) if drag}}
-
-
-@dataclass(frozen=True, slots=True)
-class Sketch:
-    """A line drawn by hand: its y, from `low` to `high`, go to the setting `sets`.
-
-    With `against`, the name of a trace bound to scalars, and `say`, the factor by which the drawing is off that trace
-    fills this part of the reading.
-    """
-
-    sets: str
-    low: float
-    high: float
-    against: str = ""
-    say: str = ""
-
-    def json(self) -> dict[str, Any]:
-        given = {"against": self.against, "say": self.say}
-        given = {key: value for key, value in given.items() if value}
-        return {"sets": self.sets, "from": self.low, "to": self.high, **given}
-
-
-BOARD_PARTS = (OnCurve, Carried, Sketch)
 
 
 class Attributes(TypedDict, total=False):
@@ -162,13 +90,13 @@ def line(
     hover: str = "",
     **more: Unpack[Attributes],
 ) -> Trace:
-    """A line through points, with `dots` (see `dot`) on them if given; in three dimensions if there is a z.
+    """A line through points, with `dots` (see `dot`, {} for plotly's own) on them; three-dimensional if there is a z.
 
     `hover` is plotly's hovertemplate.
     """
     stroke = {"width": width, **given(color=color, dash=dash, shape=shape)}
     own: Trace = {"mode": "lines+markers" if dots is not None else "lines", "line": stroke}
-    if dots is not None:
+    if dots:
         own["marker"] = dict(dots)
     return scatter(name, (x, y, z), hover, own, more)
 
@@ -317,6 +245,11 @@ def axis(
     return {"title": {"text": title}, **flags, **more}
 
 
+def share_axis(title: str) -> Axis:
+    """An axis for shares of a whole: from 0 to 100 %, with a little air."""
+    return axis(title, range=[-0.02, 1.02], percent=True)
+
+
 class Layout(TypedDict, total=False):
     """plotly's attributes of a layout, the further axes among them."""
 
@@ -370,7 +303,7 @@ def rounded(values: npt.NDArray[Any], digits: int) -> list[float]:
 
 def positive(values: npt.NDArray[Any], digits: int) -> list[float | None]:
     """The same for a logarithmic axis: None, a gap, for what is zero, negative, infinite or no number."""
-    return [float(f"{one:.{digits}g}") if math.isfinite(one) and one > 0 else None for one in values.tolist()]
+    return [float(f"{value:.{digits}g}") if math.isfinite(value) and value > 0 else None for value in values.tolist()]
 
 
 # how a mark becomes a trace
@@ -386,7 +319,7 @@ def channels(x: Channel | None, y: Channel | None, z: Channel | None) -> Trace:
     """The trace's data, and under "bind" the scalars that fill it."""
     if x is None and isinstance(y, str):
         x = "step"
-    found: Trace = {}
+    data: Trace = {}
     bind: Trace = {}
     for key, channel in (("x", x), ("y", y), ("z", z)):
         if isinstance(channel, str):
@@ -394,13 +327,14 @@ def channels(x: Channel | None, y: Channel | None, z: Channel | None) -> Trace:
         elif isinstance(channel, Now):
             bind[key] = list(channel.scalars)
         elif channel is not None:
-            found[key] = channel
-    return found | ({"bind": bind} if bind else {})
+            data[key] = channel
+    return data | ({"bind": bind} if bind else {})
 
 
 def attributes(more: Attributes) -> Trace:
     """Attributes as JSON."""
-    return {key: value.json() if isinstance(value, BOARD_PARTS) else value for key, value in more.items()}
+    parts = (OnCurve, Carried, Sketch)
+    return {key: value.json() if isinstance(value, parts) else value for key, value in more.items()}
     return {}
 
 

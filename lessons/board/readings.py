@@ -54,16 +54,16 @@ def reading(
 
 def parts(template: str) -> list[tuple[str, str, str]]:
     """(word, name, format) of each part of a template; a condition is the word "if"."""
-    found = [("if", name, "") for name in re.findall(r"(?:^|\|\| )\s*\[([^\]]+)\]", template)]
-    return found + [(word, name, form) for word, name, form in PART.findall(template)]
+    conditions = [("if", name, "") for name in re.findall(r"(?:^|\|\| )\s*\[([^\]]+)\]", template)]
+    return conditions + [(word, name, form) for word, name, form in PART.findall(template)]
 
 
 def fill(part: re.Match[str], history: History, say: Mapping[str, float | str], names: Mapping[str, str]) -> str:
     word, name, form = part[1], part[2] or "", part[3] or ""
     if word in ("best", "lowest"):
-        found, value = lowest(name, history)
-        rest = found[len(name) :]
-        return number(value, form) if word == "lowest" else names.get(found) or names.get(rest) or rest
+        scalar, value = lowest(name, history)
+        rest = scalar[len(name) :]
+        return number(value, form) if word == "lowest" else names.get(scalar) or names.get(rest) or rest
     if word == "step":
         if not history:
             raise Missing(word)
@@ -71,8 +71,8 @@ def fill(part: re.Match[str], history: History, say: Mapping[str, float | str], 
     if word == "say":
         if name not in say:
             raise Missing(name)
-        said = say[name]
-        return said if isinstance(said, str) else number(said, form)
+        given = say[name]
+        return given if isinstance(given, str) else number(given, form)
     series = [(step, scalars[name]) for step, scalars in history if name in scalars]
     if not series or word not in WORDS:
         raise Missing(name)
@@ -82,10 +82,10 @@ def fill(part: re.Match[str], history: History, say: Mapping[str, float | str], 
 def lowest(prefix: str, history: History) -> tuple[str, float]:
     """The scalar with that prefix that is lowest now, and its value."""
     now = history[-1][1] if history else {}
-    mine = {name: value for name, value in now.items() if name.startswith(prefix) and math.isfinite(value)}
-    if not mine:
+    candidates = {name: value for name, value in now.items() if name.startswith(prefix) and math.isfinite(value)}
+    if not candidates:
         raise Missing(prefix)
-    return min(mine.items(), key=lambda one: one[1])
+    return min(candidates.items(), key=lambda item: item[1])
 
 
 def at_min(series: list[tuple[int, float]]) -> float:
@@ -133,7 +133,7 @@ def number(value: float, form: str = "") -> str:
 
     With a real minus sign and powers of ten, as the axes of a plot have them.
     """
-    return typeset(plain(value, form))
+    return typeset(format_number(value, form))
 
 
 def typeset(text: str) -> str:
@@ -142,7 +142,8 @@ def typeset(text: str) -> str:
     return f"{mantissa}×10{exponent.translate(RAISED)}" if exponent else mantissa
 
 
-def plain(value: float, form: str) -> str:
+def format_number(value: float, form: str) -> str:
+    """In ASCII, as Python writes numbers; `form` as in `number`."""
     if not math.isfinite(value):
         return "NaN" if math.isnan(value) else "∞" if value > 0 else "−∞"
     if form == "%":

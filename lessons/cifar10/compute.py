@@ -14,7 +14,7 @@ import torch.nn.functional as F
 
 from engine.checkpoint import pack, tensor, unpack
 from engine.datasets.images import load_images
-from engine.params import checked
+from engine.params import parse
 from engine.types import Checkpoint, Job, Problem, Scalars, Step, Values
 from engine.worker import devices
 from lessons.cifar10.augment import augment
@@ -82,7 +82,7 @@ def run(job: Job, state: Checkpoint | None = None) -> Generator[Step, Values | N
     equal runs); at step 0, after each epoch and at the last step val_loss and val_accuracy; at the last step also
     test_loss and test_accuracy. The test images are used for nothing else.
     """
-    p = checked(Params, job.params)
+    p = parse(Params, job.params)
     device = devices.choose(job.device)
     data = load_images(p.data, str(device), p.held_out)
     train, fill = data.train, (data.mean * 255).round().to(torch.uint8)

@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
 from engine.datasets import cifar10, digits
-from engine.types import Array, Arrays, Problem, Tick, Values
+from engine.types import Array, Arrays, Tick, Values
+from lessons.board import marks
 from lessons.board.colors import TRAIN, VALIDATION
-from lessons.board.figures import Ask, Figure, Graph, Map, Patch, Plot, Strip
+from lessons.board.figures import Ask, Figure, Graph, GraphEdge, GraphNode, Map, Patch, Plot, Size, Strip
+from lessons.board.marks import Axis, Layout, Trace
 from lessons.cifar10.architecture import SIZES, Shape, shown, table
 from lessons.cifar10.params import Params
+from lessons.contract import Query, unknown_query
 from lessons.text import Words
 
 TEST = "#7a7a7a"
+EMPTY: Trace = {"x": [], "y": []}  # what a curve shows before its run has begun
 
 
 def draw(params: Params, words: Words) -> dict[str, Figure]:
     """The figures in order of importance."""
     classes = class_names(params, words)
-    names = words.figures["confusion"].labels
+    labels = words.figures["confusion"].labels
+    share = marks.axis(words.figures["accuracy"].labels["y"], range=[0, 1], percent=True)
+    loss = marks.axis(words.figures["loss"].labels["y"], from_zero=True)
     figures: list[Figure] = [
-        curves("accuracy", params, words, size="hero", height=340, axis={"range": [0, 1], "tickformat": ".0%"}),
+        curves("accuracy", words, share, size="hero", height=340),
         Strip("held", classes, height=170, picks=Ask("maps", {"image": "index"})),
         network(params, words),
         Map("maps", limits="each", height=260, size="half"),
@@ -32,14 +37,14 @@ def draw(params: Params, words: Words) -> dict[str, Figure]:
             "confusion",
             rows=classes,
             columns=classes,
-            row_title=names["true"],
-            column_title=names["guess"],
+            row_title=labels["true"],
+            column_title=labels["guess"],
             numbers=True,
             size="half",
             height=400,
             picks=Ask("cell", {"true": "row", "guess": "col"}),
         ),
-        curves("loss", params, words, size="half", height=400, axis={"rangemode": "tozero"}),
+        curves("loss", words, loss),
         Strip("cell", classes, height=170, picks=Ask("maps", {"image": "index"})),
         Strip("augment", height=110),
         single("lr", "lr", words),
@@ -50,9 +55,9 @@ def draw(params: Params, words: Words) -> dict[str, Figure]:
     return {figure.id: figure for figure in figures}
 
 
-def asks(params: Params) -> list[Values]:
+def asks(params: Params) -> list[Query]:
     """Questions that stand as long as the page is open: they are asked at once, and again when the settings change."""
-    standing: list[Values] = [{"name": "augment", "args": {"image": 0}}]
+    standing: list[Query] = [{"name": "augment", "args": {"image": 0}}]
     if params.picture:
         standing.append({"name": "classify", "args": {"picture": params.picture}})
     return standing
@@ -65,99 +70,51 @@ def class_names(params: Params, words: Words) -> list[str]:
     return [words.figures["held"].labels[name] for name in cifar10.CLASSES]
 
 
-def curves(name: str, params: Params, words: Words, size: Any, height: int, axis: Values) -> Plot:
+def curves(name: str, words: Words, up: Axis, size: Size = "half", height: int = 400) -> Plot:
     """`name` ("loss" or "accuracy") of the minibatches, of the validation images, and at last of the test images."""
-    say = words.figures[name].labels
-    form = ".1%" if name == "accuracy" else ".4f"
-
-    def trace(label: str, scalar: str, style: Values) -> Values:
-        look = {"type": "scatter", "name": label, "x": [], "y": [], "bind": {"x": "step", "y": scalar}}
-        return look | {"hovertemplate": f"%{{x}}: %{{y:{form}}}"} | style
-
-    line = {"mode": "lines", "line": {"color": TRAIN, "width": 1}, "opacity": 0.75}
-    dots = {
-        "mode": "lines+markers",
-        "cliponaxis": False,
-        "line": {"color": VALIDATION, "width": 2.5},
-        "marker": {"size": 7},
-    }
-    star = {"mode": "markers", "cliponaxis": False, "marker": {"color": TEST, "size": 13, "symbol": "star"}}
+    labels = words.figures[name].labels
+    hover = f"%{{x}}: %{{y:{'.1%' if name == 'accuracy' else '.4f'}}}"
+    dot, star = marks.dot(size=7), marks.dot(TEST, 13, "star")
+    validation, test = f"val_{name}", f"test_{name}"
     traces = [
-        trace(say["train"], name, line),
-        trace(say["validation"], f"val_{name}", dots),
-        trace(say["test"], f"test_{name}", star),
+        marks.line(labels["train"], TRAIN, y=name, width=1, hover=hover, opacity=0.75),
+        marks.line(labels["validation"], VALIDATION, y=validation, width=2.5, dots=dot, hover=hover, cliponaxis=False),
+        marks.dots(labels["test"], star, y=test, hover=hover, cliponaxis=False),
     ]
-    layout: Values = {"xaxis": steps(say["x"]), "yaxis": {"title": {"text": say["y"]}, **axis}}
-    if name == "loss":
-        guess = float(np.log(10))
-        layout["shapes"] = [
-            {
-                "type": "line",
-                "xref": "paper",
-                "x0": 0,
-                "x1": 1,
-                "y0": guess,
-                "y1": guess,
-                "line": {"color": TEST, "width": 1, "dash": "dot"},
-            }
-        ]
-        layout["annotations"] = [
-            {
-                "xref": "paper",
-                "x": 1,
-                "y": guess,
-                "xanchor": "right",
-                "yanchor": "bottom",
-                "showarrow": False,
-                "text": say["guessing"],
-                "font": {"color": TEST, "size": 11},
-            }
-        ]
-    return Plot(name, traces, layout, size=size, height=height, switch=name == "loss")
+    layout = marks.guide(float(np.log(10)), labels["guessing"], TEST) if name == "loss" else Layout()
+    empty = [trace | EMPTY for trace in traces]
+    return marks.plot(name, empty, steps(labels["x"]), up, size=size, height=height, switch=name == "loss", **layout)
 
 
 def single(name: str, scalar: str, words: Words) -> Plot:
     """One measured number by step."""
-    say = words.figures[name].labels
-    trace = {
-        "type": "scatter",
-        "mode": "lines",
-        "name": say["y"],
-        "x": [],
-        "y": [],
-        "bind": {"x": "step", "y": scalar},
-        "line": {"color": TRAIN, "width": 1.5},
-        "showlegend": False,
-    }
-    layout = {
-        "xaxis": steps(say["x"]),
-        "yaxis": {"title": {"text": say["y"]}, "rangemode": "tozero"},
-    }
-    return Plot(name, [trace], layout, size="half", height=220)
+    labels = words.figures[name].labels
+    curve = marks.line(labels["y"], TRAIN, y=scalar, width=1.5, showlegend=False) | EMPTY
+    return marks.plot(name, [curve], steps(labels["x"]), marks.axis(labels["y"], from_zero=True), height=220)
 
 
-def steps(title: str) -> Values:
+def steps(title: str) -> Axis:
     """The axis of steps: from 0, and to 10 at least, so that the first few are whole numbers too."""
-    return {"title": {"text": title}, "rangemode": "tozero", "autorangeoptions": {"include": [0, 10]}}
+    return marks.axis(title, from_zero=True, autorangeoptions={"include": [0, 10]})
 
 
 def network(params: Params, words: Words) -> Graph:
     """The chosen network as a chain; a click on a layer shows its maps. Even nodes stand lower, to make room."""
-    say = words.figures["network"].labels
+    labels = words.figures["network"].labels
     rows: list[tuple[str, Shape, int]] = [("image", (3, SIZES[params.data], SIZES[params.data]), 0)]
     rows += [(layer.name, shape, count) for layer, shape, count in table(params.network, params.data)]
     last = len(rows) - 1
-    nodes = [
+    nodes: list[GraphNode] = [
         {
             "id": name,
-            "label": say["image"] if name == "image" else name,
+            "label": labels["image"] if name == "image" else name,
             "note": "×".join(map(str, shape)) + (f" · {count:,}" if count else ""),
             "x": 0.05 + 0.9 * place / last,
             "y": 0.35 if place % 2 == 0 else 0.65,
         }
         for place, (name, shape, count) in enumerate(rows)
     ]
-    edges = [{"from": rows[place][0], "to": rows[place + 1][0], "label": ""} for place in range(last)]
+    edges: list[GraphEdge] = [{"from": rows[place][0], "to": rows[place + 1][0], "label": ""} for place in range(last)]
     return Graph("network", nodes, edges, height=180, picks=Ask("maps", {"layer": "node"}))
 
 
@@ -174,7 +131,7 @@ def update(params: Params, tick: Tick) -> list[Patch]:
     ]
 
 
-def answer(params: Params, name: str, args: Mapping[str, Any], arrays: Arrays) -> list[Patch]:
+def answer(params: Params, name: str, args: Values, arrays: Arrays) -> list[Patch]:
     """The pictures that `compute.look` answered with."""
     if name == "maps":
         return [maps(params, arrays["maps"], int(arrays["layer"]), int(arrays["index"][0]))]
@@ -187,7 +144,7 @@ def answer(params: Params, name: str, args: Mapping[str, Any], arrays: Arrays) -
         return [Patch("augment", {"images": arrays["images"]})]
     if name == "image":
         return [strip("held", arrays)]
-    raise Problem(f"There is no question named {name!r:.40} here.", f"这里没有名为 {name!r:.40} 的提问。")
+    raise unknown_query(name)
 
 
 def maps(params: Params, tiles: Array, layer: int, image: int) -> Patch:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import engine.params
-from engine.params import Choice, Number, Picture, Slider
+from engine.controls import Choice, Live, Number, Picture, Slider, ViewOnly
 
 AUGMENTATIONS = ("none", "flip", "crop", "crop_flip", "cutout")
 DATA = ("digits", "cifar10")
@@ -24,17 +24,17 @@ class Params(engine.params.Params):
     data: Annotated[str, Choice(DATA, row=True)] = "digits"
     network: Annotated[str, Choice(NETWORKS, row=True)] = "tutorial"
     optimiser: Annotated[str, Choice(OPTIMISERS)] = "momentum"
-    lr: Annotated[float, Slider(0.0001, 10.0, log=True, live=True)] = 0.02
+    lr: Annotated[float, Slider(0.0001, 10.0, log=True), Live()] = 0.02
     schedule: Annotated[str, Choice(SCHEDULES, row=True)] = "constant"
-    weight_decay: Annotated[float, Slider(0.0, 0.05, step=0.0005, live=True)] = 0.0
+    weight_decay: Annotated[float, Slider(0.0, 0.05, step=0.0005), Live()] = 0.0
     batch: Annotated[int, Slider(8, 1024, step=8)] = 32
     augment: Annotated[str, Choice(AUGMENTATIONS)] = "none"
     smoothing: Annotated[float, Slider(0.0, 0.4, step=0.05)] = 0.0
     epochs: Annotated[float, Slider(0.5, 60.0, step=0.5)] = 16.0
     held_out: Annotated[int, Slider(2, 50, step=1)] = 20
     precision: Annotated[str, Choice(("float32", "bfloat16", "int8"), row=True)] = "float32"
-    pace: Annotated[float, Slider(0.0, 200.0, step=5.0, live=True)] = 50.0
-    picture: Annotated[str, Picture()] = ""
+    pace: Annotated[float, Slider(0.0, 200.0, step=5.0), Live()] = 50.0
+    picture: Annotated[str, Picture(), ViewOnly()] = ""
     seed: Annotated[int, Number(0, 2**31 - 1)] = 0
 
 

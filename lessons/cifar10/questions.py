@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from engine.datasets.images import Images, load_images
-from engine.params import checked, whole
+from engine.params import int_arg, parse
 from engine.types import Arrays, Checkpoint, Job, Problem, Values
 from engine.worker import devices
 from lessons.cifar10.architecture import known, shown
@@ -36,10 +36,10 @@ def look(job: Job, state: Checkpoint | None, name: str, args: Values) -> Arrays:
 
     Raises Problem for arguments that are not of that form, and where there is no checkpoint.
     """
-    p = checked(Params, job.params)
+    p = parse(Params, job.params)
     data = load_images(p.data, str(devices.choose(job.device)), p.held_out)
     if name == "augment":
-        return augmented_copies(p, data, whole(args, "image", 0, len(data.train) - 1))
+        return augmented_copies(p, data, int_arg(args, "image", 0, len(data.train) - 1))
     if name not in ("cell", "maps", "image", "classify"):
         raise Problem(f"This lesson has no answer to {name!r:.40}.", f"本课无法回答 {name!r:.40}。")
     if state is None:
@@ -50,11 +50,11 @@ def look(job: Job, state: Checkpoint | None, name: str, args: Values) -> Arrays:
     model = load(state).to(data.train.labels.device)
     views = several_views(p)
     if name == "cell":
-        true, guess = whole(args, "true", 0, 9), whole(args, "guess", 0, 9)
+        true, guess = int_arg(args, "true", 0, 9), int_arg(args, "guess", 0, 9)
         return confused(model, data, views, state["at.guesses"], true, guess)
     if name == "classify":
         return classify(model, data, views, args.get("picture"))
-    index = whole(args, "image", 0, len(data.validation) - 1)
+    index = int_arg(args, "image", 0, len(data.validation) - 1)
     image = data.validation.images[index : index + 1]
     if name == "maps":
         layer = known(p.network, args.get("layer") or shown(p.network)[0])

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import field_validator
 
 import engine.params
-from engine.params import Choice, MultiChoice, Number, Slider, Text
+from engine.controls import Choice, Live, MultiChoice, Number, Slider, Text, ViewOnly, When
 from lessons.formula import LONGEST, parse
 
 SURFACES = ("bowl", "valley", "saddle", "rosenbrock", "himmelblau", "beale", "formula")
@@ -25,20 +25,20 @@ class Params(engine.params.Params):
     """
 
     surface: Annotated[str, Choice(SURFACES)] = "valley"
-    condition: Annotated[float, Slider(1.0, 1000.0, log=True, when={"surface": ("valley",)})] = 25.0
-    formula: Annotated[str, Text(LONGEST, when={"surface": ("formula",)})] = "x**2/4 + y**2 + sin(3*x)*cos(3*y)"
+    condition: Annotated[float, Slider(1.0, 1000.0, log=True), When(surface=("valley",))] = 25.0
+    formula: Annotated[str, Text(LONGEST), When(surface=("formula",))] = "x**2/4 + y**2 + sin(3*x)*cos(3*y)"
     optimisers: Annotated[tuple[str, ...], MultiChoice(OPTIMISERS)] = ("sgd", "momentum", "rmsprop", "adam")
-    lr: Annotated[float, Slider(0.0001, 2.0, log=True, live=True)] = 0.07
-    lr_adaptive: Annotated[float, Slider(0.0001, 2.0, log=True, live=True)] = 0.1
-    momentum: Annotated[float, Slider(0.0, 0.99, step=0.01, live=True)] = 0.9
-    dissect: Annotated[str, Choice(OPTIMISERS, view=True)] = "momentum"
-    angle: Annotated[float, Slider(0.0, 90.0, step=5.0, when={"surface": ("valley",)})] = 0.0
-    reach: Annotated[float, Slider(2.0, 20.0, step=0.5, when={"surface": ("formula",)})] = 3.0
-    weight_decay: Annotated[float, Slider(0.0, 1.0, step=0.01, live=True)] = 0.01
-    noise: Annotated[float, Slider(0.0, 5.0, step=0.1, live=True)] = 0.0
+    lr: Annotated[float, Slider(0.0001, 2.0, log=True), Live()] = 0.07
+    lr_adaptive: Annotated[float, Slider(0.0001, 2.0, log=True), Live()] = 0.1
+    momentum: Annotated[float, Slider(0.0, 0.99, step=0.01), Live()] = 0.9
+    dissect: Annotated[str, Choice(OPTIMISERS), ViewOnly()] = "momentum"
+    angle: Annotated[float, Slider(0.0, 90.0, step=5.0), When(surface=("valley",))] = 0.0
+    reach: Annotated[float, Slider(2.0, 20.0, step=0.5), When(surface=("formula",))] = 3.0
+    weight_decay: Annotated[float, Slider(0.0, 1.0, step=0.01), Live()] = 0.01
+    noise: Annotated[float, Slider(0.0, 5.0, step=0.1), Live()] = 0.0
     seeds: Annotated[int, Slider(1, SEEDS, step=1)] = 1
     steps: Annotated[int, Slider(10, 1000, step=10)] = 200
-    pace: Annotated[float, Slider(0.0, 100.0, step=1.0, live=True)] = 25.0
+    pace: Annotated[float, Slider(0.0, 100.0, step=1.0), Live()] = 25.0
     start_x: Annotated[float, Number(-100.0, 100.0)] = -2.5
     start_y: Annotated[float, Number(-100.0, 100.0)] = 1.5
     seed: Annotated[int, Number(0, 2**31 - 1)] = 0

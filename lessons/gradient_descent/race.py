@@ -22,7 +22,7 @@ import numpy.typing as npt
 import torch
 
 from engine.checkpoint import tensor
-from engine.params import checked
+from engine.params import parse
 from engine.types import Arrays, Checkpoint, Job, ScalarBlock, Values
 from lessons.dual import gradient
 from lessons.gradient_descent.params import ADAPTIVE, LIVE, OPTIMISERS, Params
@@ -101,7 +101,7 @@ class Race:
     """
 
     def __init__(self, job: Job, state: Checkpoint | None = None) -> None:
-        self.p = p = checked(Params, job.params)
+        self.p = p = parse(Params, job.params)
         self.names = p.optimisers
         self.step, self.total = -1, p.steps
         self.land = surface(p)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import engine.params
-from engine.params import Choice, MultiChoice, Number, Slider
+from engine.controls import Choice, Live, MultiChoice, Number, Slider
 
 INITS = ("zeros", "constant", "uniform", "gaussian", "xavier", "he", "orthogonal")
 FUNCTIONS = ("linear", "sigmoid", "tanh", "relu", "leaky", "elu", "silu")
@@ -23,12 +23,12 @@ class Params(engine.params.Params):
     activation: Annotated[str, Choice(FUNCTIONS)] = "relu"
     depth: Annotated[int, Slider(2, DEEPEST, step=1)] = 20
     sd: Annotated[float, Slider(0.001, 10.0, log=True)] = 0.1
-    lr: Annotated[float, Slider(0.0001, 10.0, log=True, live=True)] = 0.05
+    lr: Annotated[float, Slider(0.0001, 10.0, log=True), Live()] = 0.05
     value: Annotated[float, Slider(-1.0, 1.0, step=0.01)] = 0.1
     width: Annotated[int, Slider(16, 128, step=16)] = 64
     optimiser: Annotated[str, Choice(("sgd", "adam"), row=True)] = "sgd"
     steps: Annotated[int, Slider(20, 2000, log=True)] = 300
-    pace: Annotated[float, Slider(0.0, 100.0, step=5.0, live=True)] = 20.0
+    pace: Annotated[float, Slider(0.0, 100.0, step=5.0), Live()] = 20.0
     seed: Annotated[int, Number(0, 2**31 - 1)] = 0
 
 

@@ -1,6 +1,6 @@
-"""The losses and their derivatives in numpy, for figures; torch's own train the models. No torch here.
+"""The losses and their derivatives in numpy, for figures. No torch here; tasks.py trains with torch's own losses.
 
-At a kink the derivative is the one autograd takes: 0 for absolute error and for hinge.
+At a kink the derivative is that of autograd: 0 for the absolute error and for hinge.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ Pair = tuple[Floats, Floats]  # the loss, and its derivative
 
 
 def sigmoid(z: Floats) -> Floats:
-    """1 / (1 + e^-z), by the half that cannot overflow."""
+    """1 / (1 + e^-z) without overflow: only e^-|z| is computed."""
     small = np.exp(-np.abs(z))
     return np.where(z >= 0, 1 / (1 + small), small / (1 + small))
 
 
 def of_residual(name: str, e: Floats, delta: float) -> Pair:
-    """The loss "mse", "mae" or "huber" of a prediction that lies e above the point."""
+    """The loss "mse", "mae" or "huber" of a residual e, prediction minus target."""
     if name == "mse":
         return e**2, 2 * e
     if name == "mae":
@@ -34,7 +34,7 @@ def of_residual(name: str, e: Floats, delta: float) -> Pair:
 
 
 def of_logit(name: str, z: Floats, label: int) -> Pair:
-    """The loss "ce", "mse" of the probability, "hinge" or "score" (squared error of the logit) for class 0 or 1."""
+    """The loss "ce", "mse" (of the probability), "hinge" or "score" (squared error of the logit) for class 0 or 1."""
     sign = 2 * label - 1
     p = sigmoid(z)
     if name == "ce":
@@ -47,9 +47,9 @@ def of_logit(name: str, z: Floats, label: int) -> Pair:
 
 
 def in_float32(z: npt.NDArray[np.floating[Any]], right: int) -> tuple[Floats, Floats]:
-    """Cross-entropy of rows of logits z (n, classes), all in float32: as the formula is written, and by log-sum-exp.
+    """Cross-entropy (n,) of logits z (n, classes) in float32: by the formula as it is written, and by log-sum-exp.
 
-    The first is infinite or NaN where powers overflow or vanish.
+    The first is infinite or NaN where powers overflow or underflow.
     """
     z32 = z.astype(np.float32)
     with np.errstate(all="ignore"):

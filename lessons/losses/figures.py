@@ -9,8 +9,9 @@ import numpy as np
 
 from lessons.board import marks
 from lessons.board.colors import CATEGORIES, GREY, NEGATIVE, POSITIVE, WHITE
-from lessons.board.figures import Choose, Figure, Plot, Table
-from lessons.board.marks import Axis, Carried, Drag, Layout, OnCurve, Trace, now, rounded
+from lessons.board.figures import Choose, Figure, Plot, Table, TableColumn
+from lessons.board.handles import Carried, Drag, OnCurve
+from lessons.board.marks import Axis, Layout, Trace, now, rounded
 from lessons.losses.curves import in_float32, of_logit, of_residual
 from lessons.losses.params import CLASSES, FIELD, HIGH, LARGEST, LOSSES, REACH, STEEP, Params
 from lessons.losses.points import HEIGHT, SLOPE, Floats, near_line, two_classes
@@ -307,7 +308,7 @@ def intermediates(params: Params, words: Words) -> Table:
     scalars |= {"Σ exp z": ("sum", ""), f"p {right}": ("p", ""), f"log p {right}": ("log", "")}
     scalars |= {"L = −log p": ("cost", "")} | {f"∂L/∂z {which.upper()}": ("g", f".{which}") for which in CLASSES}
     bind: list[list[str | None]] = [[f"{key}.{way}{end}" for way in ("naive", "safe")] for key, end in scalars.values()]
-    columns = [{"title": labels["naive"]}, {"title": labels["safe"]}]
+    columns: list[TableColumn] = [{"title": labels["naive"]}, {"title": labels["safe"]}]
     return Table("steps", columns, nan="NaN", rows=list(scalars), bind=bind, height=TALL)
 
 
@@ -345,9 +346,6 @@ def by_step(
         )
         for loss in LOSSES[params.topic]
     ]
-    if share:
-        y = marks.axis(labels["y"], range=[-0.02, 1.02], percent=True)
-    else:
-        y = marks.axis(labels["y"], powers=True, log=log, from_zero=not log)
+    y = marks.share_axis(labels["y"]) if share else marks.axis(labels["y"], powers=True, log=log, from_zero=not log)
     x = marks.axis(labels["x"], range=[0, params.steps])
     return marks.plot(figure, traces, x, y, hovermode="x unified", height=height, switch=not share)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import engine.params
-from engine.params import Choice, Number, Slider
+from engine.controls import Autorun, Choice, Live, Number, Slider, ViewOnly, When
 
 TOPICS = ("line", "classes", "softmax", "overflow")
 LOSSES = {  # what is trained side by side in each topic
@@ -21,11 +21,11 @@ FIELD = 6.0  # the same for the points of two classes, both ways
 STEEP = 8.0
 LARGEST = 120.0  # e^89 is more than float32 can hold
 
-LINE: Any = {"topic": ("line",)}
-PLANE: Any = {"topic": ("classes",)}
-SOFTMAX: Any = {"topic": ("softmax",)}
-OVERFLOW: Any = {"topic": ("overflow",)}
-LOGITS: Any = {"topic": ("softmax", "overflow")}
+LINE = When(topic=("line",))
+PLANE = When(topic=("classes",))
+SOFTMAX = When(topic=("softmax",))
+OVERFLOW = When(topic=("overflow",))
+LOGITS = When(topic=("softmax", "overflow"))
 
 
 class Params(engine.params.Params):
@@ -35,26 +35,26 @@ class Params(engine.params.Params):
     looked at. The logits start at (z1, z2, z3), times `scale` in the topic about overflow, plus `shift`.
     """
 
-    topic: Annotated[str, Choice(TOPICS, runs=True)] = "line"
-    outlier_x: Annotated[float, Slider(-REACH, REACH, step=0.1, runs=True, when=LINE)] = 2.5
-    outlier_y: Annotated[float, Slider(-HIGH, HIGH, step=0.1, runs=True, when=LINE)] = -7.0
-    delta: Annotated[float, Slider(0.1, 10.0, log=True, runs=True, when=LINE)] = 1.0
-    start: Annotated[float, Slider(-STEEP, STEEP, step=0.5, runs=True, when=PLANE)] = 0.0
-    far_x: Annotated[float, Slider(-FIELD, FIELD, step=0.1, runs=True, when=PLANE)] = 2.0
-    far_y: Annotated[float, Slider(-FIELD, FIELD, step=0.1, runs=True, when=PLANE)] = -1.0
-    label: Annotated[str, Choice(("1", "0"), row=True, view=True, when=PLANE)] = "1"
-    logit: Annotated[float, Slider(-STEEP, STEEP, step=0.1, view=True, when=PLANE)] = -3.0
-    right: Annotated[str, Choice(CLASSES, row=True, runs=True, when=LOGITS)] = "c"
-    scale: Annotated[float, Slider(0.0, LARGEST, step=1.0, runs=True, when=OVERFLOW)] = 30.0
-    z1: Annotated[float, Slider(-10.0, 10.0, step=0.1, runs=True, when=LOGITS)] = 2.0
-    z2: Annotated[float, Slider(-10.0, 10.0, step=0.1, runs=True, when=LOGITS)] = 1.0
-    z3: Annotated[float, Slider(-10.0, 10.0, step=0.1, runs=True, when=LOGITS)] = -1.0
-    shift: Annotated[float, Slider(-LARGEST, LARGEST, step=1.0, runs=True, when=LOGITS)] = 0.0
-    temperature: Annotated[float, Slider(0.1, 10.0, log=True, runs=True, when=SOFTMAX)] = 1.0
-    lr: Annotated[float, Slider(0.001, 20.0, log=True, live=True)] = 0.05
-    noise: Annotated[float, Slider(0.0, 2.0, step=0.1, when={"topic": ("line", "classes")})] = 0.5
+    topic: Annotated[str, Choice(TOPICS), Autorun()] = "line"
+    outlier_x: Annotated[float, Slider(-REACH, REACH, step=0.1), Autorun(), LINE] = 2.5
+    outlier_y: Annotated[float, Slider(-HIGH, HIGH, step=0.1), Autorun(), LINE] = -7.0
+    delta: Annotated[float, Slider(0.1, 10.0, log=True), Autorun(), LINE] = 1.0
+    start: Annotated[float, Slider(-STEEP, STEEP, step=0.5), Autorun(), PLANE] = 0.0
+    far_x: Annotated[float, Slider(-FIELD, FIELD, step=0.1), Autorun(), PLANE] = 2.0
+    far_y: Annotated[float, Slider(-FIELD, FIELD, step=0.1), Autorun(), PLANE] = -1.0
+    label: Annotated[str, Choice(("1", "0"), row=True), ViewOnly(), PLANE] = "1"
+    logit: Annotated[float, Slider(-STEEP, STEEP, step=0.1), ViewOnly(), PLANE] = -3.0
+    right: Annotated[str, Choice(CLASSES, row=True), Autorun(), LOGITS] = "c"
+    scale: Annotated[float, Slider(0.0, LARGEST, step=1.0), Autorun(), OVERFLOW] = 30.0
+    z1: Annotated[float, Slider(-10.0, 10.0, step=0.1), Autorun(), LOGITS] = 2.0
+    z2: Annotated[float, Slider(-10.0, 10.0, step=0.1), Autorun(), LOGITS] = 1.0
+    z3: Annotated[float, Slider(-10.0, 10.0, step=0.1), Autorun(), LOGITS] = -1.0
+    shift: Annotated[float, Slider(-LARGEST, LARGEST, step=1.0), Autorun(), LOGITS] = 0.0
+    temperature: Annotated[float, Slider(0.1, 10.0, log=True), Autorun(), SOFTMAX] = 1.0
+    lr: Annotated[float, Slider(0.001, 20.0, log=True), Live()] = 0.05
+    noise: Annotated[float, Slider(0.0, 2.0, step=0.1), When(topic=("line", "classes"))] = 0.5
     steps: Annotated[int, Slider(20, 2000, log=True)] = 200
-    pace: Annotated[float, Slider(0.0, 200.0, step=5.0, live=True)] = 50.0
+    pace: Annotated[float, Slider(0.0, 200.0, step=5.0), Live()] = 50.0
     seed: Annotated[int, Number(0, 2**31 - 1)] = 0
 
 

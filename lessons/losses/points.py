@@ -1,4 +1,4 @@
-"""The points of the two tasks that have any: a line to fit, two classes to tell apart. No torch here."""
+"""The points of the two topics that have any: near a line, and of two classes. No torch here."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from lessons.losses.params import REACH
 Floats = npt.NDArray[np.float64]
 
 SLOPE, HEIGHT = 0.8, 0.5  # the line that the points come from
-COUNT = 20  # points beside the one that can be dragged
-CENTRE = (1.5, 1.0)  # of class 1; class 0 lies opposite
+COUNT = 20  # points, without the one that can be dragged
+CENTRE = (1.5, 1.0)  # of class 1; that of class 0 is its negative
 
 
 @lru_cache(maxsize=64)
@@ -26,7 +26,7 @@ def near_line(noise: float, seed: int) -> tuple[Floats, Floats]:
 
 @lru_cache(maxsize=64)
 def two_classes(noise: float, seed: int) -> tuple[Floats, Floats]:
-    """Points (20, 2), normal around CENTRE and around its opposite, and their classes (20,): ten 0, ten 1."""
+    """Points (20, 2), normally distributed around -CENTRE and CENTRE, and their classes (20,): ten 0, ten 1."""
     kind = np.repeat([0.0, 1.0], COUNT // 2)
     scatter = (0.4 + noise) * np.random.default_rng(seed).standard_normal((COUNT, 2))
     return np.round((2 * kind[:, None] - 1) * np.array(CENTRE) + scatter, 4), kind

@@ -1,4 +1,4 @@
-"""Double descent: least squares on random features, the smallest solution where there are many. Solved, not trained."""
+"""Double descent: minimum-norm least squares on random features, in closed form."""
 
 from __future__ import annotations
 
@@ -13,47 +13,48 @@ from engine.types import Arrays
 from lessons.overfitting.params import Params
 from lessons.overfitting.points import GRID, truth
 
-DRAWS = 50  # sets of points and features that each size is tried on
+DRAWS = 50  # sets of points and features for each number of features
 MOST = 300  # features
-FEW = 40  # points: what a worker solves at once, it must not take long
+FEW = 40  # points at most, because a worker solves all draws at once
 QUARTERS = torch.tensor([0.25, 0.5, 0.75], dtype=torch.float64)
 TINY = 1e-10  # a singular value this much smaller than the largest counts as zero
 
 
 def sizes(points: int) -> list[int]:
-    """Numbers of features from 1 to MOST: evenly spread by factors, and close to `points`, where the peak is."""
-    spread = np.geomspace(1, MOST, 22).round().astype(int).tolist()
-    close = [points + off for off in (-4, -2, -1, 0, 1, 2, 4, 8)]
-    return sorted({*spread, *(one for one in close if 1 <= one <= MOST)})
+    """Numbers of features from 1 to MOST: evenly spaced on a logarithmic scale, and more near `points`, at the peak."""
+    even = np.geomspace(1, MOST, 22).round().astype(int).tolist()
+    near = [points + offset for offset in (-4, -2, -1, 0, 1, 2, 4, 8)]
+    return sorted({*even, *(size for size in near if 1 <= size <= MOST)})
 
 
 def features(x: Tensor, frequency: Tensor, phase: Tensor) -> Tensor:
-    """cos(w x + b): x (draws, n), w and b (draws, 1, features) -> (draws, n, features)."""
+    """cos(w x + b), (draws, n, features), of x (draws, n) and w and b (draws, 1, features); Rahimi and Recht (2007)."""
     return torch.cos(x[..., None] * frequency + phase)
 
 
 def solved(a: Tensor, y: Tensor, *ridges: float) -> list[Tensor]:
-    """For each of `ridges` the weights (draws, features) that make |a w - y|² + ridge n |w|² least.
+    """For each of `ridges` the weights (draws, features) that minimise |a w - y|² + ridge n |w|².
 
-    a is (draws, n, features), y (draws, n). Of many weights that do, as there may be with 0, it is the smallest (Moore
-    and Penrose's inverse).
+    a (draws, n, features), y (draws, n). If there are many, as there may be with ridge 0, those of minimum norm (by the
+    Moore-Penrose inverse).
     """
     u, s, v = torch.linalg.svd(a, full_matrices=False)
-    turned = (u.mT @ y[..., None])[..., 0]
+    rotated = (u.mT @ y[..., None])[..., 0]
     inverses = [
         s / (s.square() + ridge * a.shape[1]) if ridge else torch.where(s > TINY * s[:, :1], 1 / s, 0)
         for ridge in ridges
     ]
-    return [((inverse * turned)[:, None] @ v)[:, 0] for inverse in inverses]
+    return [((inverse * rotated)[:, None] @ v)[:, 0] for inverse in inverses]
 
 
 @lru_cache(maxsize=64)
 def sweep(p: Params, seed: int) -> Arrays:
-    """Medians over DRAWS of the mean squared errors on the points, and off them with the noise in it.
+    """Medians over DRAWS of mean squared errors, for k numbers of features.
 
-    The points stand evenly; the more there are, the faster the cosines may turn between them, or they would be told
-    apart by rounding alone. "points" (), at most FEW; "sizes" (k,); of the smallest solution "train", "test" and
-    "length" (k,), "low" and "high" the middle half of "test"; "ridge" (k,), the test error with p.ridge.
+    The points are evenly spaced. The frequencies grow with their number; otherwise features of neighbouring points
+    would differ by little more than rounding. Returns `points` (), how many, at most FEW; `sizes` (k,); of the
+    minimum-norm solution `train`, `test` (with the noise) and `length`, the norm, (k,) each; `low` and `high` (k,), the
+    quartiles of the test error; `ridge` (k,), the test error with the ridge p.ridge.
     """
     count = min(p.points, FEW)
     generator = torch.Generator().manual_seed(seed)
@@ -63,19 +64,20 @@ def sweep(p: Params, seed: int) -> Arrays:
     frequency = count * torch.randn(DRAWS, 1, MOST, generator=generator, dtype=torch.float64)
     phase = 2 * math.pi * torch.rand(DRAWS, 1, MOST, generator=generator, dtype=torch.float64)
     curve = torch.from_numpy(truth(p, GRID))
-    own, everywhere = (features(at, frequency, phase) for at in (x, torch.from_numpy(GRID).expand(DRAWS, -1)))
+    train_features = features(x, frequency, phase)
+    test_features = features(torch.from_numpy(GRID).expand(DRAWS, -1), frequency, phase)
     rows = []
-    for many in sizes(count):
-        a, grid = own[..., :many], everywhere[..., :many]
+    for size in sizes(count):
+        a, grid = train_features[..., :size], test_features[..., :size]
         smallest, damped = solved(a, y, 0.0, p.ridge)
-        test, ridged = (off(grid, w, curve) + p.noise**2 for w in (smallest, damped))
+        test, ridge = (errors(grid, w, curve) + p.noise**2 for w in (smallest, damped))
         rows.append(
-            [off(a, smallest, y).median(), *test.quantile(QUARTERS), ridged.median(), smallest.norm(dim=1).median()]
+            [errors(a, smallest, y).median(), *test.quantile(QUARTERS), ridge.median(), smallest.norm(dim=1).median()]
         )
     columns = dict(zip(("train", "low", "test", "high", "ridge", "length"), np.array(rows).T, strict=True))
     return {"points": np.array(count, np.int32), "sizes": np.array(sizes(count), np.int32), **columns}
 
 
-def off(a: Tensor, w: Tensor, y: Tensor) -> Tensor:
-    """The mean squared error of each draw."""
+def errors(a: Tensor, w: Tensor, y: Tensor) -> Tensor:
+    """The mean squared error of each draw, (draws,)."""
     return ((a @ w[..., None])[..., 0] - y).square().mean(1)

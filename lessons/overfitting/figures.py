@@ -10,7 +10,8 @@ from engine.types import Arrays, Tick, Values
 from lessons.board import marks
 from lessons.board.colors import CATEGORIES, GREY, TRAIN, VALIDATION
 from lessons.board.figures import Figure, Patch, Plot
-from lessons.board.marks import Sketch, Trace, now, rounded
+from lessons.board.handles import Sketch
+from lessons.board.marks import Trace, now, rounded
 from lessons.contract import Query, unknown_query
 from lessons.overfitting.params import BINS, COLUMNS, Params, drawn
 from lessons.overfitting.points import GRID, PLACES, sample, truth

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import engine.params
-from engine.params import Choice, Number, Slider, Text, Toggle
+from engine.controls import Choice, Hidden, Live, Number, Slider, Text, Toggle, ViewOnly
 
 SEEDS = 64
 CURVES = ("wave", "line", "jump", "drawn")
@@ -27,21 +27,21 @@ class Params(engine.params.Params):
     noise: Annotated[float, Slider(0.0, 1.0, step=0.05)] = 0.3
     width: Annotated[int, Slider(1, 100, step=1)] = 40
     depth: Annotated[int, Slider(1, 3, step=1)] = 1
-    decay: Annotated[float, Slider(0.0, 0.1, step=0.0005, live=True)] = 0.0
-    l1: Annotated[float, Slider(0.0, 0.1, step=0.0005, live=True)] = 0.0
+    decay: Annotated[float, Slider(0.0, 0.1, step=0.0005), Live()] = 0.0
+    l1: Annotated[float, Slider(0.0, 0.1, step=0.0005), Live()] = 0.0
     dropout: Annotated[float, Slider(0.0, 0.8, step=0.05)] = 0.0
-    jitter: Annotated[float, Slider(0.0, 0.5, step=0.01, live=True)] = 0.0
+    jitter: Annotated[float, Slider(0.0, 0.5, step=0.01), Live()] = 0.0
     early: Annotated[bool, Toggle()] = False
     curve: Annotated[str, Choice(CURVES)] = "wave"
     sets: Annotated[str, Choice(SETS)] = "fresh"
     seeds: Annotated[int, Slider(1, SEEDS, step=1)] = 16
     optimiser: Annotated[str, Choice(("sgd", "momentum", "adam"), row=True)] = "adam"
-    lr: Annotated[float, Slider(0.0001, 1.0, log=True, live=True)] = 0.01
+    lr: Annotated[float, Slider(0.0001, 1.0, log=True), Live()] = 0.01
     steps: Annotated[int, Slider(50, 20_000, log=True)] = 1500
-    pace: Annotated[float, Slider(0.0, 2000.0, step=10.0, live=True)] = 300.0
-    ridge: Annotated[float, Slider(0.0, 0.1, step=0.001, view=True)] = 0.01
-    truth: Annotated[str, Text(300, rf"({HEIGHT},){{{COLUMNS - 1}}}{HEIGHT}|", drawn=False)] = ""
-    guess: Annotated[str, Text(300, rf"({ERROR},){{{COLUMNS - 1}}}{ERROR}|", drawn=False, view=True)] = ""
+    pace: Annotated[float, Slider(0.0, 2000.0, step=10.0), Live()] = 300.0
+    ridge: Annotated[float, Slider(0.0, 0.1, step=0.001), ViewOnly()] = 0.01
+    truth: Annotated[str, Text(300, rf"({HEIGHT},){{{COLUMNS - 1}}}{HEIGHT}|"), Hidden()] = ""
+    guess: Annotated[str, Text(300, rf"({ERROR},){{{COLUMNS - 1}}}{ERROR}|"), ViewOnly(), Hidden()] = ""
     seed: Annotated[int, Number(0, 2**31 - 1)] = 0
 
 

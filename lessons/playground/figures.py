@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -10,9 +9,10 @@ import numpy as np
 
 from engine.models.names import ACTIVATIONS
 from engine.types import Arrays, Problem, Tick, Values
-from lessons.board.colors import CATEGORIES, NEGATIVE, POSITIVE, TRAIN, VALIDATION
+from lessons.board import marks
+from lessons.board.colors import CATEGORIES, GREY, NEGATIVE, POSITIVE, TRAIN, VALIDATION
 from lessons.board.figures import Choose, Figure, Map, Network, Patch, Plot
-from lessons.board.marks import band
+from lessons.contract import Query, unknown_query
 from lessons.playground.params import DRAWN, FEATURES, LAYERS, UNITS, Params
 from lessons.playground.points import REACH, drawn, features, grid, read
 from lessons.playground.points import written as encoded
@@ -20,7 +20,6 @@ from lessons.text import Words
 
 ERASER = 0.25  # so near to a stroke, drawn points are rubbed out
 STILL = 25  # cells of an input's map, across and down
-Labels = Mapping[str, str]
 
 
 def draw(params: Params, words: Words) -> dict[str, Figure]:
@@ -33,11 +32,11 @@ def draw(params: Params, words: Words) -> dict[str, Figure]:
         confusion(params, words),
     ]
     if params.surface:
-        figures.append(landscape(params, words))
+        figures.append(landscape(words))
     return {figure.id: figure for figure in figures}
 
 
-def asks(params: Params) -> list[Values]:
+def asks(params: Params) -> list[Query]:
     """The loss around the run costs hundreds of losses a time: only who wants to see it asks."""
     return [{"name": "surface", "args": {}}] if params.surface else []
 
@@ -54,7 +53,7 @@ def written(layers: list[tuple[int, str]], usual: str) -> str:
 
 def network(params: Params, words: Words) -> Network:
     """The network with a tool for every part of it that can be changed; those that lead too far are not offered."""
-    say, names = words.figures["network"].labels, words.controls["activation"].options
+    labels, names = words.figures["network"].labels, words.controls["activation"].options
     feature_names = words.controls["features"].options
     now = params.layers
     usual = params.activation
@@ -63,43 +62,43 @@ def network(params: Params, words: Words) -> Network:
         fits = len(layers) <= LAYERS and all(1 <= units <= UNITS for units, _ in layers)
         usable = fits and layers != now
         sets = {"hidden": written(layers, usual)} if usable else None
-        return {"label": label, "help": say[key], "sets": sets}
+        return {"label": label, "help": labels[key], "sets": sets}
 
     inputs = [
         {
             "label": feature_names[name],
-            "help": f"{feature_names[name]}: {say['input_off' if name in params.features else 'input_on']}",
+            "help": f"{feature_names[name]}: {labels['input_off' if name in params.features else 'input_on']}",
             "still": still(name),
             "off": name not in params.features,
             "sets": {"features": name},
         }
         for name in FEATURES
     ]
-    layers: list[Values] = [{"title": say["inputs"], "units": inputs, "tools": []}]
+    layers: list[Values] = [{"title": labels["inputs"], "units": inputs, "tools": []}]
     for at, (units, own) in enumerate(now):
         before, after = now[:at], now[at + 1 :]
         options = [
-            {"label": names[one], "sets": {"hidden": written([*before, (units, one), *after], usual)}}
-            for one in ACTIVATIONS
+            {"label": names[name], "sets": {"hidden": written([*before, (units, name), *after], usual)}}
+            for name in ACTIVATIONS
         ]
         tools = [
             tool("−", "less", [*before, (units - 1, own), *after]),
             tool("+", "more", [*before, (units + 1, own), *after]),
-            {"help": say["activation"], "at": ACTIVATIONS.index(own), "options": options},
+            {"help": labels["activation"], "at": ACTIVATIONS.index(own), "options": options},
         ]
-        title = say["layer"].replace("{n}", str(at + 1))
+        title = labels["layer"].replace("{n}", str(at + 1))
         layers.append({"title": title, "units": [{} for _ in range(units)], "tools": tools})
-    ends = [{"label": say["output"]}]
+    ends = [{"label": labels["output"]}]
     if params.kinds > 2:
         named = classes(params, words)
         ends = [{"label": named[kind], "colour": palette(params.kinds)[kind]} for kind in range(params.kinds)]
-    layers.append({"title": say["output"], "units": ends, "tools": []})
+    layers.append({"title": labels["output"], "units": ends, "tools": []})
     tools = [
-        tool(f"− {say['layers']}", "shallower", now[:-1]),
-        tool(f"+ {say['layers']}", "deeper", deeper(now, usual)),
+        tool(f"− {labels['layers']}", "shallower", now[:-1]),
+        tool(f"+ {labels['layers']}", "deeper", deeper(now, usual)),
     ]
-    said = {key: say[key] for key in ("bias", "weight", "unit", "set", "close")}
-    return Network("network", layers, tools, said, "edits", "hero", 470)
+    captions = {key: labels[key] for key in ("bias", "weight", "unit", "set", "close")}
+    return Network("network", layers, tools, captions, "edits", "hero", 470)
 
 
 def deeper(now: list[tuple[int, str]], usual: str) -> list[tuple[int, str]]:
@@ -116,15 +115,15 @@ def still(name: str) -> list[list[float]]:
 
 def classes(params: Params, words: Words) -> list[str]:
     """The names of the classes: two by their colours, more by their numbers."""
-    say = words.figures["boundary"].labels
+    labels = words.figures["boundary"].labels
     if params.kinds == 2:
-        return [say["orange"], say["blue"]]
-    return [say["class"].replace("{n}", str(kind + 1)) for kind in range(params.kinds)]
+        return [labels["orange"], labels["blue"]]
+    return [labels["class"].replace("{n}", str(kind + 1)) for kind in range(params.kinds)]
 
 
 def boundary(params: Params, words: Words) -> Map:
     """What the network says of every place, with the points on it; a unit that is pointed at is shown in its stead."""
-    say = words.figures["boundary"].labels
+    labels = words.figures["boundary"].labels
     two = params.kinds == 2
     return Map(
         "boundary",
@@ -134,8 +133,8 @@ def boundary(params: Params, words: Words) -> Map:
         plane=(-REACH, REACH),
         exact="at",
         shows="network",
-        row_title=say["y"],
-        column_title=say["x"],
+        row_title=labels["y"],
+        column_title=labels["x"],
         smooth=True,
         size="half",
         height=270,
@@ -145,148 +144,127 @@ def boundary(params: Params, words: Words) -> Map:
 
 def curves(figure: str, scalars: tuple[str, str], params: Params, words: Words) -> Plot:
     """A scalar of the training points and of the test points, by step."""
-    say = words.figures[figure].labels
+    labels = words.figures[figure].labels
     share = figure == "right"
-    traces: list[dict[str, Any]] = [
-        {
-            "type": "scatter",
-            "mode": "lines",
-            "name": say[part],
-            "bind": {"x": "step", "y": scalar},
-            "line": {"width": 2, "color": colour},
-            "hovertemplate": "%{y:.2%}" if share else "%{y:.6f}",
-        }
-        for part, scalar, colour in zip(("train", "test"), scalars, (TRAIN, VALIDATION), strict=True)
-    ]
-    if params.seeds > 1:  # all networks, and over them the test points of the one that is drawn
+    hover = "%{y:.2%}" if share else "%{y:.6f}"
+    train, test = scalars
+    if params.seeds == 1:
+        traces = [
+            marks.line(labels["train"], TRAIN, y=train, hover=hover),
+            marks.line(labels["test"], VALIDATION, y=test, hover=hover),
+        ]
+    else:  # all networks, and over them the test points of the one that is drawn
+        traces = [marks.line(labels["first"], VALIDATION, y=test, width=1.5, dash="dot", hover=hover)]
         bands = (("right", VALIDATION),) if share else (("train", TRAIN), ("test", VALIDATION))
-        traces.pop(0)
-        traces[0] |= {"line": {"width": 1.5, "color": VALIDATION, "dash": "dot"}, "name": say["first"]}
-        for part, colour in bands:
-            named = say["all"].replace("{part}", say["train" if part == "train" else "test"])
-            traces.append(band(named.replace("{n}", str(params.seeds)), f"{part}.", colour, params.seed))
-    y: Values = {"range": [0, 1.02], "tickformat": ".0%"} if share else {"rangemode": "tozero"}
-    layout = {
-        "xaxis": {"title": {"text": say["x"]}},
-        "yaxis": {"title": {"text": say["y"]}, **y},
-        "hovermode": "x unified" if params.seeds == 1 else "closest",
-    }
+        for part, color in bands:
+            name = labels["all"].replace("{part}", labels["train" if part == "train" else "test"])
+            traces.append(marks.band(name.replace("{n}", str(params.seeds)), f"{part}.", color, params.seed))
     if share and params.goal:
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "lines",
-                "name": say["goal"],
-                "bind": {"x": "step", "y": "goal"},
-                "line": {"width": 1.5, "color": "#8a8f98", "dash": "dash"},
-                "hovertemplate": "%{y:.0%}",
-            }
-        )
-    return Plot(figure, traces, layout, "half", 230 if share else 160, switch=not share)
+        traces.append(marks.line(labels["goal"], GREY, y="goal", width=1.5, dash="dash", hover="%{y:.0%}"))
+    up = marks.axis(labels["y"], range=[0, 1.02], percent=True) if share else marks.axis(labels["y"], from_zero=True)
+    return marks.plot(
+        figure,
+        traces,
+        marks.axis(labels["x"]),
+        up,
+        hovermode="x unified" if params.seeds == 1 else "closest",
+        height=230 if share else 160,
+        switch=not share,
+    )
 
 
 def confusion(params: Params, words: Words) -> Map:
     """How many test points of each class are taken for each."""
-    say = words.figures["confusion"].labels
+    labels = words.figures["confusion"].labels
     named = classes(params, words)
     return Map(
         "confusion",
         colours="sequential",
         rows=named,
         columns=named,
-        row_title=say["y"],
-        column_title=say["x"],
+        row_title=labels["y"],
+        column_title=labels["x"],
         numbers=True,
         size="half",
         height=240,
     )
 
 
-def landscape(params: Params, words: Words) -> Plot:
+def landscape(words: Words) -> Plot:
     """The training loss on a plane through the network, and the way it came."""
-    say = words.figures["surface"].labels
-    traces: list[dict[str, Any]] = [
-        {
-            "type": "contour",
-            "name": "loss",
-            "x": [],
-            "y": [],
-            "z": [],
-            "colorscale": [[0, "rgba(96,112,140,0.75)"], [1, "rgba(140,155,180,0.04)"]],
-            "line": {"width": 0.7, "color": "rgba(120,130,150,0.55)"},
-            "ncontours": 18,
-            "showscale": False,
-            "hovertemplate": say["loss"] + " %{customdata:.4f}<extra></extra>",
-        },
-        {
-            "type": "scatter",
-            "mode": "lines+markers",
-            "name": "path",
-            "x": [],
-            "y": [],
-            "line": {"width": 2, "color": TRAIN},
-            "marker": {"size": 4, "color": TRAIN},
-            "hovertemplate": "%{text}<extra></extra>",
-        },
-        {
-            "type": "scatter",
-            "mode": "markers",
-            "name": "now",
-            "x": [0],
-            "y": [0],
-            "marker": {"size": 11, "color": TRAIN, "line": {"width": 1.5, "color": "#ffffff"}},
-            "hovertemplate": say["now"] + "<extra></extra>",
-        },
-    ]
-    layout = {
-        "xaxis": {"title": {"text": say["x"]}, "zeroline": False, "showgrid": False},
-        "yaxis": {"title": {"text": say["y"]}, "zeroline": False, "showgrid": False},
-    }
-    return Plot("surface", [{**trace, "showlegend": False} for trace in traces], layout, "half", 330)
+    labels = words.figures["surface"].labels
+    field = marks.custom(
+        "contour",
+        "loss",
+        x=[],
+        y=[],
+        z=[],
+        colorscale=[[0, "rgba(96,112,140,0.75)"], [1, "rgba(140,155,180,0.04)"]],
+        line={"width": 0.7, "color": "rgba(120,130,150,0.55)"},
+        ncontours=18,
+        showscale=False,
+        hovertemplate=labels["loss"] + " %{customdata:.4f}<extra></extra>",
+        showlegend=False,
+    )
+    small, large = marks.dot(TRAIN, 4), marks.dot(TRAIN, 11, edge=1.5)
+    here = labels["now"] + "<extra></extra>"
+    path = marks.line("path", TRAIN, x=[], y=[], dots=small, hover="%{text}<extra></extra>", showlegend=False)
+    now = marks.dots("now", large, x=[0], y=[0], hover=here, showlegend=False)
+    across, up = (marks.axis(labels[key], zeroline=False, showgrid=False) for key in ("x", "y"))
+    return marks.plot("surface", [field, path, now], across, up, height=330)
 
 
 def update(params: Params, tick: Tick) -> list[Patch]:
     """The whole picture of a step. A fork's past may be of another network: the arrays say of which."""
-    found = tick.arrays
-    if not found:
+    arrays = tick.arrays
+    if not arrays:
         return []
-    net = {key: found[key] for key in ("sizes", "weights", "scale")}
-    shown = found["map"] if len(found["map"]) == 1 else mixed(found["map"])[None]
+    net = {key: arrays[key] for key in ("sizes", "weights", "scale")}
+    plane = arrays["map"] if len(arrays["map"]) == 1 else mixed(arrays["map"])[None]
     return [
-        Patch("network", {**net, "tiles": found["units"]}),
-        Patch("boundary", {"tiles": shown, "dots": found["dots"]}),
-        Patch("confusion", {"tiles": found["confusion"][None]}),
+        Patch("network", {**net, "tiles": arrays["units"]}),
+        Patch("boundary", {"tiles": plane, "dots": arrays["dots"]}),
+        Patch("confusion", {"tiles": arrays["confusion"][None]}),
     ]
+
+
+def rgb(color: str) -> list[int]:
+    """ "#2f86d6" as its red, green and blue, 0 to 255."""
+    return [int(color[at : at + 2], 16) for at in (1, 3, 5)]
 
 
 def mixed(sure: Any) -> Any:
     """Probabilities (classes, rows, columns) as bytes -> the classes' colours, mixed, uint8 (rows, columns, 3)."""
-    colours = np.array([[int(one[at : at + 2], 16) for at in (1, 3, 5)] for one in CATEGORIES[: len(sure)]], np.float32)
+    colours = np.array([rgb(color) for color in CATEGORIES[: len(sure)]], np.float32)
     pale = 0.62  # towards white, so that the points stand out
     weighted = np.tensordot(sure.astype(np.float32), colours, (0, 0)) / np.maximum(sure.sum(0), 1)[..., None]
     return (255 * (1 - pale) + pale * weighted).round().astype(np.uint8)
 
 
-def answer(params: Params, name: str, args: Mapping[str, Any], arrays: Arrays) -> list[Patch]:
+def answer(params: Params, name: str, args: Values, arrays: Arrays) -> list[Patch]:
     """The exact value of a cell; the loss around the run, its height as a power of ten."""
     if name == "surface":
-        steps = [int(step) for step in arrays["steps"]]
-        said = [f"{step}: {height:.4f}" for step, height in zip(steps, arrays["heights"], strict=True)]
-        said[-1] = f"{arrays['heights'][-1]:.4f}"
-        across, up = arrays["path"].T
-        height = np.nan_to_num(arrays["height"], posinf=1e30)
-        shown = np.log10(np.maximum(height, 1e-6))
-        cut = max(float(np.quantile(shown, 0.9)), np.log10(max(1e-6, np.nanmax(arrays["heights"][-8:]))))
-        drawn = {"x": arrays["across"], "y": arrays["up"], "z": np.minimum(shown, cut), "customdata": height}
-        share = {"say": {"share": float(arrays["share"].sum()), "loss": float(arrays["heights"][-1])}}
-        return [
-            Patch("surface", {**drawn, **share}, "loss"),
-            Patch("surface", {"x": across, "y": up, "text": said}, "path"),
-        ]
+        return surface(arrays)
     if name != "at":
-        raise Problem(f"There is no question named {name!r:.40} here.", f"这里没有名为 {name!r:.40} 的提问。")
+        raise unknown_query(name)
     asked = [float(args["unit"]), float(args["row"]), float(args["col"])]
     return [Patch("boundary", {"exact": np.array([*asked, arrays["value"][0]])})]
+
+
+def surface(arrays: Arrays) -> list[Patch]:
+    """The plane of the landscape, cut above so that what is high does not flatten what is low, and the path on it."""
+    path_heights = arrays["heights"]
+    texts = [f"{int(step)}: {height:.4f}" for step, height in zip(arrays["steps"], path_heights, strict=True)]
+    texts[-1] = f"{path_heights[-1]:.4f}"
+    across, up = arrays["path"].T
+    height = np.nan_to_num(arrays["height"], posinf=1e30)
+    powers = np.log10(np.maximum(height, 1e-6))
+    cut = max(float(np.quantile(powers, 0.9)), np.log10(max(1e-6, np.nanmax(path_heights[-8:]))))
+    plane = {"x": arrays["across"], "y": arrays["up"], "z": np.minimum(powers, cut), "customdata": height}
+    return [
+        Patch("surface", plane, "loss").say(share=float(arrays["share"].sum()), loss=float(path_heights[-1])),
+        Patch("surface", {"x": across, "y": up, "text": texts}, "path"),
+    ]
 
 
 def on_choose(params: Params, picked: Values) -> Values:
@@ -305,9 +283,9 @@ def on_choose(params: Params, picked: Values) -> Values:
             )
         return {**picked, "drawn": text, "classes": max(params.classes, kind + 1)}
     if "edits" in picked:
-        kept = {key: value for key, _, value in (one.partition("=") for one in params.edits.split(";") if one)}
-        kept |= {key: value for key, _, value in (str(one).partition("=") for one in picked["edits"])}
-        return {**picked, "edits": ";".join(f"{key}={value}" for key, value in kept.items())}
+        edits = [*filter(None, params.edits.split(";")), *map(str, picked["edits"])]
+        weights = {key: value for key, _, value in (edit.partition("=") for edit in edits)}
+        return {**picked, "edits": ";".join(f"{key}={value}" for key, value in weights.items())}
     return picked
 
 

@@ -8,8 +8,8 @@ from typing import Annotated, Any, ClassVar
 from pydantic import model_validator
 
 import engine.params
+from engine.controls import Choice, File, Hidden, Live, MultiChoice, Number, Slider, Text, Toggle, ViewOnly, When
 from engine.models.names import ACTIVATIONS, OPTIMISERS
-from engine.params import Choice, File, MultiChoice, Number, Slider, Text, Toggle
 from engine.types import Problem
 
 POINTS = ("circles", "xor", "moons", "blobs", "spirals", "drawn", "csv")
@@ -42,36 +42,34 @@ class Params(engine.params.Params):
     continues_run: ClassVar[bool] = True
 
     points: Annotated[str, Choice(POINTS)] = "circles"
-    brush: Annotated[str, Choice(BRUSHES, view=True, when={"points": ("drawn",)})] = "1"
+    brush: Annotated[str, Choice(BRUSHES), ViewOnly(), When(points=("drawn",))] = "1"
     hidden: Annotated[str, Text(60)] = "4-2"
     activation: Annotated[str, Choice(ACTIVATIONS)] = "tanh"
     features: Annotated[tuple[str, ...], MultiChoice(FEATURES)] = ("x1", "x2")
     optimiser: Annotated[str, Choice(OPTIMISERS)] = "sgd"
-    lr: Annotated[float, Slider(0.0001, 10.0, log=True, live=True)] = 0.1
-    noise: Annotated[float, Slider(0.0, 1.0, step=0.05, when={"points": MADE})] = 0.15
-    classes: Annotated[int, Slider(2, CLASSES, when={"points": MANY})] = 2
-    batch: Annotated[int, Slider(1, 1000, log=True, live=True)] = 10
-    decay: Annotated[float, Slider(0.0, 0.3, step=0.001, live=True)] = 0.0
-    l1: Annotated[float, Slider(0.0, 0.3, step=0.001, live=True)] = 0.0
-    momentum: Annotated[
-        float, Slider(0.0, 0.99, step=0.01, live=True, when={"optimiser": ("momentum", "nesterov")})
-    ] = 0.9
+    lr: Annotated[float, Slider(0.0001, 10.0, log=True), Live()] = 0.1
+    noise: Annotated[float, Slider(0.0, 1.0, step=0.05), When(points=MADE)] = 0.15
+    classes: Annotated[int, Slider(2, CLASSES), When(points=MANY)] = 2
+    batch: Annotated[int, Slider(1, 1000, log=True), Live()] = 10
+    decay: Annotated[float, Slider(0.0, 0.3, step=0.001), Live()] = 0.0
+    l1: Annotated[float, Slider(0.0, 0.3, step=0.001), Live()] = 0.0
+    momentum: Annotated[float, Slider(0.0, 0.99, step=0.01), Live(), When(optimiser=("momentum", "nesterov"))] = 0.9
     loss: Annotated[str, Choice(("cross-entropy", "squared"), row=True)] = "cross-entropy"
-    count: Annotated[int, Slider(20, 1000, step=20, when={"points": MADE})] = 300
+    count: Annotated[int, Slider(20, 1000, step=20), When(points=MADE)] = 300
     share: Annotated[float, Slider(0.1, 0.9, step=0.05)] = 0.5
     goal: Annotated[float, Slider(0.0, 1.0, step=0.01)] = 0.0
     most: Annotated[int, Slider(0, LAYERS * UNITS)] = LAYERS * UNITS
     stop: Annotated[str, Choice(("never", "goal", "stale"), row=True)] = "never"
-    patience: Annotated[int, Slider(10, 100_000, log=True, when={"stop": ("stale",)})] = 1000
-    dropout: Annotated[float, Slider(0.0, 0.9, step=0.05, live=True)] = 0.0
+    patience: Annotated[int, Slider(10, 100_000, log=True), When(stop=("stale",))] = 1000
+    dropout: Annotated[float, Slider(0.0, 0.9, step=0.05), Live()] = 0.0
     norm: Annotated[bool, Toggle()] = False
     seeds: Annotated[int, Slider(1, SEEDS)] = 1
-    surface: Annotated[bool, Toggle(view=True)] = False
+    surface: Annotated[bool, Toggle(), ViewOnly()] = False
     csv: Annotated[str, File(("csv", "tsv", "txt"))] = ""
     steps: Annotated[int, Slider(50, 1_000_000, log=True)] = 10_000
-    pace: Annotated[float, Slider(0.0, 5000.0, step=10.0, live=True)] = 250.0
-    drawn: Annotated[str, Text(5 * DRAWN, r"(?:[0-5][A-Za-z0-9_-]{4})*", drawn=False)] = FACE
-    edits: Annotated[str, Text(1000, drawn=False)] = ""
+    pace: Annotated[float, Slider(0.0, 5000.0, step=10.0), Live()] = 250.0
+    drawn: Annotated[str, Text(5 * DRAWN, r"(?:[0-5][A-Za-z0-9_-]{4})*"), Hidden()] = FACE
+    edits: Annotated[str, Text(1000), Hidden()] = ""
     seed: Annotated[int, Number(0, 2**31 - 1)] = 0
 
     @model_validator(mode="after")

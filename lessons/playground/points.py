@@ -1,6 +1,6 @@
-"""The points to be told apart, on the plane from -REACH to REACH both ways. No torch here.
+"""The points to be classified, in the plane from -REACH to REACH in both directions. No torch here.
 
-Made sets come from a seed; a learner's own are drawn on the plane or read from a CSV.
+Sets are generated with a seed, drawn on the plane by a learner, or read from a CSV.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ TURNS = 1.5  # of an arm of the spiral
 SIDE = 50  # cells of the map of the plane, across and down
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 FINE = len(LETTERS) ** 2  # places along an axis that two letters can name
-LARGEST, ROWS = 200_000, 2000  # bytes and points of a CSV
-SPREAD = 2.5  # its columns are stretched to reach so far
+LARGEST, ROWS = 200_000, 2000  # bytes and points of a CSV, at most
+SPREAD = 2.5  # its columns are scaled to go from -SPREAD to SPREAD
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Data:
-    """Places (n, 2) and classes (n,) of training and of test points."""
+    """Places (n, 2) and classes (n,) of the training points and of the test points."""
 
     train: Floats
     train_class: Ints
@@ -37,7 +37,7 @@ class Data:
 
 
 def data(p: Params, seed: int, table: bytes = b"") -> Data:
-    """The points that the settings name; `table` is the CSV they came in. Raises Problem for own points too few."""
+    """The points of the settings; `table` is the CSV if they are read from one. Raises Problem if it cannot be used."""
     made = p.points if p.points not in ("drawn", "csv") else ""
     return _data(made, p.points, p.kinds, p.count, p.noise, p.share, seed, p.drawn if not made else "", table)
 
@@ -66,7 +66,7 @@ def _data(
 def make(
     kind: str, kinds: int, count: int, noise: float, random: np.random.RandomState
 ) -> tuple[npt.NDArray[np.float64], Ints]:
-    """`count` points of equally many of each class; `noise` is the standard deviation added to both axes."""
+    """`count` points, as many of each class; `noise` is the standard deviation that is added to both axes."""
     y = np.arange(count) % kinds
     along = random.uniform(0.0, 1.0, count)
     turn = 2 * np.pi * random.uniform(0.0, 1.0, count)
@@ -88,18 +88,18 @@ def make(
 
 
 def drawn(text: str) -> tuple[npt.NDArray[np.float64], Ints]:
-    """Points as the link has them: a class, then two letters each for across and up."""
+    """The points of the setting `drawn`: of each its class, then two letters for x and two for y."""
     parts = [text[at : at + 5] for at in range(0, len(text), 5)]
-    number = [[LETTERS.index(letter) for letter in part[1:]] for part in parts]
-    at = np.array([[64 * a + b, 64 * c + d] for a, b, c, d in number], np.float64).reshape(-1, 2)
+    digits = [[LETTERS.index(letter) for letter in part[1:]] for part in parts]
+    at = np.array([[64 * a + b, 64 * c + d] for a, b, c, d in digits], np.float64).reshape(-1, 2)
     return (2 * (at + 0.5) / FINE - 1) * REACH, np.array([int(part[0]) for part in parts], np.int64)
 
 
 def read(table: bytes) -> tuple[npt.NDArray[np.float64], Ints]:
-    """The points of a CSV: two columns of numbers and one with the class, any words or numbers; a heading or none.
+    """The points of a CSV: two columns of numbers and one with the class, any text; with or without a header.
 
-    Comma, semicolon or tab between them. Both columns are stretched to the plane, and the classes are counted in the
-    order of their names. Raises Problem that names the line and what is wrong with it.
+    Columns are separated by commas, semicolons or tabs. Both columns of numbers are scaled to the plane; classes are
+    numbered in the order of their names. Raises Problem that says in which line what is wrong.
     """
     if len(table) > LARGEST:
         raise wrong(
@@ -125,7 +125,7 @@ def read(table: bytes) -> tuple[npt.NDArray[np.float64], Ints]:
         try:
             place = [float(part) for part in parts[:2]]
         except ValueError:
-            if number == lines[0][0]:  # a heading
+            if number == lines[0][0]:  # a header
                 continue
             raise wrong(
                 f"line {number} begins with {parts[0]!r:.20} and {parts[1]!r:.20}, which are not two numbers",
@@ -162,23 +162,23 @@ def wrong(en: str, zh: str) -> Problem:
 
 
 def written(x: npt.NDArray[np.float64], kind: int) -> str:
-    """Points (n, 2) of one class as `drawn` reads them, each to 1/4096 of the plane; beyond its edge: at the edge."""
+    """Points (n, 2) of one class in the form that `drawn` reads, to 1/4096 of the plane, none outside of it."""
     at = np.clip((x / REACH + 1) / 2 * FINE, 0, FINE - 1).astype(int)
-    letters = ["".join(LETTERS[value // 64] + LETTERS[value % 64] for value in row) for row in at.tolist()]
-    return "".join(f"{kind}{one}" for one in letters)
+    coded = ["".join(LETTERS[value // 64] + LETTERS[value % 64] for value in row) for row in at.tolist()]
+    return "".join(f"{kind}{place}" for place in coded)
 
 
 def features(x: npt.NDArray[np.float32], names: tuple[str, ...]) -> Floats:
-    """What the network is given of places (n, 2): one column for each name."""
-    one, two = x[:, 0], x[:, 1]
+    """The network's inputs (n, names) at places (n, 2)."""
+    x1, x2 = x[:, 0], x[:, 1]
     known = {
-        "x1": one,
-        "x2": two,
-        "x1x1": one * one,
-        "x2x2": two * two,
-        "x1x2": one * two,
-        "sin1": np.sin(2 * one),
-        "sin2": np.sin(2 * two),
+        "x1": x1,
+        "x2": x2,
+        "x1x1": x1 * x1,
+        "x2x2": x2 * x2,
+        "x1x2": x1 * x2,
+        "sin1": np.sin(2 * x1),
+        "sin2": np.sin(2 * x2),
     }
     return np.stack([known[name] for name in names], 1).astype(np.float32)
 

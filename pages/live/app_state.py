@@ -1,6 +1,7 @@
-"""What all sessions share: the engine, the live hub, the files and board specs it serves. Opened once by app.py.
+"""What all sessions of one server share: the engine, the live hub, the files and board specs that are served.
 
-It is kept in a module that has no file, so that no reload of edited sources can throw it away or make it twice.
+app.py makes the AppState when the server starts and gives it to the live routes. A page cannot be given anything:
+Streamlit runs it as a script, from the top at each press. So pages look the AppState up by `app_state()`.
 """
 
 from __future__ import annotations
@@ -9,23 +10,29 @@ import secrets
 import sys
 from dataclasses import dataclass, field
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from itsdangerous import BadSignature, URLSafeSerializer
 
 from lessons import catalog
-from pages.live.assets import Assets, Specs
+from pages.live.assets import Assets
+from pages.live.hub import Hub
+from pages.live.specs import Specs
 
 if TYPE_CHECKING:
     from engine.runs.engine import Engine
-    from pages.live.hub import Hub
 
-KEEP = sys.modules.setdefault("torchroom_room", ModuleType("torchroom_room"))
+# Where `open_app_state` puts the AppState. Streamlit forgets the modules of edited files and runs them again; a module
+# that has no file is not among them, so that the pages of a running server go on finding the same AppState.
+_HOLDER = sys.modules.setdefault("torchroom_app_state", ModuleType("torchroom_app_state"))
 
 
 @dataclass
 class AppState:
-    """One server's engine and everything that belongs to it."""
+    """One server's engine and everything that belongs to it.
+
+    `shared` is for what pages make once for all sessions: their own objects, by name.
+    """
 
     engine: Engine
     hub: Hub
@@ -34,8 +41,7 @@ class AppState:
     signer: URLSafeSerializer = field(
         default_factory=lambda: URLSafeSerializer(secrets.token_bytes(32), salt="torchroom live")
     )
-    board: tuple[str, Any] | None = None  # the address of its files and the component made for it
-    drawn: dict[tuple[str, str, str, int], str] = field(default_factory=dict)  # what was drawn -> its spec's address
+    shared: dict[str, Any] = field(default_factory=dict)
 
     def ticket(self, learner: str) -> str:
         """What lets a page command its learner's runs; the same for the whole session."""
@@ -48,27 +54,27 @@ class AppState:
         except BadSignature:
             return None
 
-    def first(self, lesson: str) -> str | None:
-        """The id of a lesson's recorded first run, or None where it has none."""
+    def demo(self, lesson: str) -> str | None:
+        """The id of a lesson's demo run, a recording of its default settings; None where it has none."""
         path = catalog.lesson(lesson).folder / "demo.run"
         if not path.exists():
             return None
         return str(self.engine.open_record(path, f"first-{lesson}").id)
 
 
-def open_app_state(room: AppState) -> None:
-    """Makes `room` the one that pages and routes find."""
-    KEEP.room = room  # type: ignore[attr-defined]
+def open_app_state(state: AppState) -> None:
+    """Makes `state` the one that pages find."""
+    _HOLDER.state = state  # type: ignore[attr-defined]
 
 
 def close_app_state() -> None:
-    KEEP.room = None  # type: ignore[attr-defined]
+    """Pages find no AppState any more."""
+    _HOLDER.state = None  # type: ignore[attr-defined]
 
 
 def app_state() -> AppState:
-    """The open room. Raises RuntimeError where app.py has not opened one."""
-    room: Any = getattr(KEEP, "room", None)
-    if room is None:
-        raise RuntimeError("no room is open: start Torchroom by app.py (python app.py)")
-    found: AppState = room
-    return found
+    """The AppState of the running server. Raises RuntimeError where app.py has not opened one."""
+    state = getattr(_HOLDER, "state", None)
+    if state is None:
+        raise RuntimeError("no AppState is open: start Torchroom by app.py (python app.py)")
+    return cast(AppState, state)

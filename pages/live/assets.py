@@ -1,4 +1,4 @@
-"""Files and board specs served under /live: named by their content, compressed once, kept by the browser for good."""
+"""The board's files, served under /live/assets: compressed once, kept by the browser for good."""
 
 from __future__ import annotations
 
@@ -6,21 +6,19 @@ import gzip
 import hashlib
 import importlib.util
 import threading
-from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 
 BOARD = Path(__file__).parents[2] / "assets" / "board"
 PLOTLY = "plotly.min.js"
-SPECS = 16 << 20  # bytes of compressed specs kept
 
 
 def plotly() -> Path:
     """plotly.js as the installed plotly package carries it; plotly itself is not imported."""
-    found = importlib.util.find_spec("plotly")
-    if found is None or not found.submodule_search_locations:
+    package = importlib.util.find_spec("plotly")
+    if package is None or not package.submodule_search_locations:
         raise FileNotFoundError("the plotly package is not installed")
-    return Path(found.submodule_search_locations[0]) / "package_data" / "plotly.min.js"
+    return Path(package.submodule_search_locations[0]) / "package_data" / "plotly.min.js"
 
 
 KINDS = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
@@ -93,31 +91,3 @@ class Assets:
         version = digest.hexdigest()[:16]
         self._trees.setdefault(version, tree)
         self._version, self._changed = version, changed
-
-
-class Specs:
-    """Board specs by the digest of their JSON; the oldest go when they grow beyond SPECS bytes."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._kept: OrderedDict[str, Served] = OrderedDict()
-        self._bytes = 0
-
-    def put(self, body: bytes) -> str:
-        """Where the browser finds this JSON."""
-        sha = hashlib.sha256(body).hexdigest()[:24]
-        with self._lock:
-            if sha in self._kept:
-                self._kept.move_to_end(sha)
-            else:
-                served = self._kept[sha] = Served(gzip.compress(body, 5), "application/json")
-                self._bytes += len(served.packed)
-                while self._bytes > SPECS and len(self._kept) > 1:
-                    self._bytes -= len(self._kept.popitem(last=False)[1].packed)
-        return f"/live/spec/{sha}.json"
-
-    def has(self, url: str) -> bool:
-        return url.removeprefix("/live/spec/").removesuffix(".json") in self._kept
-
-    def get(self, sha: str) -> Served | None:
-        return self._kept.get(sha)

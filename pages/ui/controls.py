@@ -1,260 +1,287 @@
-"""One widget for each kind of setting in engine/params.py, drawn from the visit and writing back to it."""
+"""One widget for each kind of setting in engine/controls.py, drawn from the session and writing back to it."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeAlias
 
 import streamlit as st
 
-from engine.params import (
-    Choice,
-    Control,
-    File,
-    MultiChoice,
-    NamedNumbers,
-    Number,
-    Params,
-    Picture,
-    Slider,
-    Text,
-    Toggle,
-)
+from engine.controls import Choice, File, MultiChoice, NamedNumbers, Number, Picture, Slider, Text, Toggle
+from engine.params import Params, Setting
 from engine.types import Values
 from lessons.text import ControlWords, Words
 from pages.ui import state
+from pages.ui.state import LessonSession
 from pages.ui.words import say
 
-Changed: TypeAlias = Callable[[str, str], None]  # (lesson, setting), after a widget has moved
+OnSetting: TypeAlias = Callable[[str, str], None]  # (lesson, setting), called after a widget has moved
+
+# What `OnSetting` is told when another seed is asked for.
+ANOTHER_SEED = "another seed"
+# Settings that are in sight; the rest is folded.
+FEW = 7
+# Letters that a row of buttons has space for in the column.
+ROW = 30
+# Letters that a row of buttons has space for in the column's folded part.
+FOLDED_ROW = 22
+# What a logarithmic slider offers of each decade.
 NICE = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)
-ROW, FOLDED = 30, 22  # letters, with three for each button's edges, in the column and in its folded part
-FEW = 7  # settings shown before the rest folds
 
 
-def key_of(lesson: str, name: str) -> str:
+def widget_key(lesson: str, name: str) -> str:
+    """The key of the widget of a setting."""
     return f"{lesson}.{name}"
 
 
-def worded(key: str, language: str) -> str:
-    """The key of a list: the browser holds its choice as a word, so it is another widget in another language."""
+def language_key(key: str, language: str) -> str:
+    """The key of a list. The browser holds its choice as a word, so it is another widget in another language."""
     return key if language == "en" else f"{key}.{language}"
 
 
-def value_of(lesson: str, name: str, language: str) -> Any:
+def widget_value(lesson: str, name: str, language: str) -> Any:
     """What the widget of a setting has now."""
-    key = key_of(lesson, name)
-    return state.get(worded(key, language), state.get(key))
+    key = widget_key(lesson, name)
+    return state.get(language_key(key, language), state.get(key))
 
 
-def in_a_row(labels: Iterable[str], most: int) -> bool:
-    """Whether buttons with these labels fit beside each other in `most` letters."""
-    return sum(3 + sum(2 if ord(char) > 0x2E80 else 1 for char in label) for label in labels) <= most
+# Which settings are drawn
 
 
-def draw(visit: state.LessonSession, words: Words, changed: Changed) -> None:
-    """The settings that matter now: the first FEW in sight, the rest folded, the seed last."""
-    shown = applying(visit.params)
-    drawn = [(name, control) for name, control in shown if has_widget(control)]
-    for name, control in drawn[:FEW]:
-        one(visit, name, control, words, changed, ROW)
-    picked = [name for name, control in shown if isinstance(control, Number) and control.drawn and name != "seed"]
-    if picked:
-        values = " · ".join(
-            f"{label(words, name).label} **{shown_number(getattr(visit.params, name))}**" for name in picked
-        )
-        st.caption(say("figure_sets", words.language, values=values))
-    more = st.expander(
-        say("more", words.language), icon=":material/tune:", key=f"more.{visit.lesson}", on_change="rerun"
-    )
-    if more.open:
-        with more:
-            for name, control in drawn[FEW:]:
-                one(visit, name, control, words, changed, FOLDED)
-            seed_row(visit, words, changed)
-
-
-def has_widget(control: Control) -> bool:
-    """Whether a setting is moved in the settings' column, and not on the board."""
-    return not isinstance(control, Number) and not (isinstance(control, Text) and (control.board or not control.drawn))
-
-
-def box(visit: state.LessonSession, words: Words) -> Values | None:
-    """The setting whose box stands on the board, as the board draws it; None where the lesson has none.
-
-    `settings` are those that a run of another text would have besides it; None while something else that was typed
-    cannot be used. `n` numbers what was sent from the box and has been heard of.
-    """
-    for name, control in type(visit.params).controls():
-        if isinstance(control, Text) and control.board:
-            said = label(words, name)
-            alone = not visit.drafts.keys() - {name}
-            return {
-                "field": name,
-                "value": visit.drafts.get(name, getattr(visit.params, name)),
-                "label": said.label,
-                "help": said.help,
-                "lines": control.lines,
-                "longest": control.longest,
-                "error": " ".join(one.say(words.language) for one in visit.problems) if in_box(visit) else "",
-                "settings": visit.job_values() if alone else None,
-                "n": visit.heard,
-            }
-    return None
-
-
-def in_box(visit: state.LessonSession) -> bool:
-    """Whether what is wrong is what was typed into the board's box, and is said there."""
-    known = dict(type(visit.params).controls())
-    return bool(visit.drafts) and all(isinstance(one := known[name], Text) and one.board for name in visit.drafts)
-
-
-def applying(params: Params) -> list[tuple[str, Control]]:
+def applying(params: Params) -> list[Setting]:
     """The settings that matter with the others as they are."""
-    return [(name, control) for name, control in type(params).controls() if applies(control, params)]
+    return [setting for setting in type(params).settings().values() if setting.applies(params)]
 
 
-def applies(control: Control, params: Params) -> bool:
-    """Whether a setting means anything beside the others' values."""
-    return all(getattr(params, name) in values for name, values in (control.when or {}).items())
+def has_widget(setting: Setting) -> bool:
+    """Whether a setting is moved in the settings' column, and not on the board."""
+    return not (isinstance(setting.control, Number) or setting.on_board or setting.hidden)
 
 
-def label(words: Words, name: str) -> ControlWords:
+def board_setting(params: type[Params]) -> str | None:
+    """The setting whose box stands on the board, if a lesson has one."""
+    return next((name for name, setting in params.settings().items() if setting.on_board), None)
+
+
+def setting_words(words: Words, name: str) -> ControlWords:
+    """Label, help and options of a setting."""
     return words.controls.get(name) or ControlWords(say("seed", words.language) if name == "seed" else name)
 
 
-def one(visit: state.LessonSession, name: str, control: Control, words: Words, changed: Changed, row: int) -> None:
-    """Draws one setting; a choice as buttons where their labels fit into a `row` of so many letters.
-
-    The value it begins with is the widget's default too: what the session's state says is sent to the browser by the
-    first run that draws it, and nothing by that run reaches the browser if another takes its place.
-    """
-    said = label(words, name)
-    key = key_of(visit.lesson, name)
-    value = visit.drafts.get(name, getattr(visit.params, name))
-    default = state.first(key, value)
-    explained = said.help
-    if control.live and not control.view:
-        explained = say("live_note", words.language, help=explained).strip()
-    common: dict[str, Any] = {
-        "key": key,
-        "help": explained or None,
-        "on_change": changed,
-        "args": (visit.lesson, name),
-    }
-    options = said.options
-    match control:
-        case Slider(log=True):
-            whole = isinstance(value, int)
-            grid = with_value(with_value(grid_of(control.low, control.high, whole), value), default)
-            state.seed(key, value)
-            st.select_slider(said.label, grid, default, format_func=shown_number, **common)
-        case Slider():
-            kind = int if isinstance(getattr(visit.params, name), int) else float
-            step = kind(control.step) if control.step else (1 if kind is int else (control.high - control.low) / 100)
-            state.seed(key, kind(value))
-            plain = "%d" if kind is int else "%g"
-            st.slider(
-                said.label, kind(control.low), kind(control.high), kind(default), step=step, format=plain, **common
-            )
-        case Choice(row=True) if in_a_row((options.get(option, option) for option in control.options), row):
-            state.seed(key, value)
-            st.segmented_control(
-                said.label,
-                control.options,
-                default=default,
-                format_func=lambda option: options.get(option, option),
-                required=True,
-                width="stretch",
-                **common,
-            )
-        case Choice():
-            common["key"] = worded(key, words.language)
-            state.seed(common["key"], value)
-            index = control.options.index(default)
-            st.selectbox(
-                said.label, control.options, index, format_func=lambda option: options.get(option, option), **common
-            )
-        case MultiChoice(many=True):
-            state.seed(key, list(value))
-            st.multiselect(
-                said.label, control.options, list(default), placeholder=say("search", words.language), **common
-            )
-        case MultiChoice():
-            state.seed(key, list(value))
-            st.pills(
-                said.label,
-                control.options,
-                default=list(default),
-                format_func=lambda option: options.get(option, option),
-                selection_mode="multi",
-                **common,
-            )
-        case Toggle():
-            state.seed(key, value)
-            st.toggle(said.label, default, **common)
-        # no max_chars in either: the browser would refuse a text that is too long without a word
-        case Text() if control.lines > 1:
-            state.seed(key, value)
-            st.text_area(said.label, default, height=24 * control.lines + 20, **common)
-        case Text() | NamedNumbers():
-            state.seed(key, value)
-            st.text_input(said.label, default, **common)
-        case File():
-            st.file_uploader(said.label, list(control.suffixes), max_upload_size=control.largest, **common)
-        case Picture():
-            st.file_uploader(
-                said.label,
-                ["png", "jpg", "jpeg", "webp", "gif", "bmp"],
-                max_upload_size=10,
-                **{**common, "help": explained or say("upload_help", words.language)},
-            )
+def draw(session: LessonSession, words: Words, on_setting: OnSetting) -> None:
+    """The settings that matter now: the first FEW in sight, the rest folded, the seed last."""
+    settings = applying(session.params)
+    with_widget = [setting for setting in settings if has_widget(setting)]
+    for setting in with_widget[:FEW]:
+        draw_setting(session, setting, words, on_setting, ROW)
+    draw_figure_settings(session, settings, words)
+    more = st.expander(
+        say("more", words.language), icon=":material/tune:", key=f"more.{session.lesson}", on_change="rerun"
+    )
+    if more.open:
+        with more:
+            for setting in with_widget[FEW:]:
+                draw_setting(session, setting, words, on_setting, FOLDED_ROW)
+            draw_seed(session, words, on_setting)
 
 
-def seed_row(visit: state.LessonSession, words: Words, changed: Changed) -> None:
+def draw_figure_settings(session: LessonSession, settings: list[Setting], words: Words) -> None:
+    """The values of the settings that are set by a click in a figure."""
+    values = [
+        f"{setting_words(words, setting.name).label} **{number_text(getattr(session.params, setting.name))}**"
+        for setting in settings
+        if isinstance(setting.control, Number) and not setting.hidden and setting.name != "seed"
+    ]
+    if values:
+        st.caption(say("figure_sets", words.language, values=" · ".join(values)))
+
+
+def draw_seed(session: LessonSession, words: Words, on_setting: OnSetting) -> None:
     """The seed as a number and a die."""
-    if "seed" not in type(visit.params).model_fields:
+    seed = getattr(session.params, "seed", None)
+    if seed is None:
         return
-    key = key_of(visit.lesson, "seed")
-    state.seed(key, visit.params.seed)  # type: ignore[attr-defined]
-    said = label(words, "seed")
-    help_text = said.help or say("seed_help", words.language)
+    key = widget_key(session.lesson, "seed")
+    state.set_widget(key, seed)
+    seed_words = setting_words(words, "seed")
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         st.number_input(
-            said.label,
+            seed_words.label,
             0,
             2**31 - 1,
-            state.first(key, visit.params.seed),  # type: ignore[attr-defined]
+            state.initial_value(key, seed),
             step=1,
             key=key,
-            help=help_text,
-            on_change=changed,
-            args=(visit.lesson, "seed"),
+            help=seed_words.help or say("seed_help", words.language),
+            on_change=on_setting,
+            args=(session.lesson, "seed"),
         )
         st.button(
             "",
             icon=":material/casino:",
-            key=f"dice.{visit.lesson}",
+            key=f"dice.{session.lesson}",
             help=say("dice", words.language),
-            on_click=changed,
-            args=(visit.lesson, "another seed"),
+            on_click=on_setting,
+            args=(session.lesson, ANOTHER_SEED),
         )
 
 
+# One setting
+
+
+@dataclass(frozen=True, slots=True)
+class Widget:
+    """What the widgets of all kinds of settings have in common.
+
+    `default` is the value that the widget begins with: what the session's state says is sent to the browser by the
+    first rerun that draws it, and nothing by that rerun reaches the browser if another takes its place.
+    """
+
+    key: str
+    label: str
+    options: dict[str, str]  # option -> its word
+    value: Any
+    default: Any
+    language: str
+    arguments: Values  # help, on_change and args, as Streamlit's widgets take them
+
+    def word(self, option: str) -> str:
+        """What an option is called."""
+        return self.options.get(option, option)
+
+    def show(self, value: Any = None, key: str = "") -> Values:
+        """Makes the widget show `value`, its own unless told; returns the arguments that each widget takes."""
+        state.set_widget(key or self.key, self.value if value is None else value)
+        return {"key": key or self.key, **self.arguments}
+
+
+def draw_setting(session: LessonSession, setting: Setting, words: Words, on_setting: OnSetting, row: int) -> None:
+    """Draws one setting; a choice as buttons where their labels fit into a `row` of so many letters."""
+    name, control = setting.name, setting.control
+    of = setting_words(words, name)
+    key = widget_key(session.lesson, name)
+    value = session.drafts.get(name, getattr(session.params, name))
+    default = state.initial_value(key, value)
+    explained = of.help
+    if setting.live and not setting.view_only:
+        explained = say("live_note", words.language, help=explained).strip()
+    arguments = {"help": explained or None, "on_change": on_setting, "args": (session.lesson, name)}
+    widget = Widget(key, of.label, dict(of.options), value, default, words.language, arguments)
+    match control:
+        case Slider(log=True):
+            draw_log_slider(control, widget)
+        case Slider():
+            draw_slider(control, widget, int if isinstance(getattr(session.params, name), int) else float)
+        case Choice(row=True) if fits_row(map(widget.word, control.options), row):
+            draw_buttons(control, widget)
+        case Choice():
+            draw_list(control, widget)
+        case MultiChoice(many=True):
+            draw_search_list(control, widget)
+        case MultiChoice():
+            draw_pills(control, widget)
+        case Toggle():
+            st.toggle(widget.label, default, **widget.show())
+        case Text() if control.lines > 1:  # no max_chars: the browser would refuse a longer text without a word
+            st.text_area(widget.label, default, height=24 * control.lines + 20, **widget.show())
+        case Text() | NamedNumbers():
+            st.text_input(widget.label, default, **widget.show())
+        case File() | Picture():
+            draw_upload(control, widget)
+
+
+def draw_log_slider(control: Slider, widget: Widget) -> None:
+    grid = log_grid(control.low, control.high, isinstance(widget.value, int))
+    grid = with_value(with_value(grid, widget.value), widget.default)
+    st.select_slider(widget.label, grid, widget.default, format_func=number_text, **widget.show())
+
+
+def draw_slider(control: Slider, widget: Widget, kind: type[int] | type[float]) -> None:
+    step = kind(control.step) if control.step else (1 if kind is int else (control.high - control.low) / 100)
+    st.slider(
+        widget.label,
+        kind(control.low),
+        kind(control.high),
+        kind(widget.default),
+        step=step,
+        format="%d" if kind is int else "%g",
+        **widget.show(kind(widget.value)),
+    )
+
+
+def draw_buttons(control: Choice, widget: Widget) -> None:
+    st.segmented_control(
+        widget.label,
+        control.options,
+        default=widget.default,
+        format_func=widget.word,
+        required=True,
+        width="stretch",
+        **widget.show(),
+    )
+
+
+def draw_list(control: Choice, widget: Widget) -> None:
+    arguments = widget.show(key=language_key(widget.key, widget.language))
+    index = control.options.index(widget.default)
+    st.selectbox(widget.label, control.options, index, format_func=widget.word, **arguments)
+
+
+def draw_search_list(control: MultiChoice, widget: Widget) -> None:
+    st.multiselect(
+        widget.label,
+        control.options,
+        list(widget.default),
+        placeholder=say("search", widget.language),
+        **widget.show(list(widget.value)),
+    )
+
+
+def draw_pills(control: MultiChoice, widget: Widget) -> None:
+    st.pills(
+        widget.label,
+        control.options,
+        default=list(widget.default),
+        format_func=widget.word,
+        selection_mode="multi",
+        **widget.show(list(widget.value)),
+    )
+
+
+def draw_upload(control: File | Picture, widget: Widget) -> None:
+    """An upload; its widget cannot be given a value."""
+    arguments = dict(widget.arguments)
+    if isinstance(control, File):
+        types, largest = list(control.suffixes), control.largest
+    else:
+        types, largest = ["png", "jpg", "jpeg", "webp", "gif", "bmp"], 10
+        arguments["help"] = arguments["help"] or say("upload_help", widget.language)
+    st.file_uploader(widget.label, types, max_upload_size=largest, key=widget.key, **arguments)
+
+
+def fits_row(labels: Iterable[str], most: int) -> bool:
+    """Whether buttons with these labels fit beside each other in `most` letters, with three for each one's edges."""
+    return sum(3 + sum(2 if ord(char) > 0x2E80 else 1 for char in label) for label in labels) <= most
+
+
 @lru_cache(maxsize=256)
-def grid_of(low: float, high: float, whole: bool) -> tuple[float, ...]:
-    """Values that a logarithmic slider offers: ten a decade, all of them numbers one would say; powers of two for
-    whole numbers between powers of two."""
-    if whole and math.log2(low).is_integer() and math.log2(high).is_integer():
+def log_grid(low: float, high: float, integers: bool) -> tuple[float, ...]:
+    """Values that a logarithmic slider offers: ten a decade, all of them numbers one would say.
+
+    Powers of two for integers between powers of two.
+    """
+    if integers and math.log2(low).is_integer() and math.log2(high).is_integer():
         return tuple(2**power for power in range(int(math.log2(low)), int(math.log2(high)) + 1))
-    found = {low, high}
+    values = {low, high}
     for power in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1):
         for nice in NICE:
             value = float(f"{nice}e{power}")
-            if low < value < high and (not whole or value.is_integer()):
-                found.add(value)
-    return tuple(int(value) if whole else value for value in sorted(found))
+            if low < value < high and (not integers or value.is_integer()):
+                values.add(value)
+    return tuple(int(value) if integers else value for value in sorted(values))
 
 
 def with_value(grid: tuple[float, ...], value: float) -> tuple[float, ...]:
@@ -262,5 +289,6 @@ def with_value(grid: tuple[float, ...], value: float) -> tuple[float, ...]:
     return grid if value in grid else tuple(sorted((*grid, value)))
 
 
-def shown_number(value: float) -> str:
+def number_text(value: float) -> str:
+    """A number as a slider shows it."""
     return f"{value:g}" if isinstance(value, int) or abs(value) < 1e-12 else f"{value:.6g}"

@@ -1,32 +1,33 @@
-"""Data that is fetched once for everyone: says what is missing, fetches it in a thread, shows how far it is."""
+"""CIFAR-10 is fetched once for everyone: says that it is missing, fetches it in a thread, shows how far that is."""
 
 from __future__ import annotations
 
 import logging
-import sys
 import threading
 from dataclasses import dataclass, field
-from types import ModuleType
-from typing import Any
 
 import streamlit as st
 
+from engine.datasets import cifar10
 from engine.types import Problem
+from pages.live.app_state import app_state
 from pages.ui import state
 from pages.ui.words import as_text, say
 
 LOG = logging.getLogger("torchroom.data")
-KEEP = sys.modules.setdefault("torchroom_data", ModuleType("torchroom_data"))  # outlives a reload of this file
+
+# Bytes of the archive, as long as its server has not said.
+ARCHIVE_BYTES = 170_052_171
 
 
 @dataclass
-class Fetch:
+class Download:
     """One download, for all who wait for it."""
 
-    done: int = 0
-    total: int = 0
+    done: int = 0  # bytes
+    total: int = 0  # bytes; 0 while that is not known
     going: bool = False
-    problem: Problem | None = None
+    problem: Problem | None = None  # why the last try failed
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def begin(self) -> None:
@@ -35,13 +36,11 @@ class Fetch:
             if self.going:
                 return
             self.going, self.problem, self.done = True, None, 0
-        threading.Thread(target=self.work, name="download of CIFAR-10", daemon=True).start()
+        threading.Thread(target=self._fetch, name="download of CIFAR-10", daemon=True).start()
 
-    def work(self) -> None:
-        from engine.datasets import cifar10
-
+    def _fetch(self) -> None:
         try:
-            cifar10.download(self.step)
+            cifar10.download(self._on_progress)
         except Problem as problem:
             self.problem = problem
         except Exception:
@@ -53,51 +52,46 @@ class Fetch:
         finally:
             self.going = False
 
-    def step(self, done: int, total: int) -> None:
+    def _on_progress(self, done: int, total: int) -> None:
         self.done, self.total = done, total
 
 
-def fetch() -> Fetch:
-    found: Any = getattr(KEEP, "fetch", None)
-    if found is None:
-        found = KEEP.fetch = Fetch()  # type: ignore[attr-defined]
-    one: Fetch = found
-    return one
+def download() -> Download:
+    """The one download of this server."""
+    shared: Download = app_state().shared.setdefault("CIFAR-10", Download())
+    return shared
 
 
 def offer(language: str) -> None:
     """Says that CIFAR-10 is missing and offers to fetch it; nothing where it is there."""
-    from engine.datasets import cifar10
-
     if cifar10.available():
         if state.get("waited for data"):
             state.put("waited for data", False)
             st.success(say("cifar_here", language), icon=":material/check:")
         return
-    if fetch().going:
+    if download().going:
         state.put("waited for data", True)
-        watch(language)
+        draw_progress(language)
         return
-    problem = fetch().problem
+    problem = download().problem
     if problem:
         st.error(as_text(problem.say(language)), icon=":material/error:")
     else:
         st.caption(say("cifar_missing", language))
     st.button(
-        say("cifar_get", language), on_click=fetch().begin, icon=":material/download:", key="fetch", width="stretch"
+        say("cifar_get", language), on_click=download().begin, icon=":material/download:", key="fetch", width="stretch"
     )
 
 
 @st.fragment(run_every=1.0)
-def watch(language: str) -> None:
+def draw_progress(language: str) -> None:
     """The progress bar; the whole page is drawn again when it is done."""
-    one = fetch()
-    if not one.going:
-        state.again()
-    share = one.done / one.total if one.total else 0.0
-    if one.total and one.done >= one.total:
+    current = download()
+    if not current.going:
+        state.rerun_page()
+    if current.total and current.done >= current.total:
         st.progress(1.0, say("cifar_checking", language))
-    else:
-        st.progress(
-            share, say("cifar_progress", language, done=one.done // 2**20, all=(one.total or 170_052_171) // 2**20)
-        )
+        return
+    share = current.done / current.total if current.total else 0.0
+    megabytes = {"done": current.done // 2**20, "all": (current.total or ARCHIVE_BYTES) // 2**20}
+    st.progress(share, say("cifar_progress", language, **megabytes))

@@ -32,27 +32,27 @@ def ask(lesson: str, part: str, number: int, question: Question, language: str) 
 
 
 @st.fragment
-def predict(lesson: str, words: Words, go: Callable[[str, int], None]) -> None:
-    """Predict, then run: `go(lesson, number)` sets the question's settings and runs them."""
+def predict(lesson: str, words: Words, run: Callable[[str, int], None]) -> None:
+    """Predict, then run: `run(lesson, number)` sets the question's settings and runs them."""
     st.caption(say("predict_lead", words.language))
     for number, question in enumerate(words.predict):
         chosen = ask(lesson, "predict", number, question, words.language)
         if chosen is None or not question.settings:
             continue
         if st.button(say("predict_run", words.language), key=f"see.{lesson}.{number}", icon=":material/play_arrow:"):
-            go(lesson, number)
-            state.again()
+            run(lesson, number)
+            state.rerun_page()
 
 
 @st.fragment
 def quiz(lesson: str, words: Words) -> None:
     """The lesson's quiz, with the score once everything is answered."""
-    chosen = [ask(lesson, "quiz", number, question, words.language) for number, question in enumerate(words.quiz)]
-    if not chosen or None in chosen:
+    answers = [ask(lesson, "quiz", number, question, words.language) for number, question in enumerate(words.quiz)]
+    if not answers or None in answers:
         return
-    right = sum(one == question.right for one, question in zip(chosen, words.quiz, strict=True))
+    right = sum(answer == question.right for answer, question in zip(answers, words.quiz, strict=True))
     if right == len(words.quiz):
-        state.mark(lesson, "quiz")
+        state.mark_progress(lesson, "quiz")
         st.success(say("score_all", words.language, all=right), icon=":material/verified:")
     else:
         st.info(say("score", words.language, right=right, all=len(words.quiz)))

@@ -173,7 +173,7 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
 }
 
-# What the board's player says: sent with the board spec.
+# The words of the board's player, sent with the board spec.
 PLAYER: dict[str, tuple[str, str]] = {
     "play": ("Play", "播放"),
     "pause": ("Pause", "暂停"),
@@ -246,7 +246,7 @@ def say(key: str, language: str, **values: Any) -> str:
     return text.format(**values) if values else text
 
 
-def listed(names: Iterable[str], language: str) -> str:
+def joined(names: Iterable[str], language: str) -> str:
     """Names one after the other, as the language separates them."""
     return ("、" if language == "zh" else ", ").join(names)
 
@@ -256,6 +256,6 @@ def player(language: str) -> dict[str, str]:
     return {key: pair[language == "zh"] for key, pair in PLAYER.items()}
 
 
-def as_text(said: str) -> str:
-    """A sentence with a learner's own characters in it, so that Markdown shows them instead of obeying them."""
-    return re.sub(r"([\\`*_{}\[\]<>#$~|:])", r"\\\1", said)
+def as_text(sentence: str) -> str:
+    """A sentence with a learner's own characters in it, escaped so that Markdown shows them as they are."""
+    return re.sub(r"([\\`*_{}\[\]<>#$~|:])", r"\\\1", sentence)

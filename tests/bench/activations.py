@@ -37,7 +37,7 @@ COUNT = """
   const look = () => {
     if (figure.drawn !== drawn) {
       drawn = figure.drawn;
-      window.painted.add(board.frame.step);
+      window.painted.add(board.renderer.frame.step);
     }
     window.counting = requestAnimationFrame(look);
   };
@@ -88,7 +88,7 @@ def main() -> dict[str, Any]:
             for pair in range(PAIRS):
                 for seen in (False, True) if pair % 2 == 0 else (True, False):
                     verb = "watch" if seen else "leave"
-                    page.evaluate(f"window.torchroom.board.link.{verb}(window.torchroom.board.run)")
+                    page.evaluate(f"window.torchroom.board.connection.{verb}(window.torchroom.board.run)")
                     time.sleep(SETTLE_S)
                     if not seen:
                         alone.append(rate(server, run, ticket, page.evaluate(HEAD)))
@@ -98,7 +98,9 @@ def main() -> dict[str, Any]:
                     watched.append(rate(server, run, ticket, page.evaluate(HEAD)))
                     fps.append(page.evaluate("window.painted.size") / (time.perf_counter() - began))
                     page.evaluate("cancelAnimationFrame(window.counting)")
-            page.evaluate("window.torchroom.board.link.watch(window.torchroom.board.run)")  # or it never hears the end
+            page.evaluate(
+                "window.torchroom.board.connection.watch(window.torchroom.board.run)"
+            )  # or it never hears the end
             page.locator(".tr-stop").click()
             page.wait_for_function("window.torchroom.board.run.status === 'stopped'")
         browser.close()

@@ -49,7 +49,8 @@ TIMED = """
   const look = () => {
     const now = performance.now();
     const heads = board.figures.get("heads");
-    const there = board.run?.id !== before && board.frame?.run === board.run && !board.moved && !heads.dirty;
+    const { frame, moved } = board.renderer;
+    const there = board.run?.id !== before && frame?.run === board.run && !moved && !heads.dirty;
     if (there && heads.drawnAt > began) {
       document.removeEventListener("keydown", pressed, { capture: true });
       resolve(now - began);

@@ -38,14 +38,14 @@ import torch.nn.functional as F
 from websockets.exceptions import ConnectionClosed
 
 from engine.datasets import cifar10
-from engine.params import checked
+from engine.params import parse
 from engine.records.blocks import decode_blocks
 from engine.types import Values
 from engine.wire import unpack
 from lessons.cifar10.architecture import ARCHITECTURES, SIZES, Layer, Shape, flat, out
 from lessons.cifar10.params import PRESETS, Params
 from lessons.cifar10.precision import has_bfloat16, has_int8
-from pages.ui.state import written
+from pages.ui.state import query_value
 from tests.bench.server import Server
 from tests.bench.sessions import Session
 from tests.bench.viewers import Viewer
@@ -70,7 +70,7 @@ def plain(workers: int, epochs: int, seed: int) -> dict[str, Any]:
 
 async def trained(port: int, settings: Values) -> dict[str, float]:
     """A learner opens the lesson by a link and presses Run: the run's last scalars, and the seconds it took."""
-    query = "&".join(f"{name}={written(value)}" for name, value in settings.items())
+    query = "&".join(f"{name}={query_value(value)}" for name, value in settings.items())
     session = Session(port, "cifar10", query)
     await session.join()
     began = time.perf_counter()
@@ -172,7 +172,7 @@ def measure(port: int) -> dict[str, Any]:
     each, rest = parts(min(pilots, key=lambda run: run["seconds"]), EPOCHS)
     workers = min((0, 2), key=lambda count: plain(count, 1, 99)["seconds"][0])
     rounds = []
-    of_fast = checked(Params, fast)
+    of_fast = parse(Params, fast)
     flops = sum(one for _, _, one in convolutions(of_fast.network, of_fast.data))
     for first in SEEDS:
         for seed in range(first, first + 10 * TRIES, 10):  # the same one again would be the run that is there already
@@ -217,7 +217,7 @@ def measure(port: int) -> dict[str, Any]:
         "fast_s": middle("fast_s", 1),
         "fast_epochs": middle("fast_epochs", 1),
         "plain_workers": workers,
-        "same_precision": precision_of(checked(Params, same)),
+        "same_precision": precision_of(parse(Params, same)),
         "fast_precision": precision_of(of_fast),
         "rounds": [{name: round(value, 4) for name, value in one.items()} for one in rounds],
     }

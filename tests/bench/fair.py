@@ -21,9 +21,11 @@ from typing import Any
 import numpy as np
 
 from engine.backends.process import ProcessBackend
-from engine.params import checked
+from engine.messages import RunScalars
+from engine.params import parse
 from engine.runs.engine import Engine
-from engine.types import Arrays, Job, Values
+from engine.runs.listeners import RunEvent
+from engine.types import Job
 from lessons import catalog
 
 LIGHT = 100
@@ -35,9 +37,9 @@ WINDOW_S = 20.0
 def main() -> dict[str, Any]:
     heard: dict[str, list[float]] = defaultdict(list)
 
-    def listen(run: str, event: Values, arrays: Arrays, message: bytes) -> None:
-        if event["type"] == "scalars":
-            heard[run].append(time.perf_counter())
+    def listen(event: RunEvent, message: bytes) -> None:
+        if isinstance(event, RunScalars):
+            heard[event.run].append(time.perf_counter())
 
     with tempfile.TemporaryDirectory() as folder:
         engine = Engine(ProcessBackend("cpu"), Path(folder) / "runs")
@@ -47,7 +49,7 @@ def main() -> dict[str, Any]:
         data = "cifar10" if os.environ.get("TORCHROOM_CIFAR10") else "digits"
         heavy = []
         for n, network in enumerate(NETWORKS):
-            settings = checked(kind, {"data": data, "network": network, "epochs": 60, "pace": 0.0, "seed": n})
+            settings = parse(kind, {"data": data, "network": network, "epochs": 60, "pace": 0.0, "seed": n})
             heavy.append(engine.submit(catalog.job("cifar10", settings), f"heavy {n}"))
         light = [
             engine.submit(
@@ -63,10 +65,10 @@ def main() -> dict[str, Any]:
                 raise RuntimeError(f"{failed[0].id}: {failed[0].error}")
             time.sleep(0.1)
         time.sleep(2)
-        began, spent = time.perf_counter(), [run.spent for run in heavy]
+        began, spent = time.perf_counter(), [run.seconds for run in heavy]
         time.sleep(WINDOW_S)
         ended = time.perf_counter()
-        shares = [run.spent - before for run, before in zip(heavy, spent, strict=True)]
+        shares = [run.seconds - before for run, before in zip(heavy, spent, strict=True)]
         waits = [np.diff([at for at in heard[run.id] if began <= at <= ended] or [began, ended]) * 1e3 for run in light]
         engine.close()
     every = np.concatenate(waits)

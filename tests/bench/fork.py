@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from engine.backends.process import ProcessBackend
+from engine.messages import RunScalars
 from engine.runs.engine import Engine, Run
-from engine.types import Arrays, Job, Problem, Values
+from engine.runs.listeners import RunEvent
+from engine.types import Job, Problem
 from lessons import catalog
 from lessons.recordings import job
 
@@ -53,10 +55,10 @@ def first_tick(engine: Engine, run: Run, step: int) -> tuple[Run, float]:
     wanted: list[str] = []
     early: set[str] = set()
 
-    def heard(name: str, event: Values, arrays: Arrays, message: bytes) -> None:
-        if event["type"] == "scalars":
-            early.add(name)
-            if name in wanted:
+    def heard(event: RunEvent, message: bytes) -> None:
+        if isinstance(event, RunScalars):
+            early.add(event.run)
+            if event.run in wanted:
                 came.set()
 
     engine.listen(heard)

@@ -93,7 +93,7 @@ def rate(engine: Engine, asked: list[Job]) -> float:
     while not all(run.ended for run in runs):
         time.sleep(0.02)
     for run in runs:
-        kept = sum(len(group.steps) for group in run.record.groups())
+        kept = sum(len(group.steps) for group in run.record.blocks())
         if kept != run.step + 1:
             raise RuntimeError(f"{run.id} recorded {kept} losses of {run.step + 1} steps")
     return found

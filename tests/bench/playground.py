@@ -21,7 +21,7 @@ from lessons import catalog
 from lessons.playground import figures
 from lessons.playground.compute import Playground
 from lessons.playground.params import FEATURES, Params
-from pages.live.hub import patches
+from pages.live.protocol import encode_patches
 from tests.bench.server import Server
 from tests.browser.conftest import FLAGS, browser_path
 
@@ -42,7 +42,7 @@ PAINTED = """() => {
   const draw = figure.draw;
   figure.draw = function () {
     const done = draw.call(this);
-    if (done !== false && board.frame) seen.add(board.frame.step);
+    if (done !== false && board.renderer.frame) seen.add(board.renderer.frame.step);
     return done;
   };
 }"""
@@ -58,10 +58,10 @@ def computed() -> dict[str, Any]:
     for _ in range(ROUNDS):
         began = time.perf_counter()
         arrays = lane.frame()
-        lane.measured(0.0)
+        lane.measure(0.0)
         wire.pack({"type": "frame"}, arrays)
         times.append(time.perf_counter() - began)
-    listed, found = patches(figures.update(settings, Tick(lane.step, {}, lane.frame())))
+    listed, found = encode_patches(figures.update(settings, Tick(lane.step, {}, lane.frame())))
     sent = wire.pack({"type": "frame", "run": "playground-00000000", "step": lane.step, "patches": listed}, found)
     return {"worker_ms_per_frame": round(1e3 * statistics.median(times), 3), "bytes_per_frame": len(sent)}
 

@@ -84,7 +84,7 @@ def scrubbing() -> tuple[list[float], int, int]:
         tab.until("[...board.figures.values()].some((one) => one.drawn > 2)")
         before = int(tab.board(DRAWINGS))
         times: list[float] = tab.page.evaluate(SCRUB, [STEPS, STOPS])
-        frames = int(tab.board("board.run.listed.length"))
+        frames = int(tab.board("board.run.frameSteps.length"))
         drawings = int(tab.board(DRAWINGS)) - before
         browser.close()
         return times, frames, drawings

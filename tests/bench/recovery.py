@@ -18,7 +18,8 @@ from typing import Any
 
 from engine.backends.process import ProcessBackend
 from engine.runs.engine import Engine
-from engine.types import Arrays, Job, Values
+from engine.runs.listeners import RunEvent, RunRewound
+from engine.types import Job
 from lessons.recordings import job
 from tests.conftest import wait_until
 
@@ -60,9 +61,9 @@ def main() -> dict[str, Any]:
         engine = Engine(ProcessBackend("cpu"), Path(folder))
         set_back: list[int] = []
 
-        def heard(name: str, event: Values, arrays: Arrays, message: bytes) -> None:
-            if event["type"] == "rewind":
-                set_back.append(event["step"])
+        def heard(event: RunEvent, message: bytes) -> None:
+            if isinstance(event, RunRewound):
+                set_back.append(event.step)
 
         engine.listen(heard)
         engine.start()

@@ -32,20 +32,15 @@ NOT_OURS = re.compile(
     '|<path> attribute d: Expected number, "MNaN'
 )
 
-# What the playhead stands at is on screen, and told in the readings.
-DRAWN = """!board.moved && !board.holding && !board.readAgain
-  && (board.frame?.run === board.run ? board.frame.step : -1) === board.run.frameStep(board.playhead.step)
-  && [...board.figures.values()].every((one) => !one.visible || !(one.dirty || one.busy))"""
-
 # What a page is like that something was never true of.
 STATE = """() => {
   const board = window.torchroom?.board;
   return JSON.stringify(board ? {
     run: [board.run?.id, board.run?.status, board.run?.head], playhead: board.playhead, head: board.head,
-    frame: [board.frame?.run?.id, board.frame?.step], moved: board.moved, holding: board.holding,
-    readAgain: board.readAgain, counters: board.counters,
+    frame: [board.renderer.frame?.run?.id, board.renderer.frame?.step], moved: board.renderer.moved,
+    holding: board.renderer.holding, readingsDue: board.renderer.readingsDue, counters: board.counters,
     figures: [...board.figures].map(([id, one]) => [id, one.visible, one.dirty, one.busy]),
-    specs: [board.specPath, board.data.spec],
+    specs: [board.specLoader.path, board.data.spec],
     address: location.href, text: board.root.innerText.slice(0, 1500),
   } : document.body.innerText.slice(0, 1500));
 }"""
@@ -56,7 +51,8 @@ def browser_path() -> str | None:
     return next((found for name in NAMES if (found := shutil.which(name))), None)
 
 
-@pytest.fixture(scope="module")  # closed with its module: while it is open, asyncio.run cannot be used by others
+# While Playwright is open, asyncio.run cannot be used in its process: these tests are a pytest run of their own.
+@pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=browser_path(), args=FLAGS)
@@ -64,7 +60,7 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     log = tmp_path_factory.mktemp("server") / "log"
     with Server(log, TORCHROOM_CIFAR10=os.environ.get("TORCHROOM_CIFAR10", "")) as server:
@@ -114,8 +110,8 @@ class Tab:
         return self.board(expression)
 
     def done(self, also: str = "true") -> None:
-        """Waits until the run, if `also` is true of it, is done and every figure in sight shows its end."""
-        self.until(f"board.run?.status === 'done' && ({also}) && board.playhead.step === board.head && {DRAWN}")
+        """Waits until the run, if `also` is true of it, is done and the board shows its end."""
+        self.until(f"board.run?.status === 'done' && ({also}) && board.playhead.step === board.head && board.isSettled")
 
     def run(self) -> str:
         """Presses Run and waits for the new run's first steps; returns its id."""

@@ -49,7 +49,7 @@ def test_the_dashed_line_is_dragged_and_no_run_is_started(tab: Tab) -> None:
     at = tab.board(f"[{handle}.x[0], {handle}.y[0]]")
     tab.until(f"Math.abs({shape}.say.value - {at[1]}) < 1e-9")
     tab.page.mouse.up()
-    tab.until(f"{shape}.at === null && Math.abs({handle}.x[0] - {at[0]}) < 1e-9")  # the page has taken it over
+    tab.until(f"{shape}.handles.at === null && Math.abs({handle}.x[0] - {at[0]}) < 1e-9")  # the page has taken it over
     assert tab.board(f"{handle}.y[0]") == pytest.approx(at[1], abs=1e-8)
     tab.rested()
     assert f"x={at[0]:g}" in tab.page.url
@@ -66,18 +66,18 @@ def test_depth_answers_once_and_again_when_its_settings_change(tab: Tab) -> None
     tab.until("board.head > 0")
     deep = "board.figures.get('deep')"
     signal = f"{deep}.filled().find((trace) => trace.name === 'signal.relu')"
-    tab.until(f"{deep}.past && {signal}.y.length === 50")
+    tab.until(f"{deep}.moment && {signal}.y.length === 50")
     assert tab.board(f"{deep}.say.n") == 2
-    asked = tab.board("board.asks.id")
+    asked = tab.board("board.queries.lastId")
     tab.run()
     tab.until("board.head > 40")
-    assert tab.board("board.asks.id") == asked  # it is about no run
+    assert tab.board("board.queries.lastId") == asked  # it is about no run
     assert tab.board(f"{signal}.y.length") == 50
     slider = tab.page.get_by_role("slider", name=re.compile("Layers of the deep network"))
     slider.focus()
     tab.page.keyboard.press("ArrowLeft")
     tab.until(f"{signal}.y.length === 49")
-    assert tab.board("board.asks.id") == asked + 1
+    assert tab.board("board.queries.lastId") == asked + 1
 
 
 def test_a_thing_to_try_runs_with_its_settings(tab: Tab) -> None:
@@ -102,14 +102,14 @@ def test_many_seeds_are_a_band_and_the_nearest_run_is_drawn_by_itself(tab: Tab) 
     area = tab.page.locator("[data-figure=seeds] .nsewdrag").first.bounding_box()
     assert area
     values = tab.board(
-        "[0, 1, 2, 3, 4, 5].map((k) => board.figures.get('seeds').past.series('seed.relu.' + k).values[3])"
+        "[0, 1, 2, 3, 4, 5].map((k) => board.figures.get('seeds').moment.series('seed.relu.' + k).values[3])"
     )
     axes = f"{figure}.graph._fullLayout"
     for k in (values.index(max(values)), values.index(min(values))):
         across = tab.board(f"{axes}.xaxis.d2p(30)")
         down = tab.board(f"{axes}.yaxis.d2p({values[k]})")
         tab.page.mouse.move(area["x"] + across, area["y"] + down)
-        tab.until(f"{figure}.near?.number === {k} && {figure}.near.at === 3")
+        tab.until(f"{figure}.runs.pointed?.number === {k} && {figure}.runs.pointed.at === 3")
         said = tab.board(f"{figure}.filled().at(-1).text[0]")
         assert said.startswith(f"seed {11 + k}: ")
         assert float(said.split(": ")[1]) == pytest.approx(values[k], rel=1e-2)

@@ -103,7 +103,7 @@ def test_a_text_of_256_tokens_is_drawn_and_its_words_can_be_scrolled_to(tab: Tab
 
 def test_one_sentence_is_one_run_and_the_page_follows_it(tab: Tab) -> None:
     tab.open("attention?pace=0&head=1.3")
-    tab.until("board.figures.get('heads')?.drawn > 0 && board.link.up")
+    tab.until("board.figures.get('heads')?.drawn > 0 && board.connection.up")
     tab.board(
         "(() => { window.shown = [board.run.id]; const show = board.show.bind(board); board.show = (id, ...rest) => {"
         "window.shown.push(id); show(id, ...rest); }; })()"
@@ -121,7 +121,9 @@ def test_one_sentence_is_one_run_and_the_page_follows_it(tab: Tab) -> None:
     typed(tab, "Another one.")
     tab.until(f"board.run.id !== {begun!r}")
     typed(tab, "One run, and no more.")
-    tab.until(f"board.run.id === {begun!r} && board.data.run === {begun!r} && board.data.box.n === board.box.number")
+    tab.until(
+        f"board.run.id === {begun!r} && board.data.run === {begun!r} && board.data.box.n === board.textBox.number"
+    )
     tab.rested()
     assert tab.board("board.run.id") == begun
     assert tab.page.evaluate("window.shown.length") == 4  # each of the four once
@@ -157,7 +159,7 @@ def test_the_box_follows_presets_things_to_try_and_links(tab: Tab) -> None:
 
 def test_what_was_typed_on_the_way_to_the_run_button_counts_once(tab: Tab) -> None:
     tab.open("attention?pace=0")
-    tab.until("board.figures.get('heads')?.drawn > 0 && board.link.up")
+    tab.until("board.figures.get('heads')?.drawn > 0 && board.connection.up")
     tab.board(
         "(() => { window.shown = [board.run.id]; const show = board.show.bind(board); board.show = (id, ...rest) => {"
         "window.shown.push(id); show(id, ...rest); }; })()"
@@ -171,13 +173,13 @@ def test_what_was_typed_on_the_way_to_the_run_button_counts_once(tab: Tab) -> No
 
 def test_a_text_typed_while_the_connection_is_down_is_run_by_the_page(tab: Tab) -> None:
     tab.open("attention?pace=0")
-    tab.until("board.figures.get('heads')?.drawn > 0 && board.link.up")
-    tab.board("(board.link.open = () => {}, board.link.socket.close())")
-    tab.until("!board.link.up")
+    tab.until("board.figures.get('heads')?.drawn > 0 && board.connection.up")
+    tab.board("(board.connection.open = () => {}, board.connection.socket.close())")
+    tab.until("!board.connection.up")
     typed(tab, "Nobody listens.")
     tab.until("board.data.box.value === 'Nobody listens.' && board.data.run === board.run.id")
     tab.rested()
-    tab.board("(delete board.link.open, board.link.open())")
+    tab.board("(delete board.connection.open, board.connection.open())")
     tab.until("board.run.params?.text === 'Nobody listens.' && board.head === 72")
     typed(tab, "Somebody listens again.")
     tab.until("board.run.params?.text === 'Somebody listens again.' && board.data.run === board.run.id")

@@ -101,7 +101,7 @@ def test_several_heads_are_off_together_at_whatever_step_was_kept(tab: Tab) -> N
     assert tab.board("board.figures.get('heads').data.crossed.join()") == "4,5,6,7"
     at_end = reading.text_content()
     # between two kept states the answer is that of the one before, and says so
-    tab.board("board.scrubbed(160)")
+    tab.board("board.transport.scrub(160)")
     expect(reading).to_contain_text("At step 150, without 2.1, 2.2, 2.3, 2.4:")  # a recording has one half-way
     assert reading.text_content() != at_end
     run = tab.board("board.run.id")

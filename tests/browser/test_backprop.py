@@ -18,7 +18,7 @@ GRAPH = "board.figures.get('graph')"
 
 def go(tab: Tab, step: int) -> None:
     """Moves the playhead there and waits for that very step's picture."""
-    tab.board(f"(board.scrubbed({step}), 0)")
+    tab.board(f"(board.transport.scrub({step}), 0)")
     tab.until(f"board.playhead.step === {step} && {GRAPH}.data.say?.step === {step}")
 
 

@@ -38,10 +38,10 @@ def test_many_seeds_are_a_cloud_on_the_map_and_a_band_by_step(tab: Tab) -> None:
     assert tab.board(f"{drawn}.customdata") == [11, 12, 13, 14, 15, 16]
     said = tab.page.locator("[data-figure=contour]").inner_text()
     assert f"{row['cloud.sgd']:.3g} from its middle" in said or f"{row['cloud.adam']:.3g} from its middle" in said
-    tab.board("board.scrubbed(0)")
+    tab.board("board.transport.scrub(0)")
     tab.until(f"board.playhead.step === 0 && new Set({drawn}.x).size === 1")
     assert tab.board(f"{drawn}.x[5]") == Params().start_x
-    tab.board("board.scrubbed(60)")
+    tab.board("board.transport.scrub(60)")
     tab.until(f"board.playhead.step === 60 && new Set({drawn}.x).size === 6")
 
     # the band: two pale shapes and a median for each racer, and the nearest race by itself
@@ -56,8 +56,8 @@ def test_many_seeds_are_a_cloud_on_the_map_and_a_band_by_step(tab: Tab) -> None:
     top = values.index(max(values))
     across, down = tab.board(f"{axes}.xaxis.d2p(60)"), tab.board(f"{axes}.yaxis.d2p({values[top]})")
     tab.page.mouse.move(area["x"] + across - 1, area["y"] + down)
-    tab.until(f"{figure}.near !== null && {figure}.filled().length === 8")
-    near = tab.board(f"[{figure}.near.name, {figure}.near.number]")
+    tab.until(f"{figure}.runs.pointed !== null && {figure}.filled().length === 8")
+    near = tab.board(f"[{figure}.runs.pointed.name, {figure}.runs.pointed.number]")
     assert tab.board(f"{figure}.filled().find((one) => one.text).text[0]").startswith(f"seed {11 + near[1]}: ")
 
     # and how wide the clouds are, with theory for SGD alone

@@ -6,13 +6,12 @@ import itertools
 import os
 import re
 import signal
-import time
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from engine.params import Choice
+from engine.controls import Choice
 from lessons import catalog, text
 from pages.ui import controls
 from tests.bench.server import Server
@@ -59,10 +58,11 @@ def choices() -> Iterator[tuple[bool, str]]:
     for lesson, language in itertools.product(catalog.lessons(), catalog.LANGUAGES):
         words, params = text.read(lesson.name, language), catalog.params(lesson.name)()
         yield from ((False, label) for label in words.presets.values())
-        drawn = [(name, one) for name, one in controls.applying(params) if controls.has_widget(one)]
-        for place, (name, one) in enumerate(drawn):
-            if isinstance(one, Choice):
-                yield from ((place >= controls.FEW, words.controls[name].options.get(key, key)) for key in one.options)
+        drawn = [setting for setting in controls.applying(params) if controls.has_widget(setting)]
+        for place, setting in enumerate(drawn):
+            if isinstance(setting.control, Choice):
+                labels = words.controls[setting.name].options
+                yield from ((place >= controls.FEW, labels.get(key, key)) for key in setting.control.options)
 
 
 def test_every_choice_stands_in_one_line_and_whole(tab: Tab) -> None:
@@ -188,7 +188,7 @@ def test_a_confusion_cell_opens_its_images(tab: Tab) -> None:
     side = min(place["width"], place["height"])
     for part in (0.2, 0.25, 0.3, 0.35):
         tab.page.mouse.click(place["x"] + place["width"] / 2 - side / 2 + side * part, place["y"] + side * part)
-        time.sleep(0.3)
+        tab.until("board.queries.pending.size === 0")  # each is answered before the next
     tab.until("[...board.figures.values()].some((f) => f.spec.id.includes('cell') && f.drawn > 0)")
 
 

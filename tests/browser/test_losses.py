@@ -45,7 +45,7 @@ def test_it_opens_alive_and_a_carried_point_starts_a_run_of_its_own(tab: Tab, la
     y = tab.board("board.run.params.outlier_y")
     tab.rested()
     assert f"outlier_y={y:g}" in tab.page.url
-    tab.done("board.figures.get('line').carried === null")
+    tab.done("board.figures.get('line').handles.carried === null")
     assert tab.board("board.figures.get('line').filled().at(-1).y[0]") == y
     now = tab.board("board.run.history.at(Infinity).now('w.mse')")
     assert slope < now < 0.9
@@ -70,7 +70,7 @@ def test_topics_change_the_board_and_start_their_run(tab: Tab) -> None:
     tab.page.mouse.move(area["x"] + area["width"] / 8, y, steps=3)  # z = -6
     tab.page.mouse.up()
     tab.rested()
-    tab.until("board.figures.get('logit').at === null")
+    tab.until("board.figures.get('logit').handles.at === null")
     assert re.search(r"logit=-(5\.9|6|6\.1)(&|$)", tab.page.url)
     assert tab.board("board.run.id") == run  # only looked at
     expect(tab.page.locator("[data-figure=logit] .tr-reading")).to_contain_text("−0.99")

@@ -35,7 +35,7 @@ def test_a_guess_is_drawn_and_measured_against_the_run(tab: Tab, language: str) 
     assert TITLE[language] in tab.page.get_by_role("heading", level=1).first.inner_text()
     stroke(tab, "curves", [(0.005, 0.2), (0.4, 0.5), (0.995, 0.45)])
     tab.page.wait_for_url(re.compile("guess="))
-    tab.until("board.figures.get('curves').stroke === null")
+    tab.until("board.figures.get('curves').sketch.stroke === null")
     found = re.search(r"guess=([^&]+)", tab.page.url)
     assert found
     guess = [float(one) for one in re.split(",|%2C", found[1])]
@@ -60,7 +60,7 @@ def test_a_truth_is_drawn_and_learnt_and_features_descend_twice(tab: Tab) -> Non
     tab.open("overfitting?curve=drawn&steps=100&seeds=4&pace=0&points=12")
     tab.until("board.head > 10 && board.counters.drawn.fit > 0")
     before = tab.run()  # what is recorded has another truth
-    tab.done("board.figures.get('fit').sketch > 0")
+    tab.done("board.figures.get('fit').sketch.index > 0")
     stroke(tab, "fit", [(0.03, 0.3), (0.5, 0.7), (0.97, 0.3)])
     tab.done(f"board.run.id !== {before!r}")
     tab.rested()

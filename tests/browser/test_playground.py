@@ -35,18 +35,18 @@ def test_a_unit_is_enlarged_a_weight_is_written_and_the_network_grows_while_it_r
     tab.until(f"{SIZES} === '2,3,3,1' && board.head > 30")
     # pointed at, a unit is shown large, and the exact value under the pointer is asked for
     tab.page.mouse.move(*at(tab, f"{NET}.plan.spots[1][1]"))
-    tab.until(f"{MAP}.lent?.unit === 1 && {NET}.tip.textContent.includes('layer 1, unit 2')")
+    tab.until(f"{MAP}.focus?.index === 1 && {NET}.tip.textContent.includes('layer 1, unit 2')")
     expect(tab.page.locator("[data-figure=boundary] .tr-title")).to_contain_text("layer 1, unit 2")
     plane = tab.page.locator("[data-figure=boundary] .tr-canvas").bounding_box()
     assert plane
     tab.page.mouse.move(plane["x"] + plane["width"] / 2, plane["y"] + plane["height"] / 3)
-    tab.until(f"{MAP}.lent === null && /: 0\\.\\d{{5,}}$/.test({MAP}.tip.textContent)")
+    tab.until(f"{MAP}.focus === null && /: 0\\.\\d{{5,}}$/.test({MAP}.pointer.tip.textContent)")
     # + over the first layer: the run goes on in a fork
     tab.page.get_by_role("button", name="One unit more").first.click()
     tab.until(f"board.run.id !== {first!r} && board.run.status === 'running' && {SIZES} === '2,4,3,1'")
     second = str(tab.board("board.run.id"))
-    step = tab.until("board.origin?.step")
-    assert tab.board("board.origin.run.id") == first
+    step = tab.until("board.runs.origin?.step")
+    assert tab.board("board.runs.origin.run.id") == first
     assert step >= 30
     tab.until(f"board.head > {step} + 20")
     assert "hidden=4-3" in tab.page.url
@@ -78,14 +78,14 @@ def test_points_are_drawn_and_a_csv_is_read_or_told_what_is_wrong(tab: Tab, tmp_
     expect(tab.page.get_by_text("computing on")).to_be_visible()  # when it comes the page is drawn again
     tab.rested()
     first = tab.run()
-    tab.until(f"{MAP}.draws && {MAP}.plan && {MAP}.data.dots?.shape[0] === 40 && board.head > 10")
+    tab.until(f"{MAP}.strokes.enabled && {MAP}.plan && {MAP}.data.dots?.shape[0] === 40 && board.head > 10")
     plane = tab.page.locator("[data-figure=boundary] .tr-canvas").bounding_box()
     assert plane
     x, y = plane["x"] + plane["width"] / 2, plane["y"] + plane["height"] / 3
     tab.page.mouse.move(x - 30, y)
     tab.page.mouse.down()
     tab.page.mouse.move(x + 30, y, steps=6)
-    assert tab.board(f"{MAP}.stroke.length") > 2
+    assert tab.board(f"{MAP}.strokes.places.length") > 2
     tab.page.mouse.up()
     tab.until(f"board.run.id !== {first!r} && {MAP}.data.dots?.shape[0] > 42 && board.run.status === 'running'")
     assert "drawn=" in tab.page.url

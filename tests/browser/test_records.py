@@ -81,7 +81,7 @@ def test_the_keyboard_forks_too_and_equal_settings_give_equal_numbers(tab: Tab) 
     tab.until("board.run.ended")
     scrub(tab, 40)
     tab.page.locator(".tr-scrub").press("f")
-    tab.until(f"board.run && board.run.id !== {first!r} && board.run.ended && board.origin")
+    tab.until(f"board.run && board.run.id !== {first!r} && board.run.ended && board.runs.origin")
     marks = tab.board(f"board.runs.get({first!r}).snapshots")
     assert tab.board("board.run.origin") == [first, max(mark for mark in marks if mark <= 40)]
     expect(tab.page.locator(".tr-status")).to_contain_text("设置相同，数字也相同")

@@ -19,14 +19,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.backends.fake import FakeBackend
-from engine.records import record as records
-from engine.records.record import HEAD, MAGIC, Record, chunk_of, inflate
+from engine.records import importing
+from engine.records.format import HEAD, MAGIC, encode_chunk, inflate
+from engine.records.record import Record
 from engine.runs.engine import Engine
 from engine.types import Problem
 from engine.wire import pack, unpack
 from lessons import catalog, text
 from lessons.board.fold import fold
-from lessons.import_check import judge
+from lessons.import_check import validate
 
 NAMES = [lesson.name for lesson in catalog.lessons()]
 ROOT = catalog.FOLDER.parent
@@ -65,7 +66,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 @pytest.mark.parametrize("name", NAMES)
 def test_an_exported_run_comes_back_with_every_number(engine: Engine, tmp_path: Path, name: str) -> None:
     data = exported(name, tmp_path)
-    run = engine.bring(data, judge)
+    run = engine.import_run(data, validate)
     first = Record.open(catalog.lesson(name).folder / "demo.run")
     assert run.job == first.job
     assert run.status == "done"
@@ -78,7 +79,7 @@ def test_an_exported_run_comes_back_with_every_number(engine: Engine, tmp_path: 
         for key, array in theirs.arrays.items():
             np.testing.assert_array_equal(ours.arrays[key], array)
     first.close()
-    assert engine.bring(data, judge) is run  # the same file is the same run
+    assert engine.import_run(data, validate) is run  # the same file is the same run
     again = engine.export(run.id)
     assert again == data
 
@@ -97,23 +98,23 @@ from engine.types import Problem
 from lessons import catalog, text
 from lessons.board import figures as board
 from lessons.board.fold import fold
-from lessons.import_check import judge
+from lessons.import_check import validate
 from pages.live.hub import Hub
 engine = Engine(FakeBackend(lambda job: None, 0.0), pathlib.Path(sys.argv[1]) / "runs")
 engine.start()
 hub = Hub(engine)
 async def play(path):
     hub.start()
-    run = engine.bring(path.read_bytes(), judge)
+    run = engine.import_run(path.read_bytes(), validate)
     figures = catalog.figures(run.job.lesson)
     drawn = figures.draw(catalog.params(run.job.lesson)(**run.job.params), text.read(run.job.lesson, "en"))
     history = run.record.history()
     for step in {0, run.step // 3, run.step // 2, run.step}:
         tick = run.record.frame(step)
-        patches = figures.update(hub.settings(run, step), tick) if tick else []
+        patches = figures.update(hub.frames.settings(run, step), tick) if tick else []
         shown = fold(drawn, history[: step + 1], patches)
         assert shown.keys() == drawn.keys()
-        made = await hub.frame(run, step)
+        made = await hub.frames.frame(run, step)
         assert (made is None) == (tick is None)
     return [run.job.lesson, run.step, len(run.record.frames)]
 for path in sorted(pathlib.Path(sys.argv[1]).glob("*.run")):
@@ -156,7 +157,7 @@ def chunks(data: bytes) -> list[tuple[str, dict[str, Any], dict[str, Any]]]:
 
 def whole(parts: list[tuple[str, dict[str, Any], dict[str, Any]]]) -> bytes:
     """The inverse of `chunks`, with sound checksums."""
-    return MAGIC + b"".join(chunk_of(kind, pack(header, arrays)) for kind, header, arrays in parts)
+    return MAGIC + b"".join(encode_chunk(kind, pack(header, arrays)) for kind, header, arrays in parts)
 
 
 def said_twice(problem: Problem) -> None:
@@ -167,7 +168,7 @@ def said_twice(problem: Problem) -> None:
 def refused(engine: Engine, data: bytes, words: str | None = None) -> None:
     before = sorted(engine.library.folder.iterdir())
     with pytest.raises(Problem, match=words) as found:
-        engine.bring(data, judge)
+        engine.import_run(data, validate)
     said_twice(found.value)
     assert sorted(engine.library.folder.iterdir()) == before  # nothing of it was kept
 
@@ -190,7 +191,7 @@ def test_foreign_truncated_and_oversized_files_are_refused_with_a_reason(
 
 
 def test_a_small_file_that_unpacks_to_too_much_is_refused(engine: Engine, sound: bytes) -> None:
-    bomb = zlib.compress(bytes(records.UNPACKED_BYTES + 1), 9)
+    bomb = zlib.compress(bytes(importing.MAX_UNPACKED_BYTES + 1), 9)
     assert len(bomb) < 200_000
     chunk = HEAD.pack(b"F", 1, 0, zlib.crc32(bomb), len(bomb)) + bomb
     first = len(MAGIC) + HEAD.size + HEAD.unpack_from(sound, len(MAGIC))[4]
@@ -199,8 +200,8 @@ def test_a_small_file_that_unpacks_to_too_much_is_refused(engine: Engine, sound:
 
 def test_a_file_of_too_many_parts_or_too_much_to_read_in_one_is_refused(engine: Engine, sound: bytes) -> None:
     first = len(MAGIC) + HEAD.size + HEAD.unpack_from(sound, len(MAGIC))[4]
-    many = chunk_of("R", pack({"step": 10**6})) * (records.CHUNKS + 1)
-    long = chunk_of("C", pack({"step": 0, "values": {"x" * (records.HEADER_BYTES + 1): 1}}))
+    many = encode_chunk("R", pack({"step": 10**6})) * (importing.MAX_CHUNKS + 1)
+    long = encode_chunk("C", pack({"step": 0, "values": {"x" * (importing.MAX_HEADER_BYTES + 1): 1}}))
     for more in (many, long):
         refused(engine, sound[:first] + more + sound[first:], "more parts than a run has")
 
@@ -249,7 +250,7 @@ def test_a_file_made_to_look_like_a_run_is_refused(engine: Engine, sound: bytes,
 
 
 def test_the_same_file_made_again_unchanged_is_taken(engine: Engine, sound: bytes) -> None:
-    assert engine.bring(whole(chunks(sound)), judge).status == "done"
+    assert engine.import_run(whole(chunks(sound)), validate).status == "done"
 
 
 def test_a_pickle_inside_is_bytes_and_nothing_runs(engine: Engine, sound: bytes) -> None:
@@ -281,7 +282,7 @@ def test_whatever_bytes_are_changed_the_file_is_refused_or_still_sound(
             HEAD.pack_into(content, at, kind, packed, zeros, zlib.crc32(body), length)
             at += HEAD.size + length
     try:
-        run = engine.bring(bytes(content), judge)
+        run = engine.import_run(bytes(content), validate)
     except Problem as problem:
         said_twice(problem)
         return
@@ -302,7 +303,7 @@ def test_any_chunk_with_a_sound_checksum_is_refused_or_harmless(
     message = len(header).to_bytes(4, "little") + header + bytes(-(len(header) + 4) % 8) + body
     first = len(MAGIC) + HEAD.size + HEAD.unpack_from(sound, len(MAGIC))[4]
     try:
-        engine.bring(sound[:first] + chunk_of(kind, message) + sound[first:], judge)
+        engine.import_run(sound[:first] + encode_chunk(kind, message) + sound[first:], validate)
     except Problem as problem:
         said_twice(problem)
 
@@ -326,6 +327,6 @@ def test_any_header_is_refused_or_harmless(engine: Engine, sound: bytes, kind: s
     parts = chunks(sound)
     parts.insert(-1, (kind, header, {}))
     try:
-        engine.bring(whole(parts), judge)
+        engine.import_run(whole(parts), validate)
     except Problem as problem:
         said_twice(problem)

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from engine.backends.process import ProcessBackend
+from engine.messages import RunScalars
 from engine.runs.engine import Engine
-from engine.types import Arrays, Job, Values
+from engine.runs.listeners import RunEvent, RunRewound
+from engine.types import Job
 from tests.conftest import wait_until
 from tests.engine.test_engine import ENTRY, finished
 
@@ -30,12 +32,12 @@ def test_workers_killed_at_random_under_twenty_runs_lose_none_and_double_none(tm
     last: dict[str, int] = {}
     lost: dict[str, list[int]] = {}
 
-    def heard(run: str, event: Values, arrays: Arrays, message: bytes) -> None:
-        if event["type"] == "scalars":
-            last[run] = max(int(steps[-1]) for name, steps in arrays.items() if name.startswith("steps"))
-        elif event["type"] == "rewind":
-            lost.setdefault(run, []).append(last.get(run, -1) - event["step"])
-            last[run] = event["step"]
+    def heard(event: RunEvent, message: bytes) -> None:
+        if isinstance(event, RunScalars):
+            last[event.run] = max(int(block.steps[-1]) for block in event.blocks)
+        elif isinstance(event, RunRewound):
+            lost.setdefault(event.run, []).append(last.get(event.run, -1) - event.step)
+            last[event.run] = event.step
 
     engine.listen(heard)
     pace = STEPS / (SECONDS * 1.5)

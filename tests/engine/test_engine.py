@@ -20,6 +20,7 @@ from engine.backends.process import ProcessBackend
 from engine.backends.ray import RayBackend, Request
 from engine.limits import Limits
 from engine.runs.engine import Engine, Run
+from engine.runs.listeners import RunRewound
 from engine.types import Job, Problem
 from tests.conftest import need_ray, wait_until
 
@@ -122,11 +123,11 @@ def test_pause_step_resume_stop(engine: Engine) -> None:
     at = run.step
     assert at in run.record.frames
     assert at in run.record.snapshots
-    time.sleep(0.1)
+    finished(engine.submit(job(111, steps=50), "bob"))  # another run had its turns meanwhile
     assert run.step == at
     engine.tell(run.id, "ann", "step")
     wait_until(lambda: run.step == at + 1, what="one step")
-    time.sleep(0.1)
+    finished(engine.submit(job(112, steps=50), "bob"))
     assert run.step == at + 1
     engine.tell(run.id, "ann", "resume")
     wait_until(lambda: run.step > at + 5, what="going on")
@@ -166,7 +167,7 @@ def test_pace_holds_a_run_back_and_is_itself_live(engine: Engine) -> None:
     run = engine.submit(job(14, steps=100_000, pace=40), "ann")
     wait_until(lambda: run.step >= 1, what="the start")
     first, began = run.step, time.monotonic()
-    time.sleep(1.0)
+    wait_until(lambda: run.step >= first + 40, what="40 steps")
     rate = (run.step - first) / (time.monotonic() - began)
     assert 20 < rate < 60
     engine.tell(run.id, "ann", "set", {"pace": 1000.0})
@@ -350,7 +351,7 @@ def test_a_run_that_holds_too_much_memory_fails_alone_and_names_the_bound(
 def test_a_run_nobody_watches_pauses_and_wakes_when_someone_comes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.runs.engine.UNWATCHED_PAUSE_S", 0.3)
+    monkeypatch.setattr("engine.runs.audience.UNWATCHED_PAUSE_S", 0.3)
     engine = made("inline", tmp_path / "runs")
     run = engine.submit(job(1, steps=1_000_000, pace=50), "ann")
     wait_until(lambda: run.status == "paused", what="the pause")
@@ -359,7 +360,7 @@ def test_a_run_nobody_watches_pauses_and_wakes_when_someone_comes(
     engine.watch(run.id, "socket", "ann")
     at = run.step
     wait_until(lambda: run.step > at, what="waking up")
-    monkeypatch.setattr("engine.runs.engine.UNWATCHED_STOP_S", 0.3)
+    monkeypatch.setattr("engine.runs.audience.UNWATCHED_STOP_S", 0.3)
     engine.leave(run.id, "socket")
     wait_until(lambda: run.status == "stopped", what="the stop")
     engine.close()
@@ -396,7 +397,7 @@ def test_a_run_left_for_a_newer_one_of_its_learner_rests_at_once(engine: Engine)
 
 def test_listeners_hear_all_of_it(engine: Engine) -> None:
     heard: list[tuple[str, str]] = []
-    engine.listen(lambda run, event, arrays, message: heard.append((run, event["type"])))
+    engine.listen(lambda event, message: heard.append((event.run, event.kind)))
     run = finished(engine.submit(job(50), "ann"))
     assert {kind for name, kind in heard if name == run.id} >= {"run", "scalars", "frame"}
 
@@ -412,9 +413,7 @@ def test_a_killed_worker_is_back_and_every_run_goes_on(workers: Engine) -> None:
     runs = [workers.submit(job(n, steps=3000, pace=300), f"learner {n}") for n in range(3)]
     wait_until(lambda: all(run.step > 20 for run in runs), what="all going")
     rewinds: list[int] = []
-    workers.listen(
-        lambda run, event, arrays, message: rewinds.extend([event.get("step", -1)] * (event["type"] == "rewind"))
-    )
+    workers.listen(lambda event, message: rewinds.extend([event.step] if isinstance(event, RunRewound) else []))
     kill(workers)
     wait_until(lambda: len(rewinds) == 3, what="the death being noticed")
     at = [run.step for run in runs]

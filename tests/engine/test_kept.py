@@ -19,7 +19,7 @@ from engine.limits import Limits
 from engine.records import record as records
 from engine.records.record import Record
 from engine.runs.engine import Engine, Run
-from engine.runs.library import RunLibrary
+from engine.runs.library import MAX_BYTES, RunLibrary
 from engine.types import Job, Problem, ScalarBlock
 from engine.wire import pack
 from tests.conftest import wait_until
@@ -27,8 +27,8 @@ from tests.engine.test_engine import finished, job
 
 
 @contextmanager
-def serving(folder: Path, limits: Limits | None = None, **options: int) -> Iterator[Engine]:
-    engine = Engine(InlineBackend(), folder, limits=limits, **options)
+def serving(folder: Path, limits: Limits | None = None, max_bytes: int = MAX_BYTES) -> Iterator[Engine]:
+    engine = Engine(InlineBackend(), folder, limits=limits, max_bytes=max_bytes)
     engine.start()
     try:
         yield engine
@@ -255,7 +255,7 @@ def test_a_run_that_has_recorded_all_it_may_is_stopped_and_says_so(
 def test_the_shelf_clears_the_oldest_first_and_nothing_that_is_open(tmp_path: Path) -> None:
     shelf = RunLibrary(tmp_path, 5000)
     for n in range(6):
-        record = Record.create(shelf.place(f"run-{n}"), Job("lessons.x.compute:run"))
+        record = Record.create(shelf.path(f"run-{n}"), Job("lessons.x.compute:run"))
         record.add_scalars(scalars(0), 1)
         record.add_snapshot(message(0, 1000))
         record.end("done")
@@ -265,15 +265,15 @@ def test_the_shelf_clears_the_oldest_first_and_nothing_that_is_open(tmp_path: Pa
     os.utime(held.path, (0, 0))
     (tmp_path / "left.new").write_bytes(b"half made by a server that was killed")
     os.utime(tmp_path / "left.new", (0, 0))
-    shelf.aside("coming").write_bytes(b"being checked")
-    writing = Record.create(shelf.place("run-6"), Job("lessons.x.compute:run"))
-    assert RunLibrary(tmp_path, 5000).tidy() == ["left", "run-1", "run-2", "run-3"]
+    shelf.temp_path("coming").write_bytes(b"being checked")
+    writing = Record.create(shelf.path("run-6"), Job("lessons.x.compute:run"))
+    assert RunLibrary(tmp_path, 5000).prune() == ["left", "run-1", "run-2", "run-3"]
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 5000
     held.close()
     writing.close()
-    assert RunLibrary(tmp_path, 0).tidy(spare=lambda run: run == "run-4") == ["run-0", "run-5", "run-6"]
+    assert RunLibrary(tmp_path, 0).prune(lambda run: run == "run-4") == ["run-0", "run-5", "run-6"]
     assert shelf.has("run-4")
-    assert shelf.aside("coming").is_file()
+    assert shelf.temp_path("coming").is_file()
 
 
 def test_two_servers_on_one_folder_do_not_harm_each_other(tmp_path: Path) -> None:
@@ -281,11 +281,11 @@ def test_two_servers_on_one_folder_do_not_harm_each_other(tmp_path: Path) -> Non
         done = finished(one.submit(job(1, steps=50), "ann"))
         going = one.submit(job(2, steps=100_000, pace=200), "ann")
         wait_until(lambda: going.step > 5)
-        with serving(tmp_path, most=0) as other:  # room for nothing: it would clear all that it may
+        with serving(tmp_path, max_bytes=0) as other:  # room for nothing: it would clear all that it may
             assert other.get(done.id).record.history() == done.record.history()
             with pytest.raises(Problem, match="another Torchroom server"):
                 other.get(going.id)
-            other.library.tidy()
+            other.library.prune()
             mine = finished(other.submit(job(3, steps=50), "bob"))
         at = going.step
         wait_until(lambda: going.step > at + 5)
@@ -294,7 +294,7 @@ def test_two_servers_on_one_folder_do_not_harm_each_other(tmp_path: Path) -> Non
 
 
 def test_runs_that_are_let_go_are_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.runs.engine.KEPT_RUNS", 2)
+    monkeypatch.setattr("engine.runs.registry.MAX_ENDED_RUNS", 2)
     with serving(tmp_path) as engine:
         runs = [finished(engine.submit(job(n, steps=20), "ann")) for n in range(5)]
         engine.watch(runs[1].id, "socket", "ann")

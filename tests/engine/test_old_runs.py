@@ -10,8 +10,8 @@ import pytest
 from engine.backends.inline import InlineBackend
 from engine.runs.engine import Engine, Run
 from lessons import catalog, text
-from lessons.board.figures import fold
-from lessons.import_check import judge
+from lessons.board.fold import fold
+from lessons.import_check import validate
 from tests.conftest import wait_until
 
 FOLDER = Path(__file__).parents[1] / "data" / "runs"
@@ -35,7 +35,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 @pytest.fixture(params=RECORDED, scope="module")
 def run(request: pytest.FixtureRequest, engine: Engine) -> Run:
-    return engine.bring((FOLDER / f"{request.param}.run").read_bytes(), judge)
+    return engine.import_run((FOLDER / f"{request.param}.run").read_bytes(), validate)
 
 
 def test_it_opens_with_everything_it_recorded(run: Run) -> None:

@@ -20,14 +20,16 @@ import psutil
 import pytest
 
 from engine.backends.inline import InlineBackend
-from engine.backends.ray import SENT, RayBackend, Request, fits, no_room, settled
+from engine.backends.ray import CODE_FOLDERS, RayBackend, Request, fits, no_room, plan_workers
+from engine.messages import RunScalars
 from engine.runs.engine import Engine
-from engine.types import Arrays, Values
+from engine.runs.listeners import RunEvent
+from engine.types import Values
 from tests.bench.server import free_port
 from tests.conftest import need_ray, wait_until
 from tests.engine.test_engine import finished, job, steps_of
 
-CODE = (*SENT, "tests")
+CODE = (*CODE_FOLDERS, "tests")
 
 
 def node(alive: bool = True, **resources: float) -> Values:
@@ -52,20 +54,20 @@ def node(alive: bool = True, **resources: float) -> Values:
 def test_what_is_not_asked_for_follows_from_the_machines(
     request_: Request, nodes: list[Values], asked: tuple[int, float, float]
 ) -> None:
-    assert settled(request_, nodes) == asked
+    assert plan_workers(request_, nodes) == asked
 
 
 def test_a_ray_of_our_own_gives_its_processors_to_the_workers() -> None:
-    _, _, cpus = settled(Request(), [node(CPU=64)])
+    _, _, cpus = plan_workers(Request(), [node(CPU=64)])
     assert cpus == len(os.sched_getaffinity(0))
 
 
 def test_a_fraction_of_a_gpu_is_what_the_actor_asks_for() -> None:
     need_ray()
     program = (
-        "import ray; from engine.backends.ray_bridge import asks; from engine.backends.ray_host import Host;"
-        "actor = ray.remote(Host).options(**asks(0.25, 2));"
-        "options = asks(0.25, 2); print(options['num_gpus'], options['num_cpus'], options['max_restarts'])"
+        "import ray; from engine.backends.ray_bridge import actor_options; from engine.backends.ray_host import Host;"
+        "actor = ray.remote(Host).options(**actor_options(0.25, 2));"
+        "options = actor_options(0.25, 2); print(options['num_gpus'], options['num_cpus'], options['max_restarts'])"
     )
     found = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     assert found.stdout.split() == ["0.25", "2", "0"]
@@ -77,10 +79,9 @@ def test_whether_there_is_room_is_said_with_what_there_is() -> None:
     assert not fits(0.5, 32, machines)
     assert not fits(2, 1, machines)
     assert (
-        "no machine of this Ray has that much (its machines: 0 GPU, 4 CPU; 1 GPU, 16 CPU)"
-        in no_room(2, 1, machines)["en"]
+        "no machine of this Ray has that much (its machines: 0 GPU, 4 CPU; 1 GPU, 16 CPU)" in no_room(2, 1, machines).en
     )
-    assert "in use" in no_room(1, 1, machines)["en"]
+    assert "in use" in no_room(1, 1, machines).en
 
 
 # A cluster
@@ -162,9 +163,9 @@ def test_through_ray_client_runs_stream_obey_and_have_the_numbers_of_any_other_b
 ) -> None:
     heard: list[int] = []
 
-    def listen(run: str, event: Values, arrays: Arrays, message: bytes) -> None:
-        if event["type"] == "scalars" and run == watched.id:
-            heard.extend(sorted(int(step) for name in arrays if name.startswith("steps") for step in arrays[name]))
+    def listen(event: RunEvent, message: bytes) -> None:
+        if isinstance(event, RunScalars) and event.run == watched.id:
+            heard.extend(sorted(int(step) for block in event.blocks for step in block.steps))
 
     runs = [joined.submit(job(seed, steps=400), f"learner {seed}") for seed in range(4)]
     assert all(finished(run).status == "done" for run in runs)

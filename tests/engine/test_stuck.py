@@ -7,13 +7,13 @@ from typing import cast
 
 import pytest
 
-from engine.backends.choose import chosen
-from engine.backends.pool import AGAIN_S, WorkerHandle
+from engine.backends.choose import choose_backend
+from engine.backends.pool import MAX_RETRY_S, WorkerHandle
 from engine.backends.process import ProcessBackend
 from engine.backends.ray import RayBackend, Request
+from engine.messages import WorkerReady
 from engine.runs.engine import Engine
 from engine.types import Job, Problem
-from engine.wire import pack
 from tests.conftest import need_ray, wait_until
 from tests.engine.test_engine import finished, job
 
@@ -45,12 +45,12 @@ def test_without_torch_the_learner_reads_so_and_the_run_goes_on_once_it_is_there
 
 def test_tries_become_rare_and_a_start_makes_them_quick_again() -> None:
     member = WorkerHandle("1", "cpu", ProcessBackend().outbox)
-    words = {"en": "no", "zh": "不"}
-    assert [member.gone(1, error=words) for _ in range(8)] == [1, 2, 4, 8, 16, 32, AGAIN_S, AGAIN_S]
-    member.heard(pack({"type": "ready", "run": "", "device": "cpu"}))
+    words = Problem("no", "不")
+    assert [member.on_death(1, error=words) for _ in range(8)] == [1, 2, 4, 8, 16, 32, MAX_RETRY_S, MAX_RETRY_S]
+    member.on_message(WorkerReady("cpu").pack())
     assert member.error is None
-    assert member.gone(-9) == 0.0
-    assert member.gone(1, error=words) == 1
+    assert member.on_death(-9) == 0.0
+    assert member.on_death(1, error=words) == 1
 
 
 def test_a_device_that_is_not_there_is_named(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_a_ray_that_does_not_answer_is_named_and_tried_again(tmp_path: Path) -> 
     engine.start()
     run = engine.submit(Job("tests.engine.counting.compute:run"), "ann")
     bridge = cast("RayBackend", engine.backend).bridge
-    wait_until(lambda: bridge.failures > 1, 60, "a second try")
+    wait_until(lambda: bridge.failed_starts > 1, 60, "a second try")
     wait_until(lambda: run.note and "ray://127.0.0.1:9" in run.note.en, what="the words")
     assert "refused" in engine.problems()[0].en
     engine.close()
@@ -79,12 +79,12 @@ def test_a_ray_that_does_not_answer_is_named_and_tried_again(tmp_path: Path) -> 
 
 
 def test_the_engine_is_chosen_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert type(chosen({})) is ProcessBackend
-    local = chosen({"TORCHROOM_ENGINE": "process", "TORCHROOM_DEVICE": "cpu"})
+    assert type(choose_backend({})) is ProcessBackend
+    local = choose_backend({"TORCHROOM_ENGINE": "process", "TORCHROOM_DEVICE": "cpu"})
     assert isinstance(local, ProcessBackend)
     assert local.device == "cpu"
     monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
-    found = chosen(
+    found = choose_backend(
         {
             "TORCHROOM_ENGINE": "ray://head.example:10001", "TORCHROOM_RAY_GPUS": "0.25", "TORCHROOM_RAY_CPUS": "2",
             "TORCHROOM_RAY_WORKERS": "8", "TORCHROOM_DEVICE": "cuda",
@@ -95,7 +95,7 @@ def test_the_engine_is_chosen_by_its_name(monkeypatch: pytest.MonkeyPatch) -> No
     assert (asked.address, asked.gpus, asked.cpus, asked.workers, asked.device) == (
         "ray://head.example:10001", 0.25, 2.0, 8, "cuda",
     )  # fmt: skip
-    plain = chosen({"TORCHROOM_ENGINE": "ray"})
+    plain = choose_backend({"TORCHROOM_ENGINE": "ray"})
     assert isinstance(plain, RayBackend)
     assert plain.request == Request()
 
@@ -115,7 +115,7 @@ def test_the_engine_is_chosen_by_its_name(monkeypatch: pytest.MonkeyPatch) -> No
 )
 def test_a_setting_that_is_not_possible_is_named_with_its_bounds(settings: dict[str, str], words: str) -> None:
     with pytest.raises(Problem) as found:
-        chosen(settings)
+        choose_backend(settings)
     assert words in found.value.en
     assert next(value for name, value in settings.items() if value != "ray") in found.value.zh
 
@@ -123,4 +123,4 @@ def test_a_setting_that_is_not_possible_is_named_with_its_bounds(settings: dict[
 def test_ray_that_is_not_installed_is_said_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(Problem, match=r"requirements-ray\.txt"):
-        chosen({"TORCHROOM_ENGINE": "ray"})
+        choose_backend({"TORCHROOM_ENGINE": "ray"})

@@ -40,7 +40,7 @@ test("bindings from a step on leave out what is before it", () => {
 
 test("a band is that of Python", () => {
   for (const { history, prefix, step, band } of cases("spreads")) {
-    const found = History.of(history).at(step).spread(prefix);
+    const found = History.of(history).at(step).quartiles(prefix);
     assert.deepEqual(found.x, band.x);
     for (const [key, name] of Object.entries({
       low: "low",
@@ -56,10 +56,10 @@ test("a band is that of Python", () => {
 
 test("a band over a long run has a few hundred points, the first and the last step among them", () => {
   const long = History.of(Array.from({ length: 5000 }, (_, step) => [step, { s0: step, s1: -step }]));
-  const { x, low, high } = long.at(4321).spread("s");
+  const { x, low, high } = long.at(4321).quartiles("s");
   assert.deepEqual([x.length, x[0], x.at(-1)], [300, 0, 4321]);
   assert.deepEqual([low.at(-1), high.at(-1)], [-4321, 4321]);
-  assert.deepEqual(long.at(-1).spread("s").x, []);
+  assert.deepEqual(long.at(-1).quartiles("s").x, []);
 });
 
 test("blocks are merged in the order of their steps, and what is there already is passed over", () => {
@@ -79,7 +79,7 @@ test("blocks are merged in the order of their steps, and what is there already i
 
 test("a history forgets what is after a step, and goes on from there", () => {
   const history = History.of(Array.from({ length: 200 }, (_, step) => [step, { a: step }]));
-  history.cut(120);
+  history.truncate(120);
   assert.equal(history.last, 120);
   history.append(["a"], [121], [-1]);
   assert.deepEqual(list(history.at(Infinity).series("a").values.slice(-2)), [120, -1]);
@@ -97,8 +97,8 @@ test("the step beside another one stays within the run", () => {
     [9, 1],
   ];
   assert.deepEqual(
-    beside.map(([step, direction]) => history.beside(step, direction)),
+    beside.map(([step, direction]) => history.neighbour(step, direction)),
     [0, 5, 2, 5, 0, 5, 5],
   );
-  assert.equal(new History().beside(7, 1), 7);
+  assert.equal(new History().neighbour(7, 1), 7);
 });

@@ -19,7 +19,7 @@ import numpy as np
 
 from engine import wire
 from engine.types import Array, Scalars
-from lessons.board.figures import bound, spread
+from lessons.board.fold import band_quantiles, bound_values
 from lessons.board.readings import number, reading
 from tests.browser.board import figures
 
@@ -136,7 +136,8 @@ def bindings() -> Iterator[Case]:
 def bound_at(binds: list[dict[str, Any]], history: History, step: int) -> list[Case]:
     rows = [(at, scalars) for at, scalars in history if at <= step]
     return [
-        {"bind": bind, "arrays": {key: bound(source, rows, bind) for key, source in bind.items()}} for bind in binds
+        {"bind": bind, "arrays": {key: bound_values(source, rows, bind) for key, source in bind.items()}}
+        for bind in binds
     ]
 
 
@@ -148,7 +149,7 @@ def spreads() -> Iterator[Case]:
         many = {f"s.{k}": float(f"{dice.gauss(0, 1):.9g}") for k in range(6)} if step % 3 == 0 else {}
         history.append((step, {"loss": 1.0, **many, **({"s.2": math.nan} if step == 6 else {})}))
     for step in (0, 5, 30, 39):
-        band = spread("s.", history[: step + 1])
+        band = band_quantiles("s.", history[: step + 1])
         yield {"history": history, "prefix": "s.", "step": step, "band": band}
 
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { clamp, exact, number, short } from "../../assets/board/numbers.js";
+import { clamp, exactNumber, number, shortNumber } from "../../assets/board/numbers.js";
 import { cases } from "./fixtures.js";
 
 test("numbers are written as in Python", () => {
@@ -18,8 +18,8 @@ test("numbers are written as in Python", () => {
 });
 
 test("a number in a cell is short, an exact one has what a 32-bit float means", () => {
-  assert.deepEqual([12345, 1234567, 0.123456, -3].map(short), ["12345", "1.2×10⁶", "0.12", "-3"]);
-  assert.deepEqual([0.1 + 0.2, -1.23456789, NaN, -Infinity].map(exact), ["0.3", "−1.234568", "NaN", "−∞"]);
+  assert.deepEqual([12345, 1234567, 0.123456, -3].map(shortNumber), ["12345", "1.2×10⁶", "0.12", "-3"]);
+  assert.deepEqual([0.1 + 0.2, -1.23456789, NaN, -Infinity].map(exactNumber), ["0.3", "−1.234568", "NaN", "−∞"]);
 });
 
 test("clamp", () => {

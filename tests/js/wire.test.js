@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { decode, resolved } from "../../assets/board/wire.js";
+import { decode, resolveArrays } from "../../assets/board/wire.js";
 import { cases } from "./fixtures.js";
 
 const buffer = (base64) => Uint8Array.from(atob(base64), (c) => c.charCodeAt(0)).buffer;
@@ -29,7 +29,7 @@ test("arrays are views of the message, not copies, unless their kind has to be c
 test("names of arrays in patches are replaced by the arrays, however deep they stand", () => {
   const arrays = { a: { values: new Float64Array([1]), shape: [1] } };
   const patches = [{ figure: "f", data: { x: { $: "a" }, list: [{ $: "a" }, 2, null], text: "$", none: null } }];
-  const [patch] = resolved(patches, arrays);
+  const [patch] = resolveArrays(patches, arrays);
   assert.equal(patch.data.x, arrays.a);
   assert.equal(patch.data.list[0], arrays.a);
   assert.deepEqual(patch.data.list.slice(1), [2, null]);

@@ -16,25 +16,17 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from engine.controls import Slider
 from engine.models.initial import initial
 from engine.models.perceptron import FORWARD
 from engine.models.shapes import SLOPE, VALUE
-from engine.params import checked
+from engine.params import parse
 from engine.types import Checkpoint, Job, Problem, Scalars, Step
 from lessons import catalog, text
 from lessons.activations import figures
-from lessons.activations.compute import (
-    GRID,
-    QUIET,
-    Classifiers,
-    Nine,
-    check,
-    dots,
-    look,
-    run,
-    travelled,
-)
+from lessons.activations.compute import Classifiers, look, mean_squares, run
 from lessons.activations.depth import SAMPLES, WIDTH, gain, variances
+from lessons.activations.nine import GRID, QUIET, Nine, dots
 from lessons.activations.params import FUNCTIONS, INITS, POINTS, PRESETS, SHAPES, TINY, Params
 from lessons.activations.points import REACH, SIDE, Points, points
 from lessons.board.figures import Choose, Map, Plot
@@ -46,7 +38,7 @@ ENTRY = "lessons.activations.compute:run"
 
 
 def job(**values: Any) -> Job:
-    p = checked(Params, {"pace": 0, **values})
+    p = parse(Params, {"pace": 0, **values})
     return Job(ENTRY, p.model_dump(mode="json"), p.seed)
 
 
@@ -115,14 +107,14 @@ def test_the_gain_of_an_initialisation_is_the_variance_it_has(init: str) -> None
 
 
 def averaged(name: str, init: str, layers: int, count: int) -> tuple[Any, Any]:
-    found = [travelled(name, init, layers, seed) for seed in range(count)]
+    found = [mean_squares(name, init, layers, seed) for seed in range(count)]
     return np.mean([signal for signal, _ in found], 0), np.mean([back for _, back in found], 0)
 
 
 @pytest.mark.parametrize(("name", "init"), [("linear", "xavier"), ("relu", "he"), ("relu", "xavier"), ("leaky", "he")])
 def test_the_closed_form_is_the_mean_over_networks(name: str, init: str) -> None:
     """Exact at any width: 60 networks of 10 layers stay within their own scatter of it."""
-    runs = [travelled(name, init, 10, seed) for seed in range(60)]
+    runs = [mean_squares(name, init, 10, seed) for seed in range(60)]
     for part in (0, 1):
         each = np.array([one[part] for one in runs])
         bound = 4 * each.std(0) / math.sqrt(len(each)) + 1e-12
@@ -130,7 +122,7 @@ def test_the_closed_form_is_the_mean_over_networks(name: str, init: str) -> None
 
 
 def test_an_orthogonal_linear_network_changes_nothing_at_all() -> None:
-    signal, gradient = travelled("linear", "orthogonal", 50, 3)
+    signal, gradient = mean_squares("linear", "orthogonal", 50, 3)
     assert signal == pytest.approx(np.full(50, signal[0]), rel=1e-10)
     assert gradient == pytest.approx(np.full(50, gradient[-1]), rel=1e-10)
 
@@ -156,7 +148,7 @@ def test_the_closed_forms_of_he_and_glorot() -> None:
 
 def test_the_deep_network_is_an_ordinary_one() -> None:
     """The same network from torch's own layers: hooks for the signal, backward for the gradient."""
-    signal, gradient = travelled("tanh", "he", 6, 5)
+    signal, gradient = mean_squares("tanh", "he", 6, 5)
     generator = torch.Generator().manual_seed(5)
     x = torch.randn(SAMPLES, WIDTH, generator=generator, dtype=torch.float64)
     layers: list[nn.Linear] = []
@@ -175,7 +167,7 @@ def test_the_deep_network_is_an_ordinary_one() -> None:
 
 
 def test_nothing_comes_back_through_steps() -> None:
-    signal, gradient = travelled("step", "he", 5, 0)
+    signal, gradient = mean_squares("step", "he", 5, 0)
     assert gradient[:-1].tolist() == [0.0] * 4
     assert gradient[-1] > 0.9
     assert variances("step", "he", 5)[1] == (0.0, 0.0, 0.0, 0.0, 1.0)
@@ -312,7 +304,7 @@ def test_dead_and_asleep_are_counted_as_the_text_says() -> None:
     data = points(p.points, p.noise, p.seed)
     nine = Nine(p, p.seed)
     nine.nets[FUNCTIONS.index("relu")].layers()[0][1][3:] -= 50.0  # two units that no point wakes
-    found = check(nine)
+    found = nine.check()
     for k, name in enumerate(FUNCTIONS):
         dead = asleep = units = 0
         h = torch.from_numpy(data.train)
@@ -395,9 +387,8 @@ def test_a_live_learning_rate_is_adopted_kept_and_dropped_by_a_fork() -> None:
     changed = work.send({"lr": 0.01})
     assert changed.scalars["lr"] == 0.01
     kept = copied(changed.state())
-    resumed = next(run(job(steps=50), copied(kept)))
-    assert resumed.scalars["lr"] == 0.01
-    del kept["live.lr"]
+    resumed = [step.scalars for step in run(job(steps=50, lr=0.01), copied(kept))]
+    assert resumed == [step.scalars for step in work]
     assert next(run(job(steps=50, lr=0.5), kept)).scalars["lr"] == 0.5
 
 
@@ -484,9 +475,10 @@ def test_numbers_of_points_above_each_other_do_not_write_over_each_other() -> No
 
 def test_the_slider_and_the_curve_have_the_same_grain() -> None:
     control = dict(Params.controls())["x"]
+    assert isinstance(control, Slider)
     x = figures.curve("relu")[0]
-    assert np.diff(x) == pytest.approx(np.full(len(x) - 1, control.step))  # type: ignore[union-attr]
-    assert (x[0], x[-1]) == (control.low, control.high)  # type: ignore[union-attr]
+    assert np.diff(x) == pytest.approx(np.full(len(x) - 1, control.step))
+    assert (x[0], x[-1]) == (control.low, control.high)
 
 
 # the text
@@ -569,12 +561,12 @@ def test_default_dead_and_rescue_do_what_the_text_says(seed: int) -> None:
 def test_predictions_are_right() -> None:
     gradient = variances("sigmoid", "xavier", 30)[1]
     assert gradient[0] < 16.0**-29 < 1e-24
-    assert travelled("sigmoid", "xavier", 30, 0)[1][0] < 1e-30
+    assert mean_squares("sigmoid", "xavier", 30, 0)[1][0] < 1e-30
     assert variances("relu", "he", 50)[0][-1] == pytest.approx(2)
     assert variances("relu", "torch", 30)[0][-1] == pytest.approx(1e-23, rel=0.2)
     assert 1e-9 < 0.5**29 < 2e-9
     assert gain("normal") == 128
-    ends = [travelled("relu", "he", 50, seed)[0][-1] for seed in range(12)]
+    ends = [mean_squares("relu", "he", 50, seed)[0][-1] for seed in range(12)]
     assert any(end > 8 or end < 0.5 for end in ends)  # a factor of four from 2
 
 

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.params import checked
+from engine.params import parse
 from engine.types import Job, Problem, Step, Tick
 from lessons import catalog, text
 from lessons.attention import compute, encoder, figures
@@ -52,7 +52,7 @@ def tokenizer() -> Any:
 
 
 def job(**changes: Any) -> Job:
-    values = checked(Params, {**TINY.model_dump(), "text": TEXT, **changes}).model_dump(mode="json")
+    values = parse(Params, {**TINY.model_dump(), "text": TEXT, **changes}).model_dump(mode="json")
     return Job(catalog.lesson("attention").entry, values, 0, "cpu")
 
 
@@ -166,7 +166,7 @@ def test_the_meaning_is_the_mean_of_the_sequence_output_not_the_pooled_one(bert:
 def test_a_head_is_off_as_if_its_part_of_the_mixing_weights_were_zero(bert: Any, off: tuple[str, ...]) -> None:
     import copy
 
-    p = checked(Params, {"off": off})
+    p = parse(Params, {"off": off})
     changed = copy.deepcopy(bert)
     for index in p.heads_off:
         layer, head = divmod(index, 12)
@@ -243,7 +243,7 @@ def test_the_small_pictures_are_the_weights(bert: Any, sentence: str) -> None:
 
 
 def test_each_step_is_one_head_off_and_nothing_else() -> None:
-    p = checked(Params, {"text": "Dogs chase cats.", "others": "Cats run.", "pace": 0})
+    p = parse(Params, {"text": "Dogs chase cats.", "others": "Cats run.", "pace": 0})
     found = list(compute.run(Job(catalog.lesson("attention").entry, p.model_dump(mode="json"), 0, "cpu")))
     assert [one.step for one in found] == list(range(73))
     whole = compute.encode(tokens(p.text).ids, (), "cpu").embedding
@@ -268,7 +268,7 @@ def test_a_run_goes_on_from_its_snapshot_as_if_it_had_never_stopped() -> None:
 
 
 def test_similarities_are_cosines_of_transformers_own_meanings(bert: Any) -> None:
-    p = checked(Params, {"off": "6.12"})
+    p = parse(Params, {"off": "6.12"})
     frame = next(compute.run(job(off="6.12", others=p.others))).frame()
     mine, *others = (F.normalize(outputs(bert, one)[0].mean(1), dim=-1)[0] for one in (p.text, *p.sentences))
     np.testing.assert_allclose(frame["cosines"][:, 0], [float(mine @ one) for one in others], atol=1e-5)
@@ -278,7 +278,7 @@ def test_similarities_are_cosines_of_transformers_own_meanings(bert: Any) -> Non
 
 def test_attributions_add_up_and_agree_with_finite_differences() -> None:
     """Completeness (Sundararajan et al., 2017), and the gradient itself against a step in float64."""
-    p = checked(Params, {})
+    p = parse(Params, {})
     answer = compute.look(job(others=p.others), None, "attribution", {"other": 1})
     rows, ends = answer["rows"], answer["ends"]
     assert rows[:, 1].sum() == pytest.approx(float(ends[1] - ends[0]), abs=2e-3)
@@ -341,9 +341,9 @@ def test_what_the_page_claims_is_so() -> None:
     assert max(found[(f"{layer}.*",)] for layer in range(1, 6)) < 0.04
     everything = tuple(f"{layer}.*" for layer in range(1, 7))
     assert 1 - found[everything] == pytest.approx(0.48, abs=0.005)
-    _, after = compute.similarities(checked(Params, {"off": everything}), "cpu")
+    _, after = compute.similarities(parse(Params, {"off": everything}), "cpu")
     assert after.index(max(after)) != 0
-    order = checked(Params, PRESETS["order"])
+    order = parse(Params, PRESETS["order"])
     assert compute.similarities(order, "cpu")[0][0] == pytest.approx(0.978, abs=0.0005)
 
 
@@ -379,17 +379,17 @@ def test_worked_example_4() -> None:
 )
 def test_a_text_that_cannot_be_read_is_named_with_its_bounds(found: str, named: list[str]) -> None:
     with pytest.raises(Problem) as caught:
-        checked(Params, {"text": found})
+        parse(Params, {"text": found})
     for word in named:
         assert word in caught.value.en
     assert caught.value.zh != caught.value.en
 
 
 def test_up_to_256_tokens_are_read() -> None:
-    p = checked(Params, {"text": long_text(LONGEST)})
+    p = parse(Params, {"text": long_text(LONGEST)})
     assert len(tokens(p.text).pieces) == 256
     with pytest.raises(Problem, match="257"):
-        checked(Params, {"text": f"{long_text(LONGEST)} more"})
+        parse(Params, {"text": f"{long_text(LONGEST)} more"})
 
 
 @pytest.mark.parametrize(
@@ -397,7 +397,7 @@ def test_up_to_256_tokens_are_read() -> None:
     [("🙂🙂🙂", "UNK"), ("我喜欢猫", "UNK"), ("a\x07 dog \u200bran", "control"), ("Hello", "One token")],
 )
 def test_an_odd_text_is_read_and_what_happened_is_said(found: str, word: str) -> None:
-    p = checked(Params, {"text": found, "pace": 0})
+    p = parse(Params, {"text": found, "pace": 0})
     assert any(word in one.en for one in figures.remarks(p))
     values = Job(catalog.lesson("attention").entry, p.model_dump(mode="json"), 0, "cpu")
     last = list(compute.run(values))[-1]
@@ -411,7 +411,7 @@ def test_an_odd_text_is_read_and_what_happened_is_said(found: str, word: str) ->
 @pytest.mark.parametrize(("found", "named"), [("\n", "0"), ("a\n" * 7, "7"), ("fine\n\x07", "no words")])
 def test_other_sentences_are_checked_too(found: str, named: str) -> None:
     with pytest.raises(Problem, match=named):
-        checked(Params, {"others": found})
+        parse(Params, {"others": found})
 
 
 def test_a_question_of_a_wrong_form_is_named() -> None:
@@ -429,10 +429,10 @@ def test_a_question_of_a_wrong_form_is_named() -> None:
 
 
 def test_heads_are_named_layer_by_layer_and_whole_layers_at_once() -> None:
-    assert checked(Params, {"off": "2.1,1.*"}).heads_off == tuple(range(13))
-    assert checked(Params, {"off": "6.12,1.1"}).off == ("1.1", "6.12")
+    assert parse(Params, {"off": "2.1,1.*"}).heads_off == tuple(range(13))
+    assert parse(Params, {"off": "6.12,1.1"}).off == ("1.1", "6.12")
     with pytest.raises(Problem, match=r"7\.1"):
-        checked(Params, {"off": "7.1"})
+        parse(Params, {"off": "7.1"})
     assert len(NAMES) == 72
 
 

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engine.params import checked
+from engine.params import parse
 from engine.types import Checkpoint, Job, Problem, Step, Tick
 from lessons import catalog, text
 from lessons.attention_learned import compute, figures
@@ -44,7 +44,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def params(**changes: Any) -> Params:
-    return checked(Params, {**TINY.model_dump(), **changes})
+    return parse(Params, {**TINY.model_dump(), **changes})
 
 
 def job(**changes: Any) -> Job:
@@ -565,10 +565,10 @@ def test_heads_switched_off_together_are_as_computed_by_hand() -> None:
     said = patches["off_together", "off"]["say"]
     assert (said["names"], said["step"], said["count"]) == ("1.3, 2.1, 2.4", 300, 256)
     assert patches["heads", ""]["crossed"] == [2, 4, 7]
-    drawn = figures.draw(checked(Params, {"off": "2.1,1.3"}), text.read(NAME, "en"))
+    drawn = figures.draw(parse(Params, {"off": "2.1,1.3"}), text.read(NAME, "en"))
     assert "off_together" in drawn
     assert "without" not in drawn
-    assert figures.asks(checked(Params, {"off": "2.1,1.3"}))[1] == {"name": "off", "args": {"off": ["1.3", "2.1"]}}
+    assert figures.asks(parse(Params, {"off": "2.1,1.3"}))[1] == {"name": "off", "args": {"off": ["1.3", "2.1"]}}
 
 
 @pytest.mark.parametrize("off", [None, [], "1.1", [1], ["1.5"], ["1.1", "3.1"], ["x"], {}])
@@ -614,15 +614,15 @@ def test_every_head_has_its_curve_in_its_own_style() -> None:
 )
 def test_what_is_typed_is_named_if_it_cannot_be_read(typed: str, words: str) -> None:
     with pytest.raises(Problem) as found:
-        checked(Params, {"own": typed})
+        parse(Params, {"own": typed})
     assert words in str(found.value)
     assert len(found.value.en) < 200
     assert re.search("[\u4e00-\u9fff]", found.value.zh)
 
 
 def test_what_is_typed_is_read_in_any_case_and_spacing() -> None:
-    assert checked(Params, {"own": " face\tbead\n"}).own == "FACEBEAD"
-    assert checked(Params, {"own": "   "}).own == ""
+    assert parse(Params, {"own": " face\tbead\n"}).own == "FACEBEAD"
+    assert parse(Params, {"own": "   "}).own == ""
 
 
 @pytest.mark.parametrize(
@@ -750,6 +750,6 @@ def test_the_worked_examples_are_worked_right() -> None:
 
 
 def test_the_presets_can_be_asked_about_their_own_word() -> None:
-    nano = checked(Params, PRESETS["nano"])
+    nano = parse(Params, PRESETS["nano"])
     assert set(nano.own) <= set(LETTERS[: nano.symbols])
     assert len(nano.own) <= nano.length

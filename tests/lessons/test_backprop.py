@@ -17,22 +17,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from engine.params import checked
+from engine.params import parse
 from engine.types import Checkpoint, Job, Problem, Step, Tick
 from lessons import catalog, text
 from lessons.backprop import figures
-from lessons.backprop.compute import (
-    EPSILONS,
-    Machine,
-    autograd,
-    beginning,
-    differences,
-    look,
-    run,
-    through,
-)
+from lessons.backprop.compute import EPSILONS, beginning, differences, gradient_norms, look, run
+from lessons.backprop.machine import Machine, autograd
+from lessons.backprop.moment import Moment
 from lessons.backprop.params import ACTIVATIONS, LOSSES, PRESETS, STEPS, Params
 from lessons.backprop.tape import expression, network, pretty
+from lessons.backprop.terms import rows
 from lessons.board.figures import Graph, Patch, Plot, Table
 from lessons.board.readings import reading
 from tests.lessons.modules import MODULE
@@ -41,12 +35,12 @@ ENTRY = "lessons.backprop.compute:run"
 
 
 def job(**values: Any) -> Job:
-    p = checked(Params, {"pace": 0, **values})
+    p = parse(Params, {"pace": 0, **values})
     return Job(ENTRY, p.model_dump(mode="json"), p.seed)
 
 
 def params(**values: Any) -> Params:
-    return checked(Params, {"pace": 0, **values})
+    return parse(Params, {"pace": 0, **values})
 
 
 def steps(**values: Any) -> list[Step]:
@@ -188,7 +182,7 @@ def test_only_what_has_been_computed_is_known_and_each_step_adds_to_it() -> None
     assert backs[24] == len(p.tape.nodes) - 2  # all but the outputs, which a softmax with cross-entropy looks past
     assert backs[26] == 0
     assert known[26] == known[1]
-    assert all(step.whole for step in steps(steps=10))
+    assert all(step.keep for step in steps(steps=10))
 
 
 def test_the_gap_to_autograd_is_measured_not_claimed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -251,9 +245,9 @@ def test_a_letter_used_twice_gets_both_gradients() -> None:
         "v₃",
         "L",
     }
-    rows = dict(zip(*figures.rows(figures.Moment(p, tick(steps(what="expression")[8]))), strict=True))
-    assert rows["∂L/∂b  += ∂L/∂v₁ · ∂v₁/∂b"].tolist() == [3, 2, 6, 8]
-    assert rows["∂L/∂a  += ∂L/∂v₁ · ∂v₁/∂a"].tolist() == [3, 3, 9, 9]
+    shown = dict(zip(*rows(Moment(p, tick(steps(what="expression")[8]))), strict=True))
+    assert shown["∂L/∂b  += ∂L/∂v₁ · ∂v₁/∂b"].tolist() == [3, 2, 6, 8]
+    assert shown["∂L/∂a  += ∂L/∂v₁ · ∂v₁/∂a"].tolist() == [3, 3, 9, 9]
 
 
 @pytest.mark.parametrize(
@@ -356,7 +350,7 @@ def test_gradients_through_depth_are_those_of_nn_modules() -> None:
     model = nn.Sequential(*[part for one in linear for part in (one, nn.Tanh())])
     (0.5 * F.mse_loss(model(x), y)).backward()  # type: ignore[no-untyped-call]
     theirs = [one.weight.grad.norm().item() for one in linear if one.weight.grad is not None]
-    assert through("tanh", "xavier", 6, 7) == pytest.approx(theirs, abs=1e-14)
+    assert gradient_norms("tanh", "xavier", 6, 7) == pytest.approx(theirs, abs=1e-14)
     arrays = look(job(), None, "depth", {"functions": ["tanh"], "init": "xavier", "layers": 6, "seed": 7})
     assert arrays["norms"][0] == pytest.approx(theirs, abs=1e-14)
     answer = figures.answer(params(), "depth", {"functions": ["tanh"]}, arrays)
@@ -366,7 +360,7 @@ def test_gradients_through_depth_are_those_of_nn_modules() -> None:
 
 
 def test_what_the_text_says_of_depth_and_of_float32() -> None:
-    sigmoid, tanh = through("sigmoid", "xavier", 20, 0), through("tanh", "xavier", 20, 0)
+    sigmoid, tanh = gradient_norms("sigmoid", "xavier", 20, 0), gradient_norms("tanh", "xavier", 20, 0)
     assert sigmoid[0] / sigmoid[-1] < 1e-10
     assert tanh[0] / tanh[-1] > 0.1
     p = params()
@@ -568,7 +562,7 @@ def test_worked_example_a_loss_is_not_negative(loss: str, right: float) -> None:
 
 def test_what_the_predictions_and_tries_say() -> None:
     words = text.read("backprop", "en")
-    p = checked(Params, {**words.predict[1].settings, "pace": 0})
+    p = parse(Params, {**words.predict[1].settings, "pace": 0})
     frame = settled(p).frame()
     for i in p.tape.learnt:
         node = p.tape.nodes[i]
@@ -577,7 +571,7 @@ def test_what_the_predictions_and_tries_say() -> None:
     rows = np.array([[two["grads"][p.tape.index[f"x{i}h{j}"]] for i in (1, 2, 3)] for j in (1, 2, 3, 4)])
     assert np.abs(rows).min() > 1e-6
     assert np.abs(rows - rows[0]).max() < 1e-15
-    dead = checked(Params, {**words.tries[5].settings, "pace": 0})
+    dead = parse(Params, {**words.tries[5].settings, "pace": 0})
     frame = settled(dead).frame()
     for unit in ("h1", "h2"):
         assert frame["values"][dead.tape.index[unit]] == 0
@@ -586,7 +580,7 @@ def test_what_the_predictions_and_tries_say() -> None:
     assert falling[-1]["loss"] < 0.1 * falling[1]["loss"]
     assert falling[-1]["norm.1"] < falling[1]["norm.1"]
     assert falling[-1]["norm.2"] < falling[1]["norm.2"]
-    sleepy = checked(Params, {**words.tries[4].settings, "pace": 0})
+    sleepy = parse(Params, {**words.tries[4].settings, "pace": 0})
     ends = [one.scalars for one in run(Job(ENTRY, sleepy.model_dump(mode="json"), 0)) if "gap" in one.scalars]
     assert all(one["norm.1"] == min(one[f"norm.{k}"] for k in (1, 2, 3, 4)) for one in ends)
     assert len(params().tape.operations("unit")) == 25

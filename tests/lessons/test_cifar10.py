@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from engine.datasets import cifar10
 from engine.datasets.images import Split, load_images, make_split
 from engine.models.kernels import build as native
-from engine.params import checked
+from engine.params import parse
 from engine.types import Checkpoint, Job, Problem, Scalars, Step, Tick
 from lessons import catalog, text
 from lessons.board import figures as board
@@ -86,7 +86,7 @@ def test_drawn_shapes_and_counts_are_torchs(network: str, data: str) -> None:
 
 def test_the_graph_shows_that_table() -> None:
     words = text.read("cifar10", "en")
-    for settings in (Params(), *(checked(Params, one) for one in PRESETS.values())):
+    for settings in (Params(), *(parse(Params, one) for one in PRESETS.values())):
         drawn = figures.draw(settings, words)["network"]
         assert isinstance(drawn, board.Graph)
         rows = table(settings.network, settings.data)
@@ -687,7 +687,7 @@ def test_cifar_has_five_thousand_training_images_of_each_class() -> None:
 def test_the_script_agrees_on_cifar(tmp_path: Path) -> None:
     """Within 1e-3: the last bits of 88 larger steps (fused optimiser, padded channels) have had time to grow."""
     agree(
-        checked(
+        parse(
             Params, {"data": "cifar10", "held_out": 10, "epochs": 1, "batch": 512, "augment": "crop_flip", "pace": 0}
         ),
         tmp_path,
@@ -701,7 +701,7 @@ def test_the_script_agrees_on_cifar(tmp_path: Path) -> None:
 def test_the_fast_network_learns_cifar() -> None:
     """One epoch of the preset: far above guessing, and each picture of the page can be made."""
     torch.set_num_threads(len(os.sched_getaffinity(0)))
-    settings = checked(Params, {**PRESETS["fast"], "epochs": 1})
+    settings = parse(Params, {**PRESETS["fast"], "epochs": 1})
     asked = Job(catalog.lesson("cifar10").entry, settings.model_dump(mode="json"), 0, "cpu")
     *_, end = compute.run(asked)
     assert end.scalars["val_accuracy"] > 0.5

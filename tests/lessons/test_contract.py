@@ -13,13 +13,13 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
+from engine.controls import Choice, MultiChoice, Number, Picture
 from engine.hooks import Compute
-from engine.params import Choice, MultiChoice, Number, Params, Picture, checked
-from engine.records.record import FRAMES, SNAPSHOTS, Record
+from engine.params import Params, parse
+from engine.records.record import MAX_FRAMES, MAX_SNAPSHOTS, Record
 from engine.types import Job, Problem, Scalars, Tick
 from engine.wire import pack
-from lessons import catalog, text
-from lessons import recordings as first
+from lessons import catalog, recordings, text
 from lessons.board import figures as board
 from lessons.board import readings as reading
 from lessons.board.fold import fold
@@ -27,7 +27,7 @@ from lessons.contract import Figures
 
 NAMES = [lesson.name for lesson in catalog.lessons()]
 FILES = ("params.py", "compute.py", "figures.py", "script.py", "demo.run", "en.md", "zh.md")
-FIRST_BYTES = 200_000
+DEMO_BYTES = 200_000
 RUN_BYTES = 8_000_000
 
 pytestmark = pytest.mark.parametrize("name", NAMES)
@@ -40,13 +40,13 @@ def params(name: str) -> Any:
 def settings_of(name: str) -> list[Params]:
     """The lesson's own settings and every preset."""
     module = params(name)
-    return [module.Params(), module.TINY, *(checked(module.Params, one) for one in module.PRESETS.values())]
+    return [module.Params(), module.TINY, *(parse(module.Params, one) for one in module.PRESETS.values())]
 
 
 def test_its_files_are_there(name: str) -> None:
     folder = catalog.lesson(name).folder
     assert [file for file in FILES if not (folder / file).exists()] == []
-    assert (folder / "demo.run").stat().st_size <= FIRST_BYTES
+    assert (folder / "demo.run").stat().st_size <= DEMO_BYTES
     assert (catalog.FOLDER.parent / "pages" / f"{name}.py").exists()
 
 
@@ -92,20 +92,20 @@ def test_its_settings_have_controls_and_defaults_in_bounds(name: str) -> None:
     kind = params(name).Params
     assert list(dict(kind.controls())) == list(kind.model_fields)
     default = kind()
-    assert checked(kind, default.model_dump(mode="json")) == default
+    assert parse(kind, default.model_dump(mode="json")) == default
     assert isinstance(dict(kind.controls())["seed"], Number)
-    for _, control in kind.controls():
-        for other, values in (control.when or {}).items():
+    for setting in kind.settings().values():
+        for other, values in setting.when.items():
             assert other in kind.model_fields
             assert values
 
 
 def test_every_setting_survives_a_link(name: str) -> None:
-    from pages.ui.state import written
+    from pages.ui.state import query_value
 
     for one in settings_of(name):
-        link = {field: written(value) for field, value in one.changed().items()}
-        assert checked(type(one), link) == one
+        link = {field: query_value(value) for field, value in one.changed().items()}
+        assert parse(type(one), link) == one
 
 
 def test_both_languages_say_the_same_things(name: str) -> None:
@@ -179,7 +179,7 @@ def test_its_links_work(name: str) -> None:
     kind = params(name).Params
     words = text.read(name, "en")
     for settings in [one.settings for one in words.tries] + [one.settings for one in words.predict]:
-        checked(kind, settings)
+        parse(kind, settings)
 
 
 def figures(name: str, settings: Params, language: str = "en") -> dict[str, board.Figure]:
@@ -203,8 +203,8 @@ def test_it_draws_valid_figures_in_both_languages(name: str) -> None:
                 assert set(figure.picks.sets) <= set(type(settings).model_fields)
             for trace in getattr(figure, "traces", ()):
                 for one in trace.get("hold", {}).get("free", {}).values():
-                    checked(type(settings), {one["sets"]: one["from"]})
-                    checked(type(settings), {one["sets"]: one["to"]})
+                    parse(type(settings), {one["sets"]: one["from"]})
+                    parse(type(settings), {one["sets"]: one["to"]})
 
 
 SAID = ("say", "low", "lower", "upper", "high")  # what patches and bands put into one
@@ -275,12 +275,12 @@ def test_a_tiny_run_counts_its_steps_and_its_frames_fit_the_figures(name: str) -
 def test_its_default_run_stays_small_on_disk_however_long_it_takes(name: str, tmp_path: Path) -> None:
     """A slow machine leaves more pictures and snapshots, up to what a record keeps: here as many are written."""
     compute = __import__(f"lessons.{name}.compute", fromlist=["run"])
-    record = Record.create(tmp_path / "a.run", first.job(name))
+    record = Record.create(tmp_path / "a.run", recordings.job(name))
     for step in islice(compute.run(record.job), 3):  # the first ones may have less to show than the rest
         shown, state = step.frame(), step.state()
-    for at in range(FRAMES + 1):
+    for at in range(MAX_FRAMES + 1):
         record.add_frame(pack({"step": at, "scalars": {}}, shown))
-    for at in range(SNAPSHOTS + 1):
+    for at in range(MAX_SNAPSHOTS + 1):
         record.add_snapshot(pack({"step": at}, state))
     record.end("done")
     record.close()
@@ -377,7 +377,7 @@ def test_its_first_run_is_of_its_own_settings(name: str) -> None:
     record = Record.open(catalog.lesson(name).folder / "demo.run")
     try:
         kind = params(name).Params
-        assert checked(kind, record.job.params) == kind()
+        assert parse(kind, record.job.params) == kind()
         assert record.status in ("done", "recorded")
         assert record.last == record.total
     finally:

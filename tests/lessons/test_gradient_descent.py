@@ -20,7 +20,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.params import checked
+from engine.params import parse
 from engine.types import Checkpoint, Job, Problem, Scalars, Step, Tick
 from lessons import text
 from lessons.board.figures import Plot, spec
@@ -39,7 +39,7 @@ TYPED = "x**2/4 + y**2 + sin(3*x)*cos(3*y) + exp(-x**2)"
 
 
 def job(seed: int = 0, **values: Any) -> Job:
-    return Job(ENTRY, checked(Params, {"pace": 0, **values}).model_dump(), seed)
+    return Job(ENTRY, parse(Params, {"pace": 0, **values}).model_dump(), seed)
 
 
 def history(seed: int = 0, **values: Any) -> list[Scalars]:
@@ -373,7 +373,7 @@ def test_no_height_at_the_start_is_a_problem(formula: str) -> None:
     with pytest.raises(Problem, match="no finite height") as raised:
         next(run(asked))
     assert "起点" in raised.value.zh
-    figures.draw(checked(Params, asked.params), text.read("gradient_descent", "en"))  # the map can still be clicked
+    figures.draw(parse(Params, asked.params), text.read("gradient_descent", "en"))  # the map can still be clicked
 
 
 def test_a_formula_that_is_nowhere_finite_leaves_map_and_relief_empty() -> None:
@@ -402,12 +402,12 @@ def test_the_stability_map_reaches_the_run_and_puts_plain_sgd_where_it_has_no_mo
 
 def test_bad_settings_name_what_is_wrong() -> None:
     with pytest.raises(Problem, match="__import__"):
-        checked(Params, {"surface": "formula", "formula": "__import__('os')"})
+        parse(Params, {"surface": "formula", "formula": "__import__('os')"})
     with pytest.raises(Problem, match=r"lr = 9 is outside 0\.0001 to 2"):
-        checked(Params, {"lr": "9"})
+        parse(Params, {"lr": "9"})
     with pytest.raises(Problem, match="sdg"):
-        checked(Params, {"optimisers": "sdg"})
-    assert checked(Params, {"formula": "x^2"}).formula == "x**2"
+        parse(Params, {"optimisers": "sdg"})
+    assert parse(Params, {"formula": "x^2"}).formula == "x**2"
     with pytest.raises(Problem, match="question"):
         look(job(), {}, "anything", {})
 
@@ -532,7 +532,7 @@ def test_the_arrows_are_the_optimisers_own(one: str) -> None:
     last = rows[-1][1]
     final = next(trace for trace in figure["traces"] if trace["name"] == "the step")
     assert final["x"] == [0, last[f"ux.{one}"]]
-    assert final["line"]["color"] == figures.COLOUR[one]
+    assert final["line"]["color"] == figures.COLOR[one]
     for trace in figure["traces"]:
         for attribute in trace["bind"]:
             assert None not in trace[attribute]
@@ -566,7 +566,7 @@ CASES: dict[str, Mapping[str, Any]] = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_script_agrees_with_the_run(case: str) -> None:
-    params = checked(Params, CASES[case])
+    params = parse(Params, CASES[case])
     last = list(run(Job(ENTRY, params.model_dump(), params.seed)))[-1].scalars
     printed = script_output(params)
     ends = dict(re.findall(r"^(\w+) .*height (\S+)$", printed, re.MULTILINE))
@@ -710,7 +710,7 @@ def test_try_7_one_start_two_minima() -> None:
 
 def test_try_8_momentum_and_adam_roll_through_the_dip() -> None:
     rows = tries(7)
-    floor = surface(checked(Params, text.read("gradient_descent", "en").tries[7].settings)).floor
+    floor = surface(parse(Params, text.read("gradient_descent", "en").tries[7].settings)).floor
     assert rows[-1]["height.sgd"] > floor + 1
     assert rows[-1]["height.momentum"] == pytest.approx(floor, abs=1e-3)
     assert rows[-1]["height.adam"] == pytest.approx(floor, abs=1e-3)

@@ -19,16 +19,17 @@ from engine.models.initial import initial
 from engine.models.perceptron import FORWARD
 from engine.models.shapes import SLOPE, VALUE
 from engine.models.variance import activation_moments, propagate, weight_moments
-from engine.params import checked
+from engine.params import parse
 from engine.types import Checkpoint, Job, Problem, Scalars, Step
 from lessons import catalog, text
 from lessons.board.figures import Map
 from lessons.board.fold import fold
 from lessons.board.readings import reading
 from lessons.initialisation import bins, figures
-from lessons.initialisation.compute import begin, histogram, look, run, shapes
+from lessons.initialisation.compute import look, run
 from lessons.initialisation.digits import BATCH, batch, images
 from lessons.initialisation.params import CLASSES, FUNCTIONS, INITS, PIXELS, TINY, Params
+from lessons.initialisation.stack import first_parameters, histogram, shapes
 from tests.lessons.modules import MODULE
 
 ENTRY = "lessons.initialisation.compute:run"
@@ -36,7 +37,7 @@ WORDS = text.read("initialisation", "en")
 
 
 def job(**values: Any) -> Job:
-    p = checked(Params, {"pace": 0, **values})
+    p = parse(Params, {"pace": 0, **values})
     return Job(ENTRY, p.model_dump(mode="json"), p.seed)
 
 
@@ -89,7 +90,7 @@ def autograd(p: Params, seed: int, x: torch.Tensor, g: torch.Tensor) -> tuple[li
     """Mean squares of f(z) and of the gradient at z when `g` enters at the logits: plain layers, in float64."""
     init, h = p.inits[0], x
     entering, signal = [], []
-    weights = begin(init, p, seed)[::2]
+    weights = first_parameters(init, p, seed)[::2]
     for weight in weights[:-1]:
         z = h @ weight.double().T
         if not z.requires_grad:
@@ -175,7 +176,7 @@ def test_an_orthogonal_linear_network_keeps_every_length() -> None:
 def alone(p: Params, init: str) -> tuple[nn.Sequential, torch.optim.Optimizer]:
     """One of the networks from torch's own layers and optimisers."""
     layers: list[nn.Module] = []
-    parts = begin(init, p, p.seed)
+    parts = first_parameters(init, p, p.seed)
     for weight, bias in zip(parts[::2], parts[1::2], strict=True):
         linear = nn.Linear(weight.shape[1], weight.shape[0])
         linear.load_state_dict({"weight": weight, "bias": bias})
@@ -277,7 +278,9 @@ def test_a_learning_rate_moved_in_a_run_stays_in_its_snapshot() -> None:
     next(going)
     moved = going.send({"lr": 0.5})
     assert moved.scalars["lr"] == 0.5
-    assert next(run(job(steps=20, depth=2, width=16), moved.state())).scalars["lr"] == 0.5
+    kept = {name: array.copy() for name, array in moved.state().items()}
+    resumed = [step.scalars for step in run(job(steps=20, depth=2, width=16, lr=0.5), kept)]
+    assert resumed == [step.scalars for step in going]
 
 
 def test_numbers_that_overflow_are_counted_as_such_and_take_no_other_network_with_them() -> None:
@@ -454,7 +457,10 @@ def test_worked_example_9_is_computed_again() -> None:
 
 
 def test_there_is_nothing_to_ask() -> None:
-    for ask in (lambda: look(job(), None, "x", {}), lambda: figures.answer(Params(), "x", {}, {})):
+    for ask in (
+        lambda: look(job(), None, "x", {}),
+        lambda: catalog.figures("initialisation").answer(Params(), "x", {}, {}),
+    ):
         with pytest.raises(Problem) as told:
             ask()
         assert told.value.zh

@@ -14,22 +14,23 @@ import torch
 
 from engine.models.optimiser import Optimiser
 from engine.models.perceptron import Perceptron
-from engine.params import checked
+from engine.params import parse
 from engine.types import Job, Problem, Scalars
 from lessons import catalog, text
 from lessons.board.figures import Plot
 from lessons.overfitting import figures
-from lessons.overfitting.compute import CHECK, Ensemble, apart, look, points, run
+from lessons.overfitting.compute import Ensemble, decompose, look, run
 from lessons.overfitting.features import DRAWS, FEW, solved, sweep
 from lessons.overfitting.params import COLUMNS, TINY, Params, drawn
 from lessons.overfitting.points import GRID, sample, trial, truth
+from lessons.overfitting.trainer import CHECK, points
 
 ENTRY = "lessons.overfitting.compute:run"
 SMALL = {"steps": 60, "seeds": 4, "width": 6, "points": 12}
 
 
 def job(**values: Any) -> Job:
-    p = checked(Params, {"pace": 0, **values})
+    p = parse(Params, {"pace": 0, **values})
     return Job(ENTRY, p.model_dump(mode="json"), p.seed)
 
 
@@ -86,14 +87,14 @@ def test_the_parts_are_those_of_the_weights_point_by_point() -> None:
 
 
 def test_the_worked_example() -> None:
-    found = apart(np.array([[0.5], [1.5], [2.5]]), np.array([1.0]), np.zeros(1))
+    found = decompose(np.array([[0.5], [1.5], [2.5]]), np.array([1.0]), np.zeros(1))
     assert {key: round(value, 4) for key, value in found.items()} == {
         "test": 0.9167, "bias2": 0.25, "variance": 0.6667, "noise": 0.0, "bagged": 0.25,
     }  # fmt: skip
 
 
 def test_networks_that_agree_gain_nothing_and_failed_ones_are_left_out() -> None:
-    same = apart(np.ones((5, 3)), np.zeros(3), np.zeros(3))
+    same = decompose(np.ones((5, 3)), np.zeros(3), np.zeros(3))
     assert same["bagged"] == same["test"] == 1.0
     assert same["variance"] == 0.0
     wild = history(Ensemble(job(**SMALL | {"optimiser": "sgd", "lr": 1.0, "width": 100})))[-1][1]
@@ -159,9 +160,10 @@ def test_live_settings_hold_from_the_next_step_on_and_are_kept() -> None:
     lane.step_many(31)
     lane.change({"decay": 0.1, "lr": 0.02})
     again = Ensemble(job(**SMALL), lane.state())
-    assert {one.optimiser.decay for one in again.learners} == {0.1}
+    again.change({"decay": 0.1, "lr": 0.02})
+    assert {one.optimiser.decay for one in again.trainers} == {0.1}
     assert history(again) == history(lane)
-    assert lane.live["lr"] == 0.02
+    assert lane.settings["lr"] == 0.02
 
 
 # the points
@@ -195,7 +197,7 @@ def test_a_drawn_truth_goes_through_what_was_drawn() -> None:
     assert drawn(Params(truth="-0.0812" + "," * (COLUMNS - 1)).truth)[0] == -0.0812
     for bad in ("1", "a" + "," * (COLUMNS - 1), "5" + "," * (COLUMNS - 1)):
         with pytest.raises(Problem, match="truth"):
-            checked(Params, {"truth": bad})
+            parse(Params, {"truth": bad})
 
 
 # least squares

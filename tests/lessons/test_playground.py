@@ -16,7 +16,7 @@ import torch
 from engine import files
 from engine.backends.inline import InlineBackend
 from engine.models.names import OPTIMISERS
-from engine.params import checked
+from engine.params import parse
 from engine.runs.engine import Engine
 from engine.types import Job, Problem
 from lessons import catalog
@@ -31,7 +31,7 @@ Exact = npt.NDArray[np.float64]
 
 
 def job(**settings: Any) -> Job:
-    values = checked(Params, {"pace": 0.0, **settings}).model_dump(mode="json")
+    values = parse(Params, {"pace": 0.0, **settings}).model_dump(mode="json")
     return Job(ENTRY, values, int(values["seed"]), "cpu")
 
 
@@ -216,7 +216,7 @@ SCRIPTS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("settings", SCRIPTS, ids=lambda one: one["points"])
 def test_the_script_gives_the_run(settings: dict[str, Any], tmp_path: Path, one_thread: None) -> None:
-    chosen = checked(Params, {**TINY.model_dump(), **settings})
+    chosen = parse(Params, {**TINY.model_dump(), **settings})
     source = catalog.script("playground", chosen)
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
@@ -293,7 +293,7 @@ def test_a_weight_written_by_hand_is_set_once() -> None:
     assert changes(now)[2, 0, -1] == 1
     assert len(changes(now)) == 5
     with pytest.raises(Problem, match="does not name a weight"):
-        checked(Params, {"edits": "1.0=3"})
+        parse(Params, {"edits": "1.0=3"})
 
 
 def test_the_first_of_many_seeds_is_the_one_alone_and_each_is_measured() -> None:
@@ -305,7 +305,7 @@ def test_the_first_of_many_seeds_is_the_one_alone_and_each_is_measured() -> None
     assert found["train"] == found["train.0"]
     assert len({found[f"test.{k}"] for k in range(5)}) == 5
     again = Playground(job(steps=300, seeds=5), many.state())
-    for ours, theirs in zip(again.learners, many.learners, strict=True):
+    for ours, theirs in zip(again.trainers, many.trainers, strict=True):
         assert torch.equal(ours.net.weights, theirs.net.weights)
 
 
@@ -358,7 +358,7 @@ def test_drawn_points_are_encoded_and_rubbed_out() -> None:
     with pytest.raises(Problem, match=f"at most {DRAWN}"):
         figures.on_choose(p, {"drawn": [[0.5, 0.5]] * 170})
     with pytest.raises(Problem, match="at least 4"):
-        checked(Params, {"points": "drawn", "drawn": "0AAAA"})
+        parse(Params, {"points": "drawn", "drawn": "0AAAA"})
     with pytest.raises(Problem, match="class 4"):
         Playground(job(points="drawn", drawn=points.written(where, 3) * 2, classes=2))
 
@@ -408,7 +408,7 @@ def test_settings_that_make_no_network_are_told_why() -> None:
         ({"features": ()}, "at least 1"),
     ):
         with pytest.raises(Problem, match=said):
-            checked(Params, settings)
+            parse(Params, settings)
 
 
 # through the engine
@@ -420,7 +420,7 @@ def test_a_run_goes_on_changed_from_where_it_is_and_its_csv_travels_with_it(tmp_
     try:
         text = "\n".join(f"{n % 7},{n // 7},{'ab'[n % 2]}" for n in range(40)).encode()
         sha = engine.put(text, "ann")
-        files._kept.clear()
+        files._files.clear()
         one = engine.submit(job(points="csv", csv=sha, steps=100_000, pace=500.0), "ann")
         wait_until(lambda: one.step > 30)
         other = engine.fork(one.id, None, job(points="csv", csv=sha, steps=100_000, pace=500.0, hidden="5-2"), "ann")
@@ -437,7 +437,7 @@ def test_a_run_goes_on_changed_from_where_it_is_and_its_csv_travels_with_it(tmp_
         assert frame.arrays["sizes"].tolist() == [2, 5, 2, 1]
         answer = engine.ask(other.id, None, "at", {"unit": 0, "row": 1, "col": 1}).result(10)
         assert np.isfinite(answer[1]["value"][0])
-        files._kept.clear()
+        files._files.clear()
         gone = engine.submit(job(points="csv", csv="0" * 64), "ann")
         wait_until(lambda: gone.ended)
         assert gone.error is not None

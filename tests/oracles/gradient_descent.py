@@ -10,7 +10,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from engine.params import checked
+from engine.params import parse
 from engine.types import Job, Scalars
 from lessons.gradient_descent.params import ADAPTIVE, LIVE, Params
 from lessons.gradient_descent.stability import bounds
@@ -31,7 +31,7 @@ SQUARES = {"adagrad": "sum", "rmsprop": "square_avg", "adam": "exp_avg_sq", "ada
 
 def run(job: Job) -> Iterator[tuple[int, Scalars]]:
     """(step, scalars) from the start, step 0, on: those of one race as `Race` names them."""
-    p = checked(Params, job.params)
+    p = parse(Params, job.params)
     land = surface(p)
     settings = {name: float(getattr(p, name)) for name in LIVE}
     generator = torch.Generator().manual_seed(job.seed)

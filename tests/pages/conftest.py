@@ -1,4 +1,4 @@
-"""A room without a worker: the engine replays recorded runs, so pages can be drawn and pressed without torch."""
+"""A server without a worker: the engine replays recorded runs, so pages can be drawn and pressed without torch."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def first(job: Job) -> Path:
 
 
 @pytest.fixture
-def room(tmp_path: Path) -> Iterator[AppState]:
+def app_state(tmp_path: Path) -> Iterator[AppState]:
     engine = Engine(FakeBackend(first, tick_s=0.002), tmp_path / "runs")
     engine.start()
     found = AppState(engine, Hub(engine))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from pathlib import Path
 
@@ -14,14 +13,13 @@ from pages.ui import data
 from tests.conftest import wait_until
 from tests.pages.conftest import page
 
-pytestmark = pytest.mark.usefixtures("room", "nothing_here")
+pytestmark = pytest.mark.usefixtures("app_state", "nothing_here")
 
 
 @pytest.fixture
 def nothing_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("TORCHROOM_CIFAR10", raising=False)
     monkeypatch.setenv("TORCHROOM_DATA", str(tmp_path / "data"))
-    monkeypatch.setattr(sys.modules["torchroom_data"], "fetch", data.Fetch(), raising=False)
 
 
 def test_what_is_missing_is_said_and_offered() -> None:
@@ -45,13 +43,13 @@ def test_a_download_is_followed_and_its_end_is_said(monkeypatch: pytest.MonkeyPa
     app = page("cifar10")
     app.button(key="fetch").click().run()
     assert not app.exception
-    assert data.fetch().going
+    assert data.download().going
     app.run()
     assert "85 of 170 MB" in app.get("progress")[0].proto.text
     other = page("cifar10")  # a second learner sees the same download
     assert "85 of 170 MB" in other.get("progress")[0].proto.text
     go_on.set()
-    wait_until(lambda: not data.fetch().going)
+    wait_until(lambda: not data.download().going)
     app.run()
     assert any("CIFAR-10 is here" in one.value for one in app.success)
 
@@ -63,7 +61,7 @@ def test_a_download_that_fails_says_why_and_can_be_tried_again(monkeypatch: pyte
     monkeypatch.setattr(cifar10, "download", download)
     app = page("cifar10")
     app.button(key="fetch").click().run()
-    wait_until(lambda: not data.fetch().going)
+    wait_until(lambda: not data.download().going)
     app.run()
     assert not app.exception
     assert any("There is no network" in one.value for one in app.error)

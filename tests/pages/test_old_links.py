@@ -21,7 +21,7 @@ LINKS = {
 }
 
 
-@pytest.mark.usefixtures("room")
+@pytest.mark.usefixtures("app_state")
 @pytest.mark.parametrize("lesson", LINKS)
 def test_an_old_link_still_sets_what_it_says(lesson: str) -> None:
     app = page(lesson, **LINKS[lesson])

@@ -14,13 +14,13 @@ from engine.params import Params
 from engine.runs.engine import Run
 from lessons import catalog, text
 from pages.live.app_state import AppState
-from pages.ui.state import written
+from pages.ui.state import query_value
 from pages.ui.words import PLAYER, WORDS
 from tests.conftest import wait_until
 from tests.pages.conftest import page
 
 NAMES = [lesson.name for lesson in catalog.lessons()]
-pytestmark = pytest.mark.usefixtures("room")
+pytestmark = pytest.mark.usefixtures("app_state")
 
 
 def board(app: AppTest) -> dict[str, object]:
@@ -39,8 +39,8 @@ def warnings(app: AppTest) -> list[str]:
     return [one.value for one in app.warning]
 
 
-def mine(room: AppState) -> Run:
-    (run,) = room.engine.runs()
+def mine(app_state: AppState) -> Run:
+    (run,) = app_state.engine.runs()
     return run
 
 
@@ -76,28 +76,28 @@ def test_every_page_is_drawn_in_its_language(name: str, language: str) -> None:
 def test_every_tab_is_drawn(name: str) -> None:
     from pages.ui.words import say
 
+    app = page(name)
     for part in ("try", "predict", "why", "example", "quiz", "terms", "code", "read_on"):
-        app = page(name)
         app.session_state[f"tabs.{name}"] = say(part, "en")
         app.run()
         assert not app.exception, part
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_run_makes_a_run_that_the_board_shows(name: str, room: AppState) -> None:
+def test_run_makes_a_run_that_the_board_shows(name: str, app_state: AppState) -> None:
     app = page(name)
     app.button(key=f"run.{name}").click().run()
     assert not app.exception
-    assert board(app)["run"] == mine(room).id
+    assert board(app)["run"] == mine(app_state).id
     assert board(app)["recorded"] is False
     assert board(app)["status"] == ""
-    assert mine(room).job.params == text_values(name)
+    assert mine(app_state).job.params == text_values(name)
 
 
 def as_job(settings: Params) -> Params:
     """Settings as a job has them: what only changes the view stands at its default."""
     kind = type(settings)
-    views = {field: kind.model_fields[field].default for field, control in kind.controls() if control.view}
+    views = {name: kind.model_fields[name].default for name, setting in kind.settings().items() if setting.view_only}
     return settings.model_copy(update=views)
 
 
@@ -107,20 +107,20 @@ def text_values(name: str) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_same_settings_again_are_a_new_attempt_once_it_is_over(name: str, room: AppState) -> None:
+def test_the_same_settings_again_are_a_new_attempt_once_it_is_over(name: str, app_state: AppState) -> None:
     app = page(name)
     app.button(key=f"run.{name}").click().run()
-    first = mine(room)
+    first = mine(app_state)
     app.button(key=f"run.{name}").click().run()
-    assert mine(room) is first  # still going: joined
-    room.engine.tell(first.id, first.learner, "stop")
+    assert mine(app_state) is first  # still going: joined
+    app_state.engine.tell(first.id, first.learner, "stop")
     wait_until(lambda: first.ended)
     app.button(key=f"run.{name}").click().run()
-    assert len(room.engine.runs()) == 2
+    assert len(app_state.engine.runs()) == 2
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_try_runs_with_its_settings(name: str, room: AppState) -> None:
+def test_every_try_runs_with_its_settings(name: str, app_state: AppState) -> None:
     kind = catalog.params(name)
     for number, one in enumerate(text.read(name, "en").tries):
         app = page(name)
@@ -128,7 +128,7 @@ def test_every_try_runs_with_its_settings(name: str, room: AppState) -> None:
         assert not app.exception
         assert warnings(app) == []
         wanted = kind.model_validate(dict(one.settings))
-        run = room.engine.get(str(board(app)["run"]))
+        run = app_state.engine.get(str(board(app)["run"]))
         assert kind.model_validate(run.job.params) == as_job(wanted)
         address = link(app)
         assert "lang" not in address
@@ -198,7 +198,7 @@ def test_a_browser_that_missed_the_first_drawing_shows_the_links_settings_all_th
     # what the session's state says goes out with the first drawing alone; after it a widget's default is all there is
     module = catalog.part(name, "params")
     preset = list(module.PRESETS)[-1]
-    app = page(name, lang="zh", **{key: written(value) for key, value in module.PRESETS[preset].items()})
+    app = page(name, lang="zh", **{key: query_value(value) for key, value in module.PRESETS[preset].items()})
     for _ in range(2):
         chosen = app.selectbox(key=f"preset.{name}.zh")
         assert chosen.value == preset
@@ -213,18 +213,18 @@ def test_two_wrong_values_are_two_messages() -> None:
     assert len(warnings(app)) == 2
 
 
-def test_a_formula_that_cannot_be_used_stays_to_be_mended(room: AppState) -> None:
+def test_a_formula_that_cannot_be_used_stays_to_be_mended(app_state: AppState) -> None:
     app = page("gradient_descent", surface="formula")
     app.text_input(key="gradient_descent.formula").set_value("x +* y").run()
     assert len(warnings(app)) == 1
     assert app.text_input(key="gradient_descent.formula").value == "x +* y"
     app.button(key="run.gradient_descent").click().run()
     assert len(warnings(app)) == 1
-    assert room.engine.runs() == []
+    assert app_state.engine.runs() == []
     app.text_input(key="gradient_descent.formula").set_value("x**2 + y**2").run()
     assert warnings(app) == []
     app.button(key="run.gradient_descent").click().run()
-    assert mine(room).job.params["formula"] == "x**2 + y**2"
+    assert mine(app_state).job.params["formula"] == "x**2 + y**2"
 
 
 def test_the_other_language_keeps_the_settings() -> None:
@@ -270,10 +270,10 @@ def test_an_address_that_lags_behind_a_move_takes_nothing_back() -> None:
     assert link(app) == {"lr": "0.01"}
 
 
-def test_a_live_setting_goes_to_the_run_and_another_is_marked(room: AppState) -> None:
+def test_a_live_setting_goes_to_the_run_and_another_is_marked(app_state: AppState) -> None:
     app = page("gradient_descent")
     app.button(key="run.gradient_descent").click().run()
-    run = mine(room)
+    run = mine(app_state)
     app.slider(key="gradient_descent.momentum").set_value(0.5).run()
     assert board(app)["run"] == run.id  # its only viewer: no copy
     assert board(app)["status"] == ""
@@ -282,11 +282,11 @@ def test_a_live_setting_goes_to_the_run_and_another_is_marked(room: AppState) ->
     assert "Settings have changed" in str(board(app)["status"])
 
 
-def test_a_live_setting_of_a_shared_run_makes_a_private_copy(room: AppState) -> None:
+def test_a_live_setting_of_a_shared_run_makes_a_private_copy(app_state: AppState) -> None:
     app = page("gradient_descent")
     app.button(key="run.gradient_descent").click().run()
-    run = mine(room)
-    room.engine.watch(run.id, "another socket", "another learner")
+    run = mine(app_state)
+    app_state.engine.watch(run.id, "another socket", "another learner")
     app.slider(key="gradient_descent.momentum").set_value(0.5).run()
     assert not app.exception
     assert board(app)["run"] != run.id
@@ -330,7 +330,7 @@ def test_the_contents_are_a_course_that_knows_where_one_is(language: str) -> Non
     assert titles[2] in here[0]
 
 
-def test_a_prediction_is_explained_and_then_run(room: AppState) -> None:
+def test_a_prediction_is_explained_and_then_run(app_state: AppState) -> None:
     name = NAMES[0]
     app = page(name)
     app.session_state[f"tabs.{name}"] = "Predict"
@@ -341,7 +341,7 @@ def test_a_prediction_is_explained_and_then_run(room: AppState) -> None:
     app.button(key=f"see.{name}.0").click().run()
     assert not app.exception
     wanted = catalog.params(name).model_validate(dict(question.settings))
-    assert catalog.params(name).model_validate(mine(room).job.params) == as_job(wanted)
+    assert catalog.params(name).model_validate(mine(app_state).job.params) == as_job(wanted)
 
 
 def test_progress_comes_back_with_a_bookmarked_address() -> None:
@@ -350,10 +350,10 @@ def test_progress_comes_back_with_a_bookmarked_address() -> None:
     assert link(app)["done"] == NAMES[0]
 
 
-def test_the_engine_room_lists_runs_and_stops_ones_own(room: AppState) -> None:
+def test_the_engine_room_lists_runs_and_stops_ones_own(app_state: AppState) -> None:
     app = page(NAMES[0])
     app.button(key=f"run.{NAMES[0]}").click().run()
-    run = mine(room)
+    run = mine(app_state)
     app.switch_page("lab.py").run()
     assert not app.exception
     assert any(run.id in one.value for one in app.main.markdown)
@@ -361,10 +361,10 @@ def test_the_engine_room_lists_runs_and_stops_ones_own(room: AppState) -> None:
     wait_until(lambda: run.ended)
 
 
-def test_a_run_that_is_gone_is_said_and_the_recording_is_back(room: AppState) -> None:
+def test_a_run_that_is_gone_is_said_and_the_recording_is_back(app_state: AppState) -> None:
     app = page(NAMES[0])
     app.button(key=f"run.{NAMES[0]}").click().run()
-    room.engine._runs.pop(mine(room).id).record.remove()
+    app_state.engine._registry.pop(mine(app_state).id).record.remove()
     app.run()
     assert not app.exception
     assert board(app)["run"] == f"first-{NAMES[0]}"

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from engine.records import format
 from engine.records import record as records
 from engine.records.record import Record
 from engine.types import Job, Problem, ScalarBlock
@@ -69,7 +70,7 @@ def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
 def test_groups_after_a_step_leave_out_nothing_and_repeat_nothing(tmp_path: Path) -> None:
     record = recorded(tmp_path / "a.run")
     for after in (-1, 0, 9, 10, 39, 40):
-        assert sorted(int(s) for group in record.groups(after) for s in group.steps) == list(range(after + 1, 41))
+        assert sorted(int(s) for group in record.blocks(after) for s in group.steps) == list(range(after + 1, 41))
     record.close()
 
 
@@ -108,7 +109,7 @@ def test_frames_and_snapshots_stay_bounded_and_spread(tmp_path: Path, monkeypatc
     for step in range(1000):
         record.add_frame(frame(step))
         record.add_snapshot(snapshot(step, 100))
-    assert len(record.frames) <= records.FRAMES
+    assert len(record.frames) <= records.MAX_FRAMES
     assert record.frames[0] == record.snapshots[0] == 0
     assert record.frames[-1] == record.snapshots[-1] == 999
     assert max(np.diff(record.frames)) <= 16
@@ -121,7 +122,7 @@ def test_a_large_model_keeps_five_snapshots_however_large_they_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(records, "SNAPSHOT_BYTES", 1000)
-    monkeypatch.setattr(records, "LARGE_BYTES", 100_000)
+    monkeypatch.setattr(records, "LARGE_SNAPSHOT_BYTES", 100_000)
     kept = []
     for size in (1000, 10_000):  # five of the second would be too much
         record = Record.create(tmp_path / f"{size}.run", JOB)
@@ -130,9 +131,9 @@ def test_a_large_model_keeps_five_snapshots_however_large_they_are(
         kept.append(record.snapshots)
         assert (kept[-1][0], kept[-1][-1]) == (0, 99)
         record.close()
-    assert len(kept[0]) == records.LARGE
+    assert len(kept[0]) == records.LARGE_SNAPSHOTS
     assert max(np.diff(kept[0])) <= 64
-    assert 2 <= len(kept[1]) < records.LARGE
+    assert 2 <= len(kept[1]) < records.LARGE_SNAPSHOTS
 
 
 def test_a_torn_last_chunk_costs_only_itself(tmp_path: Path) -> None:
@@ -146,7 +147,7 @@ def test_a_torn_last_chunk_costs_only_itself(tmp_path: Path) -> None:
     torn.close()
 
 
-@pytest.mark.parametrize("content", [b"", b"hello", records.MAGIC, b"PK\x03\x04 a zip", records.MAGIC + b"x" * 300])
+@pytest.mark.parametrize("content", [b"", b"hello", format.MAGIC, b"PK\x03\x04 a zip", format.MAGIC + b"x" * 300])
 def test_a_foreign_file_is_refused_with_a_reason(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "foreign.run"
     path.write_bytes(content)

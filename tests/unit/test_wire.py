@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from engine.types import Array, Problem
-from engine.wire import KINDS, pack, unpack
+from engine.wire import DTYPES, pack, unpack
 
-arrays = st.sampled_from(sorted(KINDS)).flatmap(
+arrays = st.sampled_from(sorted(DTYPES)).flatmap(
     lambda kind: npst.arrays(np.dtype(kind), npst.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=5))
 )
 

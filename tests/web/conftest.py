@@ -1,4 +1,4 @@
-"""The live route by itself, over a real socket, in front of an engine that replays recordings."""
+"""The live server by itself, over a real socket, in front of an engine that replays recordings."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ from engine.runs.engine import Engine, Run
 from engine.types import Arrays, Job, Values
 from engine.wire import unpack
 from lessons import catalog
-from pages.live.app_state import AppState, close_app_state, open_app_state
-from pages.live.hub import ROUTES, Hub
+from pages.live.app_state import AppState
+from pages.live.hub import Hub
+from pages.live.routes import routes
 from tests.bench.server import free_port
 from tests.conftest import wait_until
 
@@ -34,18 +35,18 @@ LESSON = "gradient_descent"
 
 @dataclass
 class Site:
-    """A running live route."""
+    """A running live server."""
 
-    room: AppState
+    state: AppState
     port: int
     loop: asyncio.AbstractEventLoop
 
     def run(self, learner: str = "ada", **params: Any) -> Run:
         settings = {**catalog.params(LESSON)().model_dump(mode="json"), **params}
-        return self.room.engine.submit(Job(catalog.lesson(LESSON).entry, settings, settings["seed"]), learner)
+        return self.state.engine.submit(Job(catalog.lesson(LESSON).entry, settings, settings["seed"]), learner)
 
     def socket(self, learner: str = "ada", ticket: str | None = None, origin: str = "") -> ClientConnection:
-        signed = self.room.ticket(learner) if ticket is None else ticket
+        signed = self.state.ticket(learner) if ticket is None else ticket
         sender = Origin(origin) if origin else None
         url = f"ws://127.0.0.1:{self.port}/live?t={signed}"
         return connect(url, origin=sender, max_size=None, compression=None)
@@ -92,27 +93,25 @@ def site(tmp_path: Path) -> Iterator[Site]:
     backend = FakeBackend(lambda job: catalog.lesson(job.lesson).folder / "demo.run", tick_s=0.004)
     engine = Engine(backend, tmp_path / "runs")
     engine.start()
-    room = AppState(engine, Hub(engine))
-    open_app_state(room)
+    state = AppState(engine, Hub(engine))
     loops: list[asyncio.AbstractEventLoop] = []
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         loops.append(asyncio.get_running_loop())
-        room.hub.start()
+        state.hub.start()
         yield
-        await room.hub.close()
+        await state.hub.close()
 
     port = free_port()
-    app = Starlette(routes=ROUTES, lifespan=lifespan)
+    app = Starlette(routes=routes(state), lifespan=lifespan)
     config = uvicorn.Config(app, port=port, log_level="error", ws="websockets-sansio", ws_per_message_deflate=False)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     wait_until(lambda: server.started)
-    yield Site(room, port, loops[0])
+    yield Site(state, port, loops[0])
     server.should_exit = True
     thread.join(10)
     assert not thread.is_alive()
-    close_app_state()
     engine.close()

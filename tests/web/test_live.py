@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gzip
 import json
 import time
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from engine import wire
-from engine.params import checked
+from engine.messages import RunScalars
+from engine.params import parse
+from engine.runs.engine import Run
+from engine.runs.listeners import RunChanged
 from engine.types import Problem, ScalarBlock, Values
 from lessons import catalog
-from pages.live import assets as served
-from pages.live import hub as live
+from pages.live.assets import Assets
+from pages.live.channel import PERIOD, Channel
+from pages.live.connection import LONGEST_MESSAGE
+from pages.live.protocol import MALFORMED, pack_scalars
+from pages.live.ring import LENGTH, Cursor
+from pages.live.specs import KEPT_BYTES, Specs
 from tests.conftest import wait_until
 from tests.web.conftest import LESSON, Site, hear, steps_of, tell, until
 
@@ -69,7 +77,7 @@ def test_many_viewers_get_the_same_bytes(site: Site) -> None:
 
 
 def test_a_recording_is_watched_like_a_run(site: Site) -> None:
-    first = site.room.first(LESSON)
+    first = site.state.demo(LESSON)
     assert first is not None
     with site.socket() as socket:
         tell(socket, op="watch", run=first, **{"from": -1})
@@ -90,28 +98,22 @@ def test_at_most_twenty_blocks_a_second(site: Site) -> None:
             if steps_of(header, arrays)[-1] == run.total:
                 break
         assert len(times) > 3
-        assert len(times) <= 2 + (times[-1] - times[0]) / live.PERIOD
+        assert len(times) <= 2 + (times[-1] - times[0]) / PERIOD
 
 
 @pytest.mark.parametrize(("crowd", "period"), [(1, 0.05), (30, 0.05), (100, 1 / 12), (300, 0.2)])
 def test_a_crowd_shares_what_is_sent_of_a_run(site: Site, crowd: int, period: float) -> None:
-    first = site.room.first(LESSON)
+    first = site.state.demo(LESSON)
     assert first is not None
-    channel = live.Channel(site.room.hub, site.room.engine.get(first))
-    channel.sockets = {cast(live.Socket, StandIn()) for _ in range(crowd)}
-    assert channel.period == pytest.approx(period)
+    watched = open_channel(site, site.state.engine.get(first))
+    watched.viewers = {asyncio.Event() for _ in range(crowd)}
+    assert watched.period == pytest.approx(period)
 
 
-class StandIn:
-    """What a Channel needs of a socket, for looking at places and rings without a network."""
-
-    def __init__(self) -> None:
-        self.places: dict[str, live.Place] = {}
-
-        class Wake:
-            def set(self) -> None: ...
-
-        self.wake = Wake()
+def open_channel(site: Site, run: Run) -> Channel:
+    """A channel of a run that no socket watches, for looking at cursors and rings without a network."""
+    hub = site.state.hub
+    return Channel(run, site.loop, hub.describe, hub.frames.frame, hub.spawn)
 
 
 def on_loop(site: Site, work: Any) -> Any:
@@ -133,7 +135,7 @@ def on_loop(site: Site, work: Any) -> Any:
 def block(run: str, first: int, last: int) -> tuple[list[ScalarBlock], bytes]:
     steps = np.arange(first, last + 1, dtype=np.int32)
     groups = [ScalarBlock(("loss",), steps, steps[:, None].astype(np.float64))]
-    return groups, live.scalars(run, groups)
+    return groups, pack_scalars(run, groups)
 
 
 def read(messages: list[bytes]) -> list[Any]:
@@ -146,21 +148,21 @@ def read(messages: list[bytes]) -> list[Any]:
 
 
 def test_a_slow_reader_misses_frames_but_no_scalars(site: Site) -> None:
-    first = site.room.first(LESSON)
+    first = site.state.demo(LESSON)
     assert first is not None
-    run = site.room.engine.get(first)
+    run = site.state.engine.get(first)
     last = run.record.last
 
     def story() -> tuple[list[Any], list[Any], list[Any]]:
-        channel = live.Channel(site.room.hub, run)
+        channel = open_channel(site, run)
         channel.step = -1
-        channel.frame_due = False
-        quick, slow = live.Place(0, -1), live.Place(0, -1)
+        channel._frame_due = False
+        quick, slow = Cursor(0, -1), Cursor(0, -1)
         got: list[Any] = []
         for step in range(last + 1):
             channel.step = step
-            channel.add("scalars", step, block(run.id, step, step)[1])
-            channel.add("frame", step, wire.pack({"type": "frame", "run": run.id, "step": step}))
+            channel.ring.add("scalars", step, block(run.id, step, step)[1])
+            channel.ring.add("frame", step, wire.pack({"type": "frame", "run": run.id, "step": step}))
             got += read(channel.since(quick))
         late = read(channel.since(slow))
         return got, late, read(channel.since(slow))
@@ -174,19 +176,20 @@ def test_a_slow_reader_misses_frames_but_no_scalars(site: Site) -> None:
 
 def test_how_long_a_run_is_is_said_when_its_first_scalars_come(site: Site) -> None:
     """Its state may have gone out before, when nobody knew; and not every lesson has pictures that bring news."""
-    first = site.room.first(LESSON)
+    first = site.state.demo(LESSON)
     assert first is not None
-    hub, run = site.room.hub, site.room.engine.get(first)
+    hub, run = site.state.hub, site.state.engine.get(first)
     total = run.total
 
     def story() -> list[int]:
-        channel = hub.channels[first] = live.Channel(hub, run)
+        channel = hub.channels[first] = open_channel(site, run)
         try:
             run.record.total = 0
-            hub._heed(first, "run", -1, [], b"")
+            hub._deliver(RunChanged(first), b"")
             channel.flush()
             run.record.total = total
-            hub._heed(first, "scalars", -1, *block(first, channel.step + 1, channel.step + 5))
+            blocks, message = block(first, channel.step + 1, channel.step + 5)
+            hub._deliver(RunScalars(first, total, 0.0, blocks), message)
             channel.flush()
         finally:
             run.record.total = total
@@ -197,19 +200,19 @@ def test_how_long_a_run_is_is_said_when_its_first_scalars_come(site: Site) -> No
 
 
 def test_a_rewind_reaches_those_who_read_it_late(site: Site) -> None:
-    first = site.room.first(LESSON)
+    first = site.state.demo(LESSON)
     assert first is not None
-    run = site.room.engine.get(first)
+    run = site.state.engine.get(first)
 
     def story() -> list[Any]:
-        channel = live.Channel(site.room.hub, run)
+        channel = open_channel(site, run)
         channel.step = 100
-        slow = live.Place(0, 100)
-        channel.pending.append(60)
+        slow = Cursor(0, 100)
+        channel._rewinds.append(60)
         channel.flush()
         assert channel.step == 60 or channel.step == run.record.last
-        for step in range(channel.step + 1, channel.step + 1 + 2 * live.RING):
-            channel.add("scalars", step, block(run.id, step, step)[1])
+        for step in range(channel.step + 1, channel.step + 1 + 2 * LENGTH):
+            channel.ring.add("scalars", step, block(run.id, step, step)[1])
         return read(channel.since(slow))
 
     heard = on_loop(site, story)
@@ -271,62 +274,62 @@ def test_other_settings_begin_one_run_in_the_place_of_the_one_on_show(site: Site
         assert header["params"]["momentum"] == 0.5
         assert steps_of(*until(socket, "scalars", run=begun))[0] == 0
         # the page, which hears of it later, submits the same job: no second run
-        settings = checked(catalog.params(LESSON), {"momentum": 0.5})
-        assert site.room.engine.submit(catalog.job(LESSON, settings), "ada").id == begun
-        assert len(site.room.engine.runs()) == 2
+        settings = parse(catalog.params(LESSON), {"momentum": 0.5})
+        assert site.state.engine.submit(catalog.job(LESSON, settings), "ada").id == begun
+        assert len(site.state.engine.runs()) == 2
         # nobody looks at the first one any more: it rests at once
         wait_until(lambda: not run.viewers and run.status in ("paused", "done"))
         # the same settings again are the run that is there
         tell(socket, **begin(site, begun, 6, momentum=0.5))
         header, _ = until(socket, "next", id=6)
         assert (header["from"], header["run"]) == (begun, begun)
-        assert len(site.room.engine.runs()) == 2
+        assert len(site.state.engine.runs()) == 2
 
 
 def test_settings_that_only_change_the_view_begin_no_other_run(site: Site) -> None:
     kind = catalog.params("attention")
-    plain, looked = kind(), checked(kind, {"head": "1.3", "token": 2, "other": 1})
+    plain, looked = kind(), parse(kind, {"head": "1.3", "token": 2, "other": 1})
     assert catalog.job("attention", plain) == catalog.job("attention", looked)
-    assert catalog.job("attention", checked(kind, {"text": "Cats run."})) != catalog.job("attention", plain)
+    assert catalog.job("attention", parse(kind, {"text": "Cats run."})) != catalog.job("attention", plain)
 
 
 def test_settings_that_are_wrong_begin_nothing_and_say_why(site: Site) -> None:
     run = site.run()
     with site.socket() as socket:
         tell(socket, **begin(site, run.id, 3))  # not on this page
-        assert until(socket, "refused", id=3)[0]["error"]["en"] == live.MALFORMED.en
+        assert until(socket, "refused", id=3)[0]["error"]["en"] == MALFORMED.en
         tell(socket, op="watch", run=run.id, **{"from": -1})
         tell(socket, **begin(site, run.id, 4, momentum=50))
         with pytest.raises(Problem) as wrong:
-            checked(catalog.params(LESSON), {"momentum": 50})
+            parse(catalog.params(LESSON), {"momentum": 50})
         header, _ = until(socket, "refused", id=4)
         assert header["error"] == {"en": wrong.value.en, "zh": wrong.value.zh}
         tell(socket, op="begin", id=5, run=run.id, settings={"no_such": 1})
         assert "no_such" in until(socket, "refused", id=5)[0]["error"]["en"]
         tell(socket, op="begin", run=run.id, settings={})
-        assert until(socket, "refused", id=None)[0]["error"]["zh"] == live.MALFORMED.zh
-        assert site.room.engine.runs() == [run]
+        assert until(socket, "refused", id=None)[0]["error"]["zh"] == MALFORMED.zh
+        assert site.state.engine.runs() == [run]
         wait_until(lambda: run.status == "done")  # it was not disturbed
 
 
 def test_the_page_takes_a_learners_boards_to_its_next_run(site: Site) -> None:
     run = site.run()
-    hub = site.room.hub
+    hub = site.state.hub
     with site.socket() as ada, site.socket("bob") as bob:
         for socket in (ada, bob):
             tell(socket, op="watch", run=run.id, **{"from": -1})
             until(socket, "run")
         other = site.run(momentum=0.5)
-        hub.turn("ada", run.id, other.id)
+        hub.switch_run("ada", run.id, other.id)
         header, _ = until(ada, "next")
         assert (header["from"], header["run"]) == (run.id, other.id)
         assert hear(ada)[0]["type"] == "run"
         assert steps_of(*until(ada, "scalars", run=other.id))[0] == 0
         assert list(other.viewers.values()) == ["ada"]
         # nobody else is taken along, and nobody anywhere from no run, or to the one on show
-        hub.turn("ada", None, run.id)
-        hub.turn("bob", run.id, run.id)
-        hub.turn("cleo", run.id, other.id)
+        hub.switch_run("ada", None, run.id)
+        hub.switch_run("bob", run.id, run.id)
+        hub.switch_run("cleo", run.id, other.id)
         tell(bob, op="ask", id=9, run=run.id, step=None, name="no such question", args={})
         while (header := hear(bob)[0])["type"] != "refused":
             assert header["type"] != "next"
@@ -344,8 +347,8 @@ def test_the_end_of_a_socket_is_how_the_engine_learns_that_nobody_watches(site: 
         tell(socket, op="watch", run=run.id, **{"from": -1})
         wait_until(lambda: len(run.viewers) == 1)
     wait_until(lambda: not run.viewers)
-    wait_until(lambda: not site.room.hub.channels)
-    assert not site.room.hub.sockets
+    wait_until(lambda: not site.state.hub.channels)
+    assert not site.state.hub.connections
 
 
 @pytest.mark.parametrize(
@@ -373,7 +376,7 @@ def test_the_end_of_a_socket_is_how_the_engine_learns_that_nobody_watches(site: 
     ],
 )
 def test_a_message_that_cannot_be_heeded_is_refused_and_the_socket_lives_on(site: Site, message: str) -> None:
-    first = site.room.first(LESSON)
+    first = site.state.demo(LESSON)
     with site.socket() as socket:
         socket.send(message)
         header, _ = hear(socket)
@@ -403,7 +406,7 @@ def test_a_flood_is_refused_and_then_cut(site: Site) -> None:
         assert socket.close_code == 1008
 
 
-@pytest.mark.parametrize(("message", "code"), [("x" * (live.LONGEST + 1), 1009), (b"bytes", 1003)])
+@pytest.mark.parametrize(("message", "code"), [("x" * (LONGEST_MESSAGE + 1), 1009), (b"bytes", 1003)])
 def test_a_message_too_long_or_binary_ends_the_socket(site: Site, message: str | bytes, code: int) -> None:
     with site.socket() as socket:
         socket.send(message)
@@ -425,18 +428,18 @@ def test_pages_of_other_sites_are_turned_away(site: Site) -> None:
         pass
     assert refusal.value.response.status_code == 403
     with site.socket(origin=f"http://127.0.0.1:{site.port}") as socket:
-        tell(socket, op="watch", run=site.room.first(LESSON), **{"from": -1})
+        tell(socket, op="watch", run=site.state.demo(LESSON), **{"from": -1})
         assert hear(socket)[0]["type"] == "run"
 
 
 def test_a_ticket_is_the_same_for_the_whole_session(site: Site) -> None:
-    assert site.room.ticket("ada") == site.room.ticket("ada") != site.room.ticket("bob")
+    assert site.state.ticket("ada") == site.state.ticket("ada") != site.state.ticket("bob")
 
 
 def test_frames_are_fetched_by_plain_get(site: Site) -> None:
-    first = site.room.first(LESSON)
+    first = site.state.demo(LESSON)
     status, headers, body = site.get(f"/live/frame/{first}/100")
-    if not site.room.engine.get(str(first)).record.frames:
+    if not site.state.engine.get(str(first)).record.frames:
         assert status == 404
     else:
         header, _ = wire.unpack(body)
@@ -448,8 +451,8 @@ def test_frames_are_fetched_by_plain_get(site: Site) -> None:
 
 
 def test_specs_are_named_by_their_content_and_kept_for_good(site: Site) -> None:
-    url = site.room.specs.put(b'{"lesson": 1}')
-    assert site.room.specs.put(b'{"lesson": 1}') == url
+    url = site.state.specs.put(b'{"lesson": 1}')
+    assert site.state.specs.put(b'{"lesson": 1}') == url
     status, headers, body = site.get(url)
     assert (status, json.loads(body)) == (200, {"lesson": 1})
     assert "immutable" in headers["cache-control"]
@@ -461,7 +464,7 @@ def test_specs_are_named_by_their_content_and_kept_for_good(site: Site) -> None:
 
 
 def test_files_are_compressed_once_and_served_under_an_address_with_their_digest(site: Site) -> None:
-    assets = site.room.assets
+    assets = site.state.assets
     plotly = assets.plotly.read_bytes()
     files = {name: (assets.folder / name).read_bytes() for name in ["board.css", *assets.modules()]}
     assert {"index.js", "figures/plot.js"} <= files.keys()
@@ -491,7 +494,7 @@ def test_an_edited_module_changes_the_address_of_all_files_and_the_old_ones_stay
     (tmp_path / "index.js").write_text('import "./figures/plot.js";')
     (tmp_path / "figures" / "plot.js").write_text("1;")
     (tmp_path / "types.d.ts").write_text("export {};")
-    assets = served.Assets(tmp_path)
+    assets = Assets(tmp_path)
     first = assets.version()
     assert assets.version() == first
     assert sorted(assets.modules()) == ["figures/plot.js", "index.js"]
@@ -515,8 +518,8 @@ def test_an_edited_module_changes_the_address_of_all_files_and_the_old_ones_stay
 
 
 def test_the_specs_that_are_kept_are_bounded() -> None:
-    specs = served.Specs()
+    specs = Specs()
     urls = [specs.put(np.random.default_rng(n).bytes(1 << 20)) for n in range(20)]
     assert not specs.has(urls[0])
     assert specs.has(urls[-1])
-    assert specs._bytes <= served.SPECS
+    assert specs.size <= KEPT_BYTES

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.records.record import Record
+from engine.records.importing import open_untrusted
 from engine.types import Job
 from tests.conftest import wait_until
 from tests.web.conftest import Site, hear, tell, until
@@ -15,9 +15,9 @@ def test_a_run_is_saved_as_one_whole_file(site: Site, tmp_path: object) -> None:
     assert status == 200
     assert headers["content-disposition"] == f'attachment; filename="{run.id}.run"'
     assert headers["cache-control"] == "no-store"
-    path = site.room.engine.library.aside("saved")
+    path = site.state.engine.library.temp_path("saved")
     path.write_bytes(body)
-    saved = Record.check(path)
+    saved = open_untrusted(path)
     assert saved.history() == run.record.history()
     assert saved.status == "done"
     saved.close()
@@ -45,14 +45,14 @@ def test_an_onlooker_gets_every_scalar_no_frame_and_is_nobodys_viewer(site: Site
 
 
 def test_a_fork_says_where_it_comes_from_as_long_as_that_is_there(site: Site) -> None:
-    engine = site.room.engine
+    engine = site.state.engine
     source = site.run()
     wait_until(lambda: source.ended)
-    copy = engine._past(source, "gradient_descent-copy", 5)
+    copy = source.record.copy(engine.library.path("gradient_descent-copy"), 5, None, (source.id, 5))
     copy.end("stopped")
     copy.close()
     fork = engine.get("gradient_descent-copy")
     assert isinstance(fork.job, Job)
-    assert site.room.hub.describe(fork)["origin"] == (source.id, 5)
-    engine._runs.pop(source.id).record.remove()
-    assert site.room.hub.describe(fork)["origin"] is None
+    assert site.state.hub.describe(fork).origin == (source.id, 5)
+    engine._registry.pop(source.id).record.remove()
+    assert site.state.hub.describe(fork).origin is None

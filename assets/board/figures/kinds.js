@@ -1,4 +1,10 @@
-/** The kinds of figure by their names in a spec. */
+/**
+ * The kinds of figure by their names in a spec.
+ *
+ * @import { FigureSpec } from "../types.d.ts"
+ * @import { Figure } from "./figure.js"
+ * @import { Host } from "./host.d.ts"
+ */
 
 import { GraphFigure } from "./graph.js";
 import { LinksFigure } from "./links.js";
@@ -8,7 +14,7 @@ import { PlotFigure } from "./plot.js";
 import { StripFigure } from "./strip.js";
 import { TableFigure } from "./table.js";
 
-export const KINDS = {
+const KINDS = {
   plot: PlotFigure,
   map: MapFigure,
   graph: GraphFigure,
@@ -17,3 +23,16 @@ export const KINDS = {
   table: TableFigure,
   network: NetworkFigure,
 };
+
+/**
+ * A figure of the spec's kind.
+ *
+ * @param {Host} host
+ * @param {FigureSpec} spec
+ * @returns {Figure}
+ */
+export function makeFigure(host, spec) {
+  const figure = new KINDS[spec.kind](host, /** @type {any} */ (spec));
+  figure.respec(/** @type {any} */ (spec));
+  return /** @type {Figure} */ (/** @type {unknown} */ (figure));
+}

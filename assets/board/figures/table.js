@@ -1,91 +1,122 @@
-/** Names and numbers. */
+/**
+ * Rows of numbers under headings, each row with a name.
+ *
+ * @import { Moment } from "../moment.js"
+ * @import { TableSpec } from "../schema.d.ts"
+ * @import { Host } from "./host.d.ts"
+ */
 
 import { isArray } from "../arrays.js";
-import { attribute, make, write } from "../dom.js";
+import { el, setAttr, setText } from "../dom.js";
+import { clamp, exactNumber, number } from "../numbers.js";
 import { Figure } from "./figure.js";
-import { clamp, exact, number } from "../numbers.js";
 
+/** @extends {Figure<TableSpec>} */
 export class TableFigure extends Figure {
-  setup() {
-    this.scroll = make("div", "tr-rows", { tabindex: "0" });
-    this.table = make("table", "tr-table");
-    this.top = make("tr");
-    this.rows = make("tbody");
-    this.table.append(make("thead", "", {}, this.top), this.rows);
-    this.scroll.append(this.table);
-    this.empty = make("p", "tr-empty");
+  /**
+   * @param {Host} host
+   * @param {TableSpec} spec
+   */
+  constructor(host, spec) {
+    super(host, spec);
+    this.head = el("tr");
+    this.rows = el("tbody");
+    this.table = el("table", "tr-table", {}, el("thead", "", {}, this.head), this.rows);
+    this.scroll = el("div", "tr-rows", { tabindex: "0" }, this.table);
+    this.empty = el("p", "tr-empty");
     this.body.append(this.scroll, this.empty);
   }
 
+  /** @param {TableSpec} spec */
   respec(spec) {
     super.respec(spec);
     const heads = [spec.head || "", ...spec.columns.map((column) => column.title)];
-    this.top.replaceChildren(...heads.map((text) => make("th", "", { scope: "col" }, text)));
-    attribute(this.table, "aria-label", spec.alt || spec.title || spec.id);
+    this.head.replaceChildren(...heads.map((text) => el("th", "", { scope: "col" }, text)));
+    setAttr(this.table, "aria-label", spec.alt || spec.title || spec.id);
   }
 
-  sign(past) {
-    return this.spec.bind?.length ? [this.board.run?.serial, this.board.run?.cuts, past.step].join() : "";
+  /** @param {Moment} moment */
+  signature(moment) {
+    return this.spec.bind?.length ? [this.host.runs.current?.version, moment.step].join() : "";
   }
 
   /** Names and values: the scalars that the rows are bound to, over them what patches say. */
   get data() {
-    const { bind = [], rows = [] } = this.spec;
-    if (!bind.length || !this.past?.n) return super.data;
-    const values = Float64Array.from(bind.flat(), (name) => this.past.now(name) ?? NaN);
-    return { names: rows, values: { values, shape: [rows.length, this.spec.columns.length] }, ...super.data };
+    const { bind = [], rows = [], columns } = this.spec;
+    const { moment } = this;
+    if (!bind.length || !moment?.n) return super.data;
+    const now = (/** @type {string | null} */ name) => (name === null ? NaN : (moment.now(name) ?? NaN));
+    const values = Float64Array.from(bind.flat(), now);
+    return { names: rows, values: { values, shape: [rows.length, columns.length] }, ...super.data };
   }
 
-  newRow(index) {
-    const row = make("tr", "", {}, make("th", "", { scope: "row" }));
+  /** @param {number} index */
+  addRow(index) {
+    const name = el("th", "", { scope: "row" });
+    const row = el("tr", "", {}, name);
     const press = () => {
-      if (this.spec.picks) this.pick({ row: index, name: row.firstChild.textContent });
+      if (this.spec.picks) this.gesture({ row: index, name: name.textContent });
     };
     row.addEventListener("click", press);
     row.addEventListener("keydown", (event) => {
-      const move = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+      const move = event.key === "ArrowUp" ? -1 : event.key === "ArrowDown" ? 1 : 0;
+      const rows = /** @type {HTMLCollectionOf<HTMLElement>} */ (this.rows.children);
       if (event.key === "Enter" || event.key === " ") press();
-      else if (move) this.rows.children[clamp(index + move, 0, this.rows.children.length - 1)].focus();
+      else if (move) rows[clamp(index + move, 0, rows.length - 1)].focus();
       else return;
       event.preventDefault();
       event.stopPropagation();
     });
-    return row;
+    this.rows.append(row);
   }
 
   draw() {
     if (!this.body.clientWidth) return false;
     const { names = [], values, select } = this.data;
     const shown = isArray(values);
-    write(this.empty, shown ? "" : this.board.say("no_data"));
+    setText(this.empty, shown ? "" : this.host.say("no_data"));
     this.scroll.hidden = !shown;
     if (!shown) return true;
-    const { columns } = this.spec;
-    const width = columns.length;
-    while (this.rows.children.length > names.length) this.rows.lastChild.remove();
-    while (this.rows.children.length < names.length) this.rows.append(this.newRow(this.rows.children.length));
-    const most = columns.map((_, c) =>
-      Math.max(1e-12, ...names.map((_, r) => Math.abs(values.values[r * width + c]) || 0)),
-    );
-    names.forEach((name, r) => {
-      const row = this.rows.children[r];
-      while (row.children.length > 1 + width) row.lastChild.remove();
-      while (row.children.length < 1 + width) row.append(make("td", "", {}, make("i"), make("span")));
-      write(row.firstChild, name);
-      columns.forEach(({ bar }, c) => {
-        const value = values.values[r * width + c];
-        const cell = row.children[1 + c];
-        write(cell.lastChild, Number.isNaN(value) ? this.spec.nan || "–" : number(value, "4"));
-        attribute(cell, "title", Number.isNaN(value) ? "" : exact(value));
-        attribute(cell, "data-bar", bar || "");
-        if (bar) {
-          cell.firstChild.style.width = `${clamp((100 * Math.abs(value)) / (bar === "most" ? most[c] : 1), 0, 100) || 0}%`;
-          attribute(cell, "data-sign", value < 0 ? "minus" : "plus");
-        }
+    const width = this.spec.columns.length;
+    while (this.rows.children.length > names.length) this.rows.lastChild?.remove();
+    while (this.rows.children.length < names.length) this.addRow(this.rows.children.length);
+    const largest = this.spec.columns.map((_, column) => {
+      const sizes = names.map((/** @type {string} */ _name, /** @type {number} */ row) => {
+        return Math.abs(values.values[row * width + column]) || 0;
       });
-      attribute(row, "aria-selected", Number(select) === r);
-      if (this.spec.picks) attribute(row, "tabindex", 0);
+      return Math.max(1e-12, ...sizes);
+    });
+    names.forEach((/** @type {string} */ name, /** @type {number} */ index) => {
+      const row = this.rows.children[index];
+      setText(row.children[0], name);
+      this.drawCells(row, values.values.subarray(index * width, (index + 1) * width), largest);
+      setAttr(row, "aria-selected", Number(select) === index);
+      if (this.spec.picks) setAttr(row, "tabindex", 0);
     });
     return true;
+  }
+
+  /**
+   * @param {Element} row
+   * @param {ArrayLike<number>} values
+   * @param {number[]} largest absolute value of each column
+   */
+  drawCells(row, values, largest) {
+    const { columns, nan } = this.spec;
+    while (row.children.length > 1 + columns.length) row.lastChild?.remove();
+    while (row.children.length < 1 + columns.length) row.append(el("td", "", {}, el("i"), el("span")));
+    columns.forEach(({ bar }, column) => {
+      const value = values[column];
+      const missing = Number.isNaN(value);
+      const cell = row.children[1 + column];
+      const [fill, text] = /** @type {HTMLElement[]} */ ([...cell.children]);
+      setText(text, missing ? nan || "–" : number(value, "4"));
+      setAttr(cell, "title", missing ? "" : exactNumber(value));
+      setAttr(cell, "data-bar", bar || "");
+      if (!bar) return;
+      const full = bar === "most" ? largest[column] : 1;
+      fill.style.width = `${clamp((100 * Math.abs(value)) / full, 0, 100) || 0}%`;
+      setAttr(cell, "data-sign", value < 0 ? "minus" : "plus");
+    });
   }
 }

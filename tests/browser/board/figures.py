@@ -15,6 +15,8 @@ from lessons.board.figures import (
     Choose,
     Figure,
     Graph,
+    GraphEdge,
+    GraphNode,
     Links,
     Map,
     Network,
@@ -22,6 +24,7 @@ from lessons.board.figures import (
     Plot,
     Strip,
     Table,
+    TableColumn,
 )
 from pages.ui.words import player
 
@@ -132,13 +135,13 @@ def figures() -> list[Figure]:
             "line": {"color": VALIDATION},
         },
     ]
-    nodes = [
+    nodes: list[GraphNode] = [
         {"id": "x1", "label": "x₁", "note": "input", "x": 0.08, "y": 0.2},
         {"id": "x2", "label": "x₂", "note": "input", "x": 0.08, "y": 0.8},
         {"id": "sum", "label": "sum", "note": "w·x + b", "x": 0.5, "y": 0.5},
         {"id": "relu", "label": "ReLU", "note": "", "x": 0.92, "y": 0.5},
     ]
-    edges = [
+    edges: list[GraphEdge] = [
         {"from": "x1", "to": "sum", "label": "w₁"},
         {"from": "x2", "to": "sum", "label": "w₂"},
         {"from": "sum", "to": "relu", "label": ""},
@@ -174,7 +177,7 @@ def figures() -> list[Figure]:
 
 def words() -> list[Figure]:
     """A second board: what has words in it, and a map of bytes."""
-    columns = [
+    columns: list[TableColumn] = [
         {"title": "share", "bar": "share"},
         {"title": "most", "bar": "most"},
         {"title": "signed", "bar": "signed"},

@@ -27,7 +27,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from engine import wire
 from engine.types import ENDED, ScalarBlock
 from pages.live.assets import Assets
-from pages.live.hub import patches, scalars
+from pages.live.protocol import encode_patches, pack_scalars
 from tests.browser.board import figures
 
 ASSETS = Assets()
@@ -74,7 +74,7 @@ class Demo:
         kept = [one for one in self.frames() if one <= step]
         if not kept:
             return None
-        listed, arrays = patches(figures.frame(kept[-1]))
+        listed, arrays = encode_patches(figures.frame(kept[-1]))
         return wire.pack({"type": "frame", "run": self.id, "step": kept[-1], "patches": listed}, arrays)
 
     def described(self) -> bytes:
@@ -147,7 +147,7 @@ class Server:
         run.step = min(run.total, run.step + count)
         if run.step == run.total:
             run.status = "done"
-        await self.all(run.id, scalars(run.id, run.groups(before, run.step)))
+        await self.all(run.id, pack_scalars(run.id, run.groups(before, run.step)))
         if run.step // EVERY > before // EVERY:
             await self.all(run.id, run.frame(run.step))
         await self.all(run.id, run.described())
@@ -179,7 +179,7 @@ class Server:
             self.sockets[socket].discard(run.id)
         elif message["op"] == "ask":
             step = run.step if message["step"] is None else message["step"]
-            listed, arrays = patches(figures.answer(message["name"], message["args"], step))
+            listed, arrays = encode_patches(figures.answer(message["name"], message["args"], step))
             head = {"type": "answer", "id": message["id"], "run": run.id, "step": step, "name": message["name"]}
             await socket.send_bytes(wire.pack({**head, "patches": listed}, arrays))
         elif message["op"] == "tell":
@@ -191,7 +191,7 @@ class Server:
         self.sockets[socket].add(run.id)
         await socket.send_bytes(run.described())
         if run.step > after:
-            await socket.send_bytes(scalars(run.id, run.groups(after, run.step)))
+            await socket.send_bytes(pack_scalars(run.id, run.groups(after, run.step)))
         frame = run.frame(run.step)
         if frame:
             await socket.send_bytes(frame)

@@ -8,7 +8,7 @@ from sklearn.datasets import make_moons
 
 from engine.models.optimiser import Optimiser
 from engine.models.perceptron import Perceptron, Points
-from engine.params import checked
+from engine.params import parse
 from engine.types import Arrays, Checkpoint, Job, ScalarBlock, Step, Values
 from engine.worker.batched import as_generator
 from tests.engine.classifier.params import Params
@@ -21,7 +21,7 @@ class Classifier:
     """A lane. Its scalars are those of a step's minibatch before that step; at step 0 those of all points."""
 
     def __init__(self, job: Job, state: Checkpoint | None = None) -> None:
-        self.p = checked(Params, job.params)
+        self.p = parse(Params, job.params)
         self.step, self.total = -1, self.p.steps
         inputs, classes = make_moons(COUNT, noise=0.1, random_state=job.seed)
         self.points = Points(inputs.astype(np.float32), classes.astype(np.float32))

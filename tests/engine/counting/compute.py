@@ -8,13 +8,13 @@ from functools import partial
 import numpy as np
 import torch
 
-from engine.params import checked
+from engine.params import parse
 from engine.types import Arrays, Checkpoint, Job, Problem, Step, Values
 from tests.engine.counting.params import Params
 
 
 def run(job: Job, state: Checkpoint | None = None) -> Generator[Step, Values | None, None]:
-    p = checked(Params, job.params)
+    p = parse(Params, job.params)
     step, value, rate = -1, 0.0, p.rate
     if state:
         step, value = int(state["step"]), float(state["value"])
@@ -35,7 +35,7 @@ def run(job: Job, state: Checkpoint | None = None) -> Generator[Step, Values | N
             fail(p.fail)
         scalars = {"value": value} if step % 10 else {"value": value, "tenth": float(step)}
         picture = partial(picture_of, step)
-        changes = yield Step(step, scalars, p.steps, picture, snapshot, whole=p.label == "whole")
+        changes = yield Step(step, scalars, p.steps, picture, snapshot, keep=p.label == "whole")
         rate = (changes or {}).get("rate", rate)
 
 

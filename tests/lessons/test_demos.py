@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from engine.records.record import Record
-from lessons import catalog
-from lessons import recordings as first
+from lessons import catalog, recordings
 
 NAMES = [lesson.name for lesson in catalog.lessons()]
 MEASURED = {"images_per_s"}  # differs from run to run, as clocks do
@@ -19,9 +18,9 @@ MEASURED = {"images_per_s"}  # differs from run to run, as clocks do
 def test_a_recording_is_made_again_and_compared(name: str, tmp_path: Path) -> None:
     """The bounds leave room for another processor's last digits; on the same one the runs are equal."""
     shipped = Record.open(catalog.lesson(name).folder / "demo.run")
-    assert shipped.path.stat().st_size <= first.LARGEST
-    assert shipped.job == first.job(name), "the defaults changed: run `make firsts`"
-    first.make(name, tmp_path / "again.run")
+    assert shipped.path.stat().st_size <= recordings.LARGEST
+    assert shipped.job == recordings.job(name), "the defaults changed: run `make demos`"
+    recordings.make(name, tmp_path / "again.run")
     again = Record.open(tmp_path / "again.run")
     assert again.total == shipped.total
     assert [step for step, _ in again.history()] == [step for step, _ in shipped.history()]
