@@ -101,7 +101,7 @@ class Params(engine.params.Params):
     @property
     def layers(self) -> list[tuple[int, str]]:
         """Units and activation of each hidden layer."""
-        return parsed(self.hidden, self.activation)
+        return layers(self.hidden, self.activation)
 
     @property
     def outputs(self) -> int:
