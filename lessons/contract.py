@@ -1,6 +1,7 @@
 """What a lesson is made of: the contract between a lesson's folder, the pages and the engine.
 
-    params.py    `Params`, a subclass of engine.params.Params: settings with controls and marks (engine/controls.py);
+    params.py    `Params`, a subclass of engine.params.Params: settings with controls and marks
+                 (engine/controls.py), `seed` among them;
                  `TINY`, settings of a run that takes a second, for tests; `PRESETS`, name -> changed settings
     compute.py   the hooks of `Compute` (engine/hooks.py); the one module that may import torch
     figures.py   the hooks of `Figures` below; no torch, no Streamlit

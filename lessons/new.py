@@ -1,7 +1,8 @@
 """python -m lessons.new NAME: a new lesson's folder and page, whole and running, to be made one's own.
 
-A learner's first line fitted by gradient descent; every file of the contract is there, so the family tests hold from
-the start. What is left to do by hand is its line in lessons/catalog.py, which decides where it stands in the course.
+A line fitted by gradient descent; every file of the contract (lessons/contract.py) is there, so the tests of the family
+hold from the start. What is left to do by hand is its line in lessons/catalog.py, which decides where it stands in the
+course, and `make demos`.
 """
 
 from __future__ import annotations
@@ -37,17 +38,18 @@ TINY = Params(steps=20, pace=0.0)
 PRESETS: dict[str, dict[str, Any]] = {"default": {}}
 '''
 
-COMPUTE = '''"""A line through points, found by gradient descent: the loop in the open."""
+COMPUTE = '''"""A line through points, found by gradient descent. The hooks: engine/hooks.py, Compute."""
 
 from __future__ import annotations
 
 from collections.abc import Generator
+from functools import partial
 
 import numpy as np
 import torch
 
 from engine.params import parse
-from engine.types import Arrays, Job, Problem, Checkpoint, Step, Values
+from engine.types import Checkpoint, Job, Step, Values
 
 from .params import Params
 
@@ -61,42 +63,35 @@ def run(job: Job, state: Checkpoint | None = None) -> Generator[Step, Values | N
     line = torch.zeros(2, dtype=torch.float64, requires_grad=True)
     optimiser = torch.optim.SGD([line], p.lr)
     first = 0
-    if state is not None:
+    if state is not None:  # plain SGD keeps nothing else; for a model with more there is engine/checkpoint.py
         first = int(state["step"]) + 1
         line.data.copy_(torch.from_numpy(state["model.line"].copy()))
-        optimiser.param_groups[0]["lr"] = float(state.get("live.lr", np.float64(p.lr)))
+
+    def loss() -> torch.Tensor:
+        return (line[0] * x + line[1] - y).square().mean()
+
+    def checkpoint(step: int) -> Checkpoint:
+        return {"step": np.array(step), "model.line": line.detach().numpy().copy()}
 
     for step in range(first, p.steps + 1):
         if step:
             optimiser.zero_grad()
-            loss = (line[0] * x + line[1] - y).square().mean()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss().backward()  # type: ignore[no-untyped-call]
             optimiser.step()
         with torch.no_grad():
-            loss = (line[0] * x + line[1] - y).square().mean()
-
-        def snapshot(step: int = step) -> Checkpoint:
-            lr = optimiser.param_groups[0]["lr"]
-            live = {"live.lr": np.array(lr)} if lr != p.lr else {}
-            return {"step": np.array(step), "model.line": line.detach().numpy().copy(), **live}
-
-        scalars = {"loss": loss.item(), "slope": line[0].item(), "offset": line[1].item()}
-        changes = yield Step(step, scalars, p.steps, state=snapshot)
+            scalars = {"loss": loss().item(), "slope": line[0].item(), "offset": line[1].item()}
+        changes = yield Step(step, scalars, p.steps, state=partial(checkpoint, step))
         if changes and "lr" in changes:
             optimiser.param_groups[0]["lr"] = changes["lr"]
-
-
-def look(job: Job, state: Checkpoint, name: str, args: Values) -> Arrays:
-    """This lesson answers no questions yet."""
-    raise Problem(f"There is no {name!r:.40} to look at.", f"没有“{name:.40}”可看。")
 '''
 
-FIGURES = '''"""The figures of the lesson."""
+FIGURES = '''"""The figures of the lesson. The hooks: lessons/contract.py, Figures."""
 
 from __future__ import annotations
 
-from engine.types import Tick
-from lessons.board.figures import TRAIN, Figure, Patch, Plot
+from lessons.board import marks
+from lessons.board.colors import TRAIN
+from lessons.board.figures import Figure
 from lessons.text import Words
 
 from .params import Params
@@ -104,16 +99,10 @@ from .params import Params
 
 def draw(params: Params, words: Words) -> dict[str, Figure]:
     """Figure id -> figure, most important first."""
-    said = words.figures["loss"].labels
-    trace = {"name": "loss", "type": "scatter", "mode": "lines", "line": {"color": TRAIN}}
-    trace["bind"] = {"x": "step", "y": "loss"}
-    layout = {"xaxis": {"title": said["x"]}, "yaxis": {"title": said["y"]}}
-    return {"loss": Plot("loss", [trace], layout, size="hero", height=380, switch=True)}
-
-
-def update(params: Params, tick: Tick) -> list[Patch]:
-    """Everything here follows the scalars by itself."""
-    return []
+    labels = words.figures["loss"].labels
+    across, up = marks.axis(labels["x"], range=[0, params.steps]), marks.axis(labels["y"], from_zero=True)
+    curve = marks.line("loss", TRAIN, y="loss")
+    return {"loss": marks.plot("loss", [curve], across, up, size="hero", height=380, switch=True)}
 '''
 
 SCRIPT = '''"""A line through points, found by gradient descent. Needs torch alone."""
@@ -147,6 +136,7 @@ You will be able to say what this lesson is about.
 
 ## Try it
 - Take smaller steps and see how much longer it takes. `?lr=0.01`
+- Start from other points and see what stays the same. `?seed=1`
 
 ## Predict
 ### What does a learning rate of 1 do?
@@ -182,6 +172,16 @@ With slope 0, offset 0 and one point (1, 3), the loss is $3^2 = 9$.
 - [ ] Where the minimum is.
 > It is about the next small step only.
 
+### Why is the loss a mean of squares?
+- [x] It is one number that falls as the line comes nearer to all points.
+- [ ] A sum could not be computed.
+> Gradient descent needs one number to make smaller.
+
+### What is at hand after the last step?
+- [ ] The line the points came from.
+- [x] A line near to the points.
+> The points are noisy, so the best line for them is not quite the true one.
+
 ## Terms
 - loss: one number that says how wrong the model is
 
@@ -194,6 +194,7 @@ CHINESE = """# TITLE
 
 ## 动手试试
 - 把步子迈小一些，看看要多花多久。`?lr=0.01`
+- 换一批点，看看什么没有变。`?seed=1`
 
 ## 先猜再看
 ### 学习率为 1 会怎样？
@@ -206,7 +207,7 @@ CHINESE = """# TITLE
 每一步都沿着损失梯度的反方向走一小段。
 
 ## 算一遍
-斜率 0、截距 0，只有一个点 (1, 3):损失是 $3^2 = 9$。
+斜率 0、截距 0，只有一个点 (1, 3)：损失是 $3^2 = 9$。
 
 ## 设置
 - lr: 学习率 | 每一步走多远。
@@ -228,6 +229,16 @@ CHINESE = """# TITLE
 - [x] 损失增长最快的方向。
 - [ ] 最小值在哪里。
 > 它只关乎下一小步。
+
+### 损失为什么取平方的平均值？
+- [x] 它是一个数，直线离所有点越近就越小。
+- [ ] 总和算不出来。
+> 梯度下降需要一个可以变小的数。
+
+### 最后一步之后得到了什么？
+- [ ] 点所来自的那条直线。
+- [x] 一条靠近这些点的直线。
+> 点带有噪声，对它们最合适的直线与真正的直线略有不同。
 
 ## 术语
 - 损失: 一个数，说明模型错得多厉害
@@ -253,7 +264,7 @@ def main(name: str) -> None:
     stub = (PAGES / "gradient_descent.py").read_text(encoding="utf-8")
     (PAGES / f"{name}.py").write_text(stub.replace("gradient_descent", name), encoding="utf-8")
     print(f'lessons/{name} and pages/{name}.py are there. Add Lesson("{name}", 10) to a chapter in lessons/catalog.py,')
-    print("then run: make firsts test")
+    print("then run: make demos test")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """python -m lessons.recordings [NAME …]: records each lesson's demo.run, so that its page opens alive.
 
-A short run of the default settings, made on one thread of the processor by the lesson's own loop: scalars of every
-step, some frames, and the model at the end, so that questions about it can be answered; a small one also at the start
-and half-way, one that would fill the file not at all. Of whole steps (engine/types.py) every picture is kept, and a
-small model more often. At most 200 kB; a test makes it again and compares.
+A run of the default settings by the lesson's `run`, on one processor thread: the scalars of every step, some frames
+and the checkpoint of the last step, so that questions about it can be answered. A checkpoint of at most SMALL bytes is
+also kept at the start and half-way, one larger than the whole file not at all. Of steps to `keep` (engine/types.py)
+every frame is kept, and up to OFTEN checkpoints. A file has at most LARGEST bytes; a test makes it again and compares.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from engine.wire import pack
 from lessons import catalog
 
 LARGEST = 200_000
-FRAMES = (40, 24, 16, 12, 8, 4, 2)
-SMALL = 16_000  # bytes of a model that is kept three times,
-OFTEN = 16  # or so often, where each step is whole
+FRAMES = (40, 24, 16, 12, 8, 4, 2)  # how many are tried, until the file is small enough
+SMALL = 16_000  # bytes
+OFTEN = 16
 
 
 @contextmanager
-def plainly() -> Iterator[None]:
-    """Sums in another order give other last digits: a recording is made on one thread, by torch alone."""
+def reproducibly() -> Iterator[None]:
+    """One thread and none of our own kernels: sums in another order have other last digits."""
     import torch
 
     threads = torch.get_num_threads()
@@ -63,7 +63,7 @@ def record(name: str, path: Path, frames: int) -> None:
 
     asked = job(name)
     run = catalog.part(name, "compute").run
-    with plainly():
+    with reproducibly():
         generators.seed(asked.seed)
         path.unlink(missing_ok=True)
         out = Record.create(path, asked)

@@ -15,6 +15,13 @@ settings.register_profile("same", derandomize=os.environ.get("TORCHROOM_EXAMPLES
 settings.load_profile("same")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the files with the slowest tests first, so that none of them is begun when all else is done."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 def wait_until(condition: Callable[[], object], seconds: float = 60.0, what: str = "") -> None:
     """Returns as soon as `condition` holds; fails, naming `what`, if it does not within `seconds`."""
     end = time.monotonic() + seconds

@@ -62,33 +62,6 @@ export interface PlotSpec extends schema.PlotSpec {
   traces: TraceSpec[];
 }
 
-export interface GraphNode {
-  id: string;
-  label?: string;
-  note?: string;
-  name?: string;
-  edit?: string;
-  asks?: string;
-  x: number;
-  y: number;
-}
-
-export interface GraphEdge {
-  from: string;
-  to: string;
-  label?: string;
-  /** Where on it its text stands, from 0 to 1. */
-  at?: number;
-  name?: string;
-  edit?: string;
-  asks?: string;
-}
-
-export interface GraphSpec extends schema.GraphSpec {
-  nodes: GraphNode[];
-  edges: GraphEdge[];
-}
-
 export interface NetworkTool {
   label: string;
   help: string;
@@ -112,7 +85,13 @@ export interface NetworkSpec extends schema.NetworkSpec {
 }
 
 export type FigureSpec =
-  PlotSpec | GraphSpec | NetworkSpec | schema.MapSpec | schema.StripSpec | schema.LinksSpec | schema.TableSpec;
+  | PlotSpec
+  | NetworkSpec
+  | schema.GraphSpec
+  | schema.MapSpec
+  | schema.StripSpec
+  | schema.LinksSpec
+  | schema.TableSpec;
 
 export interface BoardSpec extends schema.BoardSpec {
   figures: FigureSpec[];

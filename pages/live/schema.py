@@ -38,8 +38,6 @@ NAMES = {
     "Any": "any",
     "Values": "Record<string, any>",
     "object": "unknown",
-    "Node": "GraphNode",  # the browser has a Node of its own
-    "Edge": "GraphEdge",
     "Figure": "FigureSpec",
     **{figure: f"{figure}Spec" for figure in ("Plot", "Map", "Graph", "Strip", "Links", "Table", "Network")},
 }

@@ -51,7 +51,8 @@ def browser_path() -> str | None:
     return next((found for name in NAMES if (found := shutil.which(name))), None)
 
 
-@pytest.fixture(scope="module")  # closed with its module: while it is open, asyncio.run cannot be used by others
+# While Playwright is open, asyncio.run cannot be used in its process: these tests are a pytest run of their own.
+@pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=browser_path(), args=FLAGS)
@@ -59,7 +60,7 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     log = tmp_path_factory.mktemp("server") / "log"
     with Server(log, TORCHROOM_CIFAR10=os.environ.get("TORCHROOM_CIFAR10", "")) as server:

@@ -6,7 +6,6 @@ import itertools
 import os
 import re
 import signal
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -189,7 +188,7 @@ def test_a_confusion_cell_opens_its_images(tab: Tab) -> None:
     side = min(place["width"], place["height"])
     for part in (0.2, 0.25, 0.3, 0.35):
         tab.page.mouse.click(place["x"] + place["width"] / 2 - side / 2 + side * part, place["y"] + side * part)
-        time.sleep(0.3)
+        tab.until("board.queries.pending.size === 0")  # each is answered before the next
     tab.until("[...board.figures.values()].some((f) => f.spec.id.includes('cell') && f.drawn > 0)")
 
 

@@ -123,11 +123,11 @@ def test_pause_step_resume_stop(engine: Engine) -> None:
     at = run.step
     assert at in run.record.frames
     assert at in run.record.snapshots
-    time.sleep(0.1)
+    finished(engine.submit(job(111, steps=50), "bob"))  # another run had its turns meanwhile
     assert run.step == at
     engine.tell(run.id, "ann", "step")
     wait_until(lambda: run.step == at + 1, what="one step")
-    time.sleep(0.1)
+    finished(engine.submit(job(112, steps=50), "bob"))
     assert run.step == at + 1
     engine.tell(run.id, "ann", "resume")
     wait_until(lambda: run.step > at + 5, what="going on")
@@ -167,7 +167,7 @@ def test_pace_holds_a_run_back_and_is_itself_live(engine: Engine) -> None:
     run = engine.submit(job(14, steps=100_000, pace=40), "ann")
     wait_until(lambda: run.step >= 1, what="the start")
     first, began = run.step, time.monotonic()
-    time.sleep(1.0)
+    wait_until(lambda: run.step >= first + 40, what="40 steps")
     rate = (run.step - first) / (time.monotonic() - began)
     assert 20 < rate < 60
     engine.tell(run.id, "ann", "set", {"pace": 1000.0})

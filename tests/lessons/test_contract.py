@@ -300,7 +300,7 @@ def fits(figure: board.Figure, folded: dict[str, Any]) -> None:
         tiles = np.asarray(data["tiles"])
         assert tiles.ndim == (4 if figure.colours == "rgb" else 3), figure.id
         rows, columns = data.get("rows", figure.rows), data.get("columns", figure.columns)
-        if figure.whole:
+        if figure.by_tile:
             assert len(tiles) == len(figure.tiles) == len(rows) * len(columns), figure.id
         else:
             assert len(rows) in (0, tiles.shape[1]), figure.id

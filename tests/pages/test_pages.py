@@ -76,8 +76,8 @@ def test_every_page_is_drawn_in_its_language(name: str, language: str) -> None:
 def test_every_tab_is_drawn(name: str) -> None:
     from pages.ui.words import say
 
+    app = page(name)
     for part in ("try", "predict", "why", "example", "quiz", "terms", "code", "read_on"):
-        app = page(name)
         app.session_state[f"tabs.{name}"] = say(part, "en")
         app.run()
         assert not app.exception, part

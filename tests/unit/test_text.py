@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from lessons import text
+from lessons.board import readings
 
 LESSON = """# Gradient descent
 You will be able to
@@ -145,3 +148,11 @@ def test_what_is_wrong_is_named_with_its_line(old: str, new: str, what: str) -> 
 def test_a_missing_section_is_named() -> None:
     with pytest.raises(ValueError, match="they must be Try it, Predict"):
         text.parse(LESSON[: LESSON.index("## Terms")], "en")
+
+
+def test_the_guide_for_writers_names_every_section_and_every_part_of_a_reading() -> None:
+    guide = (text.FOLDER / "WRITING.md").read_text("utf-8")
+    for titles in zip(*text.SECTIONS.values(), strict=True):
+        assert re.search(rf"## {titles[0]}\s+## {titles[1]}\n", guide), titles
+    for word in ("step", "say", "best", "lowest", *readings.WORDS):
+        assert re.search(rf"`\{{{word}[:}}]", guide), word

@@ -1,7 +1,7 @@
 /**
  * Nodes and edges with values, as SVG: a network and what flows through it.
  *
- * @import { GraphEdge, GraphNode, GraphSpec } from "../types.d.ts"
+ * @import { GraphEdge, GraphNode, GraphSpec } from "../schema.d.ts"
  * @import { EdgeElements, NodeElements } from "./graph_elements.js"
  * @import { Box } from "./graph_layout.js"
  * @import { Host } from "./host.d.ts"

@@ -1,7 +1,7 @@
 /**
  * Where the boxes of a graph stand, and where its lines begin and end.
  *
- * @import { GraphNode } from "../types.d.ts"
+ * @import { GraphNode } from "../schema.d.ts"
  */
 
 import { clamp, number } from "../numbers.js";
