@@ -18,7 +18,7 @@ NAMES = ("loss", "accuracy")
 
 
 class Classifier:
-    """A lane. Its scalars are those of a step's minibatch before that step; at step 0 those of all points."""
+    """A BatchedRun. Its scalars are those of a step's minibatch before that step; at step 0 those of all points."""
 
     def __init__(self, job: Job, state: Checkpoint | None = None) -> None:
         self.p = parse(Params, job.params)
