@@ -391,7 +391,7 @@ export interface RunMessage extends ToBrowser {
   params: Record<string, any>;
   seed: number;
   /** Steps from which it can be forked, ascending. */
-  snapshots: number[];
+  checkpoints: number[];
   /** The run and step it was forked or copied from, where that run is still kept. */
   origin: [string, number] | null;
   /** Steps that have a frame, ascending. */

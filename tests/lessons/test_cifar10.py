@@ -217,7 +217,7 @@ def test_a_run_taken_up_again_is_bit_identical(settings: dict[str, Any], place: 
     assert all(np.array_equal(ours[name], theirs[name]) for name in theirs)
 
 
-def test_a_snapshot_does_not_change_when_the_run_goes_on() -> None:
+def test_a_checkpoint_does_not_change_when_the_run_goes_on() -> None:
     run = compute.run(job())
     kept = next(run).state()
     copy = {name: array.copy() for name, array in kept.items()}

@@ -1,4 +1,4 @@
-"""Forks of every lesson: with equal settings bit-identical from any snapshot, with others an honest run or a reason."""
+"""Forks of every lesson: with equal settings bit-identical from any checkpoint, else an honest run or a reason."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from engine.backends.inline import InlineBackend
 from engine.checkpoint import unpack_live
 from engine.controls import Slider
-from engine.messages import RunScalars, RunSnapshot, SetParams, StartRun, StepRun, decode_event
+from engine.messages import RunCheckpoint, RunScalars, SetParams, StartRun, StepRun, decode_event
 from engine.runs.engine import Engine, Run
 from engine.types import Checkpoint, Job, Values
 from engine.wire import unpack
@@ -64,7 +64,7 @@ def numbers(run: Run, after: int = -1) -> list[tuple[int, dict[str, str]]]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_fork_with_equal_settings_is_bit_identical_at_random_snapshots(engine: Engine, name: str) -> None:
+def test_a_fork_with_equal_settings_is_bit_identical_at_random_checkpoints(engine: Engine, name: str) -> None:
     run = done(engine.submit(job(name), "ann"))
     assert run.status == "done", run.error
     marks = [step for step in run.marks if step < run.total]
@@ -72,7 +72,7 @@ def test_a_fork_with_equal_settings_is_bit_identical_at_random_snapshots(engine:
         fork = done(engine.fork(run.id, step, run.job, "ann"))
         assert (fork.status, fork.step, fork.origin) == ("done", run.total, (run.id, step)), fork.error
         assert numbers(fork) == numbers(run)
-        ours, theirs = (one.record.snapshot(run.total) for one in (fork, run))
+        ours, theirs = (one.record.checkpoint(run.total) for one in (fork, run))
         assert ours is not None
         assert theirs is not None
         assert ours[1].keys() == theirs[1].keys()
@@ -119,7 +119,7 @@ def played(
                     for step, row in zip(block.steps.tolist(), block.values.tolist(), strict=True):
                         named = zip(block.names, row, strict=True)
                         history.setdefault(step, {}).update({k: v.hex() for k, v in named if k not in MEASURED})
-            case RunSnapshot(step=step, arrays=arrays):
+            case RunCheckpoint(step=step, arrays=arrays):
                 checkpoints[step] = {name: array.copy() for name, array in arrays.items()}
 
     scheduler = Scheduler("cpu", heard)

@@ -19,7 +19,7 @@ def run(job: Job, state: Checkpoint | None = None) -> Generator[Step, Values | N
     if state:
         step, value = int(state["step"]), float(state["value"])
 
-    def snapshot() -> Checkpoint:
+    def checkpoint() -> Checkpoint:
         return {"step": np.array(step), "value": np.array(value)}
 
     held = []
@@ -33,7 +33,7 @@ def run(job: Job, state: Checkpoint | None = None) -> Generator[Step, Values | N
             fail(p.fail)
         scalars = {"value": value} if step % 10 else {"value": value, "tenth": float(step)}
         picture = partial(picture_of, step)
-        changes = yield Step(step, scalars, p.steps, picture, snapshot, keep=p.label == "whole")
+        changes = yield Step(step, scalars, p.steps, picture, checkpoint, keep=p.label == "whole")
         rate = (changes or {}).get("rate", rate)
 
 
