@@ -45,7 +45,7 @@ def spare_resumed_sessions() -> None:
 
 def runs_folder(scratch: Path) -> Path:
     """The folder of runs: TORCHROOM_RUNS, else one beside the downloads; `scratch` where that cannot be written."""
-    folder = Path(os.environ.get("TORCHROOM_RUNS") or cifar10.home() / "runs")
+    folder = Path(os.environ.get("TORCHROOM_RUNS") or cifar10.data_folder() / "runs")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):

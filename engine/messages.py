@@ -86,7 +86,7 @@ class StartRun(Command):
 
 @dataclass(frozen=True, slots=True)
 class PauseRun(Command):
-    """Takes no further step; frame and snapshot of the step it stands at are sent."""
+    """Takes no further step; frame and checkpoint of the step it stands at are sent."""
 
     kind: ClassVar[str] = "pause"
 
@@ -121,8 +121,8 @@ class SetParams(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class TakeSnapshot(Command):
-    """Asks for the present state; RunSnapshot answers with the same `wanted`, the id of the copy that it is for."""
+class TakeCheckpoint(Command):
+    """Asks for the present state; RunCheckpoint answers with the same `wanted`, the id of the copy that it is for."""
 
     kind: ClassVar[str] = "snapshot"
     wanted: str
@@ -266,8 +266,8 @@ class RunFrame(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class RunSnapshot(Event):
-    """The state after `step`, in `arrays`. wanted: as in TakeSnapshot, "" for one that nobody asked for.
+class RunCheckpoint(Event):
+    """The state after `step`, in `arrays`. wanted: as in TakeCheckpoint, "" for one that nobody asked for.
 
     A run that has no state to give answers with step -1 and no arrays.
     """
@@ -329,10 +329,10 @@ def decode_event(header: Mapping[str, Any], arrays: Arrays) -> Event:
 
 
 _COMMANDS: dict[str, type[Command]] = {
-    cls.kind: cls for cls in (StartRun, PauseRun, ResumeRun, StepRun, StopRun, SetParams, TakeSnapshot, AskRun)
+    cls.kind: cls for cls in (StartRun, PauseRun, ResumeRun, StepRun, StopRun, SetParams, TakeCheckpoint, AskRun)
 }
 _EVENT_TYPES: tuple[type[Event], ...] = (
     WorkerReady, WorkerDied, WorkerStuck,
-    RunScalars, RunFrame, RunSnapshot, RunStatus, RunAnswer, ParamsChanged, ParamsRefused,
+    RunScalars, RunFrame, RunCheckpoint, RunStatus, RunAnswer, ParamsChanged, ParamsRefused,
 )  # fmt: skip
 _EVENTS = {cls.kind: cls for cls in _EVENT_TYPES}

@@ -73,7 +73,7 @@ class Job:
 class Step:
     """What a lesson yields after each step.
 
-    Step 0 is the state before any training; steps then count up by one to `total`. A run resumed from the snapshot of
+    Step 0 is the state before any training; steps then count up by one to `total`. A run resumed from the checkpoint of
     step k yields step k + 1 first.
 
     scalars: by name; one may be left out of a step (a validation loss once an epoch), and may be NaN or infinite.

@@ -44,8 +44,8 @@ def validate(record: Record) -> None:
             odd = [patch.figure for patch in patches if not fits(drawn[patch.figure], patch)]
             if odd:
                 raise unusable(f"its frame of step {step} has no such picture as {odd[0]!r} shows")
-        for step in record.snapshots:
-            record.snapshot(step)
+        for step in record.checkpoints:
+            record.checkpoint(step)
     except Problem:
         raise
     except Exception as error:  # made to look like a run, its arrays can be wrong in any way

@@ -82,7 +82,7 @@ def record(name: str, path: Path, frames: int) -> None:
                 model = {key: array for key, array in step.state().items() if not key.startswith(("optim.", "rng."))}
                 size = sum(array.nbytes for array in model.values())
                 if model and (size <= SMALL or step.step == total) and size <= LARGEST:
-                    out.add_snapshot(pack({"step": step.step}, model))
+                    out.add_checkpoint(pack({"step": step.step}, model))
     groups = [
         ScalarBlock(
             names,

@@ -174,7 +174,7 @@ export class Player {
     this.track.style.setProperty("--at", `${(100 * step) / total}%`);
     const count = `${step} / ${total}`;
     setText(this.count, !ready ? "" : language === "zh" ? `${count} ${say("step")}` : `${say("step")} ${count}`);
-    const ticks = run ? run.snapshots.map((at) => `M${((1000 * at) / total).toFixed(1)} 0V10`).join("") : "";
+    const ticks = run ? run.checkpoints.map((at) => `M${((1000 * at) / total).toFixed(1)} 0V10`).join("") : "";
     if (ticks !== this.ticks) setAttr(this.tickPath, "d", (this.ticks = ticks) || "M0 0");
   }
 

@@ -14,7 +14,7 @@ const STATE_FIELDS = /** @type {const} */ ([
   "rate",
   "place",
   "viewers",
-  "snapshots",
+  "checkpoints",
   "error",
   "note",
   "device",
@@ -49,7 +49,7 @@ export class Run {
     this.place = null;
     this.viewers = 0;
     /** @type {number[]} Steps that it can be forked from, ascending. */
-    this.snapshots = [];
+    this.checkpoints = [];
     /** @type {Bilingual | null | undefined} */
     this.error = undefined;
     /** @type {Bilingual | null | undefined} */
@@ -105,7 +105,7 @@ export class Run {
    * @param {number} step
    */
   checkpoint(step) {
-    return lastUpTo(this.snapshots, step);
+    return lastUpTo(this.checkpoints, step);
   }
 
   /**
@@ -175,7 +175,7 @@ export class Run {
     this.history.truncate(step);
     this.rewinds++;
     this.frameSteps = this.frameSteps.filter((other) => other <= step);
-    this.snapshots = this.snapshots.filter((other) => other <= step);
+    this.checkpoints = this.checkpoints.filter((other) => other <= step);
     for (const later of [...this.frames.keys()].filter((other) => other > step)) this.dropFrame(later);
   }
 }

@@ -87,7 +87,7 @@ export interface PlotSpec extends FigureText {
  * "diverging" puts white at zero, blue above, orange below. `numbers` writes each cell's value into it. `smooth`
  * blends the colours between cells. With `span` the tiles are bytes, and 0 to 255 stand for its two ends.
  * With `limits` as well, the colours end there; what is pointed at is said as it is.
- * `across` tiles stand beside each other (0: as many as fit best). `whole`: a tile is one thing to point at, `rows`
+ * `across` tiles stand beside each other (0: as many as fit best). `by_tile`: a tile is one thing to point at, `rows`
  * and `columns` name the rows and columns of tiles, and a click also gives `name`, the tile's.
  *
  * `marks`, one for each row of cells or "", stand beside every row of tiles where there are several.
@@ -119,7 +119,7 @@ export interface MapSpec extends FigureText {
   height: number;
   picks: Pick | null;
   across: number;
-  whole: boolean;
+  by_tile: boolean;
   shows: string;
   smooth: boolean;
   span: [number, number] | null;
@@ -391,7 +391,7 @@ export interface RunMessage extends ToBrowser {
   params: Record<string, any>;
   seed: number;
   /** Steps from which it can be forked, ascending. */
-  snapshots: number[];
+  checkpoints: number[];
   /** The run and step it was forked or copied from, where that run is still kept. */
   origin: [string, number] | null;
   /** Steps that have a frame, ascending. */

@@ -105,8 +105,8 @@ export class Transport {
     const { run, playhead } = ready;
     const step =
       direction < 0
-        ? run.snapshots.filter((other) => other < playhead.step).at(-1)
-        : run.snapshots.find((other) => other > playhead.step);
+        ? run.checkpoints.filter((other) => other < playhead.step).at(-1)
+        : run.checkpoints.find((other) => other > playhead.step);
     if (step !== undefined) playhead.go(step, run);
   }
 

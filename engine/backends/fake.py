@@ -18,15 +18,15 @@ from engine.messages import (
     PauseRun,
     ResumeRun,
     RunAnswer,
+    RunCheckpoint,
     RunFrame,
     RunScalars,
-    RunSnapshot,
     RunStatus,
     SetParams,
     StartRun,
     StepRun,
     StopRun,
-    TakeSnapshot,
+    TakeCheckpoint,
     WorkerReady,
 )
 from engine.records.record import Record
@@ -64,8 +64,8 @@ class FakeBackend:
                 self._change_status(run, "stopped")
             case SetParams(run, values):
                 self._outbox.put(ParamsChanged(run, 0, values))
-            case TakeSnapshot(run, wanted):
-                self._outbox.put(RunSnapshot(run, -1, wanted))
+            case TakeCheckpoint(run, wanted):
+                self._outbox.put(RunCheckpoint(run, -1, wanted))
             case AskRun(run, number):
                 self._outbox.put(RunAnswer(number, run, None, NO_ANSWER))
 

@@ -1,11 +1,11 @@
-"""CIFAR-10 (Krizhevsky, 2009) in its binary layout: where it is, how it is fetched, and how it is read. No torch here.
+"""CIFAR-10 (Krizhevsky, 2009) in its binary format: where the files are, downloading and reading them. No torch here.
 
-    TORCHROOM_CIFAR10   a folder that holds cifar-10-batches-bin, or is it
-    TORCHROOM_DATA      where the archive is unpacked otherwise (default: ./data)
-    TORCHROOM_MIRROR    a folder on the web that serves cifar-10-binary.tar.gz (default: the data set's own site)
+    TORCHROOM_CIFAR10   the folder cifar-10-batches-bin, or the one that it is in
+    TORCHROOM_DATA      folder in which it is looked for otherwise, and to which it is downloaded (default: ./data)
+    TORCHROOM_MIRROR    URL of a folder with cifar-10-binary.tar.gz (default: the data set's own site)
 
-The official files hold 10,000 rows of 3,073 bytes: a label, then 1,024 red, 1,024 green and 1,024 blue values, row by
-row. They are read as bytes and never unpickled.
+Each of the six files has 10,000 rows of 3,073 bytes: a label, then 1,024 red, 1,024 green and 1,024 blue values, row by
+row. Nothing is unpickled.
 """
 
 from __future__ import annotations
@@ -34,28 +34,28 @@ ARCHIVE_BYTES = 170_052_171
 UNPACKED_BYTES = 184_380_000
 TRAIN = tuple(f"data_batch_{n}.bin" for n in range(1, 6))
 TEST = "test_batch.bin"
-ROWS = 10_000
-ROW = 3073
+ROWS = 10_000  # of a file
+ROW = 3073  # bytes
 
 Bytes = npt.NDArray[np.uint8]
-Progress = Callable[[int, int], None]
+Progress = Callable[[int, int], None]  # (bytes so far, bytes in all)
 
 
-def home() -> Path:
-    """The folder that downloads are unpacked into."""
+def data_folder() -> Path:
+    """The folder that archives are downloaded and unpacked in."""
     return Path(os.environ.get("TORCHROOM_DATA") or "data")
 
 
 def folder() -> Path | None:
-    """The folder with the six files, or None if there is none. A folder named in TORCHROOM_CIFAR10 comes first."""
+    """The folder with the six files, or None if there is none; TORCHROOM_CIFAR10 is looked at first."""
     named = os.environ.get("TORCHROOM_CIFAR10")
     places = [Path(named) / FOLDER, Path(named)] if named else []
-    places.append(home() / FOLDER)
+    places.append(data_folder() / FOLDER)
     return next((place for place in places if all((place / name).is_file() for name in (*TRAIN, TEST))), None)
 
 
 def available() -> bool:
-    """Whether the data can be read now, without any network."""
+    """Whether the six files are there."""
     return folder() is not None
 
 
@@ -78,32 +78,31 @@ def read() -> tuple[Bytes, Bytes, Bytes, Bytes]:
             "CIFAR-10 is not on this machine yet. Press Download, or choose the digits, which need no network.",
             "这台机器上还没有 CIFAR-10。请点“下载”，或先用不需要网络的手写数字。",
         )
-    train = [rows(place / name) for name in TRAIN]
-    test = rows(place / TEST)
-    images = np.concatenate([one[:, 1:] for one in train]).reshape(-1, 3, 32, 32)
-    labels = np.concatenate([one[:, 0] for one in train])
+    train = [read_file(place / name) for name in TRAIN]
+    test = read_file(place / TEST)
+    images = np.concatenate([table[:, 1:] for table in train]).reshape(-1, 3, 32, 32)
+    labels = np.concatenate([table[:, 0] for table in train])
     return images, labels, np.ascontiguousarray(test[:, 1:]).reshape(-1, 3, 32, 32), test[:, 0].copy()
 
 
-def rows(path: Path) -> Bytes:
-    """The bytes of one file as (10000, 3073). Raises Problem for a wrong size or a label above 9."""
-    count = ROWS
+def read_file(path: Path) -> Bytes:
+    """The bytes of a file, uint8 (10000, 3073). Raises Problem for a wrong size or a label above 9."""
     try:
         size = path.stat().st_size
-        data = np.fromfile(path, np.uint8) if size == count * ROW else None
+        data = np.fromfile(path, np.uint8) if size == ROWS * ROW else None
     except OSError as error:
         raise Problem(
             f"{path} cannot be read ({error.strerror or error}). Check the file and its permissions.",
             f"无法读取 {path}（{error.strerror or error}）。请检查文件及其权限。",
         ) from error
-    if data is None or data.size != count * ROW:
+    if data is None or data.size != ROWS * ROW:
         raise Problem(
-            f"{path} has {size:,} bytes; a CIFAR-10 binary file has {count * ROW:,} ({count:,} rows of {ROW:,}). "
+            f"{path} has {size:,} bytes; a CIFAR-10 binary file has {ROWS * ROW:,} ({ROWS:,} rows of {ROW:,}). "
             "Delete it and fetch the data again.",
-            f"{path} 有 {size:,} 字节，而 CIFAR-10 的二进制文件应为 {count * ROW:,} 字节（{count:,} 行 × {ROW:,}）。"
+            f"{path} 有 {size:,} 字节，而 CIFAR-10 的二进制文件应为 {ROWS * ROW:,} 字节（{ROWS:,} 行 × {ROW:,}）。"
             "请删除它并重新下载。",
         )
-    table = data.reshape(count, ROW)
+    table = data.reshape(ROWS, ROW)
     highest = int(table[:, 0].max())
     if highest > 9:
         raise Problem(
@@ -113,81 +112,82 @@ def rows(path: Path) -> Bytes:
     return table
 
 
-def address() -> str:
-    """Where the archive is fetched from."""
+def archive_url() -> str:
+    """Where the archive is downloaded from."""
     return (os.environ.get("TORCHROOM_MIRROR") or SITE).rstrip("/") + "/" + ARCHIVE
 
 
 def download(progress: Progress | None = None, sha256: str = SHA256) -> Path:
-    """Fetches, checks and unpacks the archive; `progress(bytes so far, bytes in all)` is called as it goes.
+    """Downloads, checks and unpacks the archive, and returns the folder.
 
-    Returns the folder. Whoever comes second waits for the first and finds it done. Nothing that is half there ever
-    counts: the folder appears in one rename, after the checksum. Raises Problem: no network, an archive that is not
-    the official one, no room, or a folder that cannot be written; trying again is always safe.
+    A second caller, in this process or another, waits for the first and downloads nothing. The folder appears by one
+    rename, after all checks, so what is incomplete is never used. Raises Problem without a network, for an archive that
+    is not the official one, for a full disk, and for a folder that cannot be written; trying again is always safe.
     """
     ready = folder()
     if ready is not None:
         return ready
-    place = home()
-    with explained(place):
+    place = data_folder()
+    with disk_problems(place):
         place.mkdir(parents=True, exist_ok=True)
-        with alone(place / f".{FOLDER}.lock"):
+        with exclusive_lock(place / f".{FOLDER}.lock"):
             ready = folder()
             if ready is not None:
                 return ready
             with tempfile.TemporaryDirectory(prefix=".cifar-10-", dir=place) as scratch:
-                room(place)
-                archive = fetch(Path(scratch), sha256, progress)
+                check_free_space(place)
+                archive = fetch_archive(Path(scratch), sha256, progress)
                 unpacked = unpack(archive, Path(scratch) / "unpacked")
-                if (place / FOLDER).exists():  # something that is not whole, or `folder` would have found it
+                if (place / FOLDER).exists():  # incomplete, or `folder` would have returned it
                     shutil.rmtree(place / FOLDER)
                 unpacked.rename(place / FOLDER)
     return place / FOLDER
 
 
-def room(place: Path) -> None:
-    """Raises the error of a full disk before the first byte, rather than after the last that fitted."""
+def check_free_space(place: Path) -> None:
+    """Raises the OSError of a full disk before the download rather than in the middle of it."""
     if shutil.disk_usage(place).free < ARCHIVE_BYTES + UNPACKED_BYTES:
         raise OSError(errno.ENOSPC, "not enough room")
 
 
-def fetch(scratch: Path, sha256: str, progress: Progress | None) -> Path:
-    """The checked archive in `scratch`, through pooch. Raises Problem, or OSError of the disk."""
+def fetch_archive(scratch: Path, sha256: str, progress: Progress | None) -> Path:
+    """The archive, downloaded to `scratch` and compared with `sha256`. Raises Problem, or OSError of the disk."""
     import pooch
     import requests
 
-    found = scratch / ARCHIVE
+    path = scratch / ARCHIVE
     try:
-        # The checksum comes after it, not within pooch, so that a wrong one can be told from a broken line.
-        load = pooch.HTTPDownloader(progressbar=Meter(progress), chunk_size=1 << 16, timeout=30)
-        load(address(), str(found), None)
+        # pooch would raise the same error for a wrong checksum and for a broken connection
+        load = pooch.HTTPDownloader(progressbar=ProgressBar(progress), chunk_size=1 << 16, timeout=30)
+        load(archive_url(), str(path), None)
     except (requests.RequestException, ValueError) as error:
+        url = archive_url()
         raise Problem(
-            f"{address()} could not be fetched ({reason(error)}). Check the network and try again; or name a mirror in "
+            f"{url} could not be fetched ({summary(error)}). Check the network and try again; or name a mirror in "
             "TORCHROOM_MIRROR, or a folder that has the data in TORCHROOM_CIFAR10. The digits need no network.",
-            f"无法下载 {address()}（{reason(error)}）。请检查网络后重试；也可以用 TORCHROOM_MIRROR 指定镜像，"
+            f"无法下载 {url}（{summary(error)}）。请检查网络后重试；也可以用 TORCHROOM_MIRROR 指定镜像，"
             "或用 TORCHROOM_CIFAR10 指定已有数据的文件夹。手写数字不需要网络。",
         ) from error
-    digest = pooch.file_hash(str(found))
+    digest = pooch.file_hash(str(path))
     if digest != sha256:
-        size = found.stat().st_size
+        url, size = archive_url(), path.stat().st_size
         raise Problem(
-            f"What {address()} sent is not the CIFAR-10 archive: {size:,} bytes with SHA-256 {digest[:12]}…, expected "
+            f"What {url} sent is not the CIFAR-10 archive: {size:,} bytes with SHA-256 {digest[:12]}…, expected "
             f"{sha256[:12]}…. It was thrown away. Try again, then another mirror (TORCHROOM_MIRROR).",
-            f"{address()} 返回的不是 CIFAR-10 压缩包：{size:,} 字节，SHA-256 为 {digest[:12]}…，应为 {sha256[:12]}…。"
+            f"{url} 返回的不是 CIFAR-10 压缩包：{size:,} 字节，SHA-256 为 {digest[:12]}…，应为 {sha256[:12]}…。"
             "文件已丢弃，请重试；若仍如此，请换一个镜像（TORCHROOM_MIRROR）。",
         )
-    return found
+    return path
 
 
-def reason(error: Exception) -> str:
-    """The innermost cause of a failed request in a few words."""
+def summary(error: Exception) -> str:
+    """A failed request in at most 80 characters: its message, or the name of the error."""
     text = type(error).__name__ if not str(error) else str(error)
     return text if len(text) <= 80 else type(error).__name__
 
 
-class Meter:
-    """What pooch wants of a progress bar: it sets `total`, then calls `update` with the bytes of each piece."""
+class ProgressBar:
+    """A progress bar for pooch, which sets `total`, then calls `update` with the number of bytes of each chunk."""
 
     def __init__(self, progress: Progress | None) -> None:
         self.progress = progress
@@ -195,12 +195,12 @@ class Meter:
         self.done = 0
 
     def update(self, count: int) -> None:
-        self.done = min(self.done + count, self.total or ARCHIVE_BYTES)  # pooch counts the last piece as a whole one
+        self.done = min(self.done + count, self.total or ARCHIVE_BYTES)  # pooch counts the last chunk as a full one
         if self.progress:
             self.progress(self.done, self.total or ARCHIVE_BYTES)
 
     def reset(self) -> None:
-        """pooch resets the bar and fills it up at the end; the bytes have been counted already."""
+        """Called at the end, before an `update` with all bytes once more."""
         self.done = 0
 
     def close(self) -> None:
@@ -208,7 +208,11 @@ class Meter:
 
 
 def unpack(archive: Path, into: Path) -> Path:
-    """Only the files that belong there, by their own names, as plain files; a path or a link goes nowhere."""
+    """Unpacks the files of the data set to the new folder `into`, and returns it.
+
+    Raises Problem for an incomplete archive. Members of another name are left out, and paths and links are ignored: no
+    archive can write elsewhere.
+    """
     wanted = {*TRAIN, TEST, "batches.meta.txt", "readme.html"}
     into.mkdir()
     try:
@@ -232,18 +236,18 @@ def unpack(archive: Path, into: Path) -> Path:
                 f"{ARCHIVE} does not hold {name}. It was thrown away; try another mirror (TORCHROOM_MIRROR).",
                 f"{ARCHIVE} 中没有 {name}。文件已丢弃，请换一个镜像（TORCHROOM_MIRROR）。",
             )
-        rows(into / name)
+        read_file(into / name)
     return into
 
 
 def copy(source: IO[bytes], target: IO[bytes]) -> None:
-    """All bytes of `source`, a mebibyte at a time."""
+    """Copies all bytes of `source`, a mebibyte at a time."""
     shutil.copyfileobj(source, target, 1 << 20)
 
 
 @contextmanager
-def explained(place: Path) -> Any:
-    """Turns what the disk refuses into words."""
+def disk_problems(place: Path) -> Any:
+    """Turns an OSError of the disk with the folder `place` into a Problem."""
     try:
         yield
     except OSError as error:
@@ -264,8 +268,8 @@ def explained(place: Path) -> Any:
 
 
 @contextmanager
-def alone(path: Path) -> Any:
-    """One holder at a time, across threads and processes; the lock goes with its holder, however that ends."""
+def exclusive_lock(path: Path) -> Any:
+    """Holds a lock of all threads and processes; the system releases it if the process dies."""
     with open(path, "w") as handle:
         try:
             import fcntl
@@ -276,3 +280,7 @@ def alone(path: Path) -> Any:
 
             msvcrt.locking(handle.fileno(), msvcrt.LK_LOCK, 1)  # type: ignore[attr-defined]
         yield
+
+
+if __name__ == "__main__":
+    print(download())

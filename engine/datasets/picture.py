@@ -1,4 +1,4 @@
-"""A learner's own picture: from whatever bytes they sent to a small array, or to a Problem. No torch here."""
+"""Decoding a picture that a learner has uploaded. No torch here."""
 
 from __future__ import annotations
 
@@ -10,39 +10,39 @@ import numpy.typing as npt
 
 from engine.types import Problem
 
-SIDE = 256
-MOST_PIXELS = 24_000_000
-MOST_BYTES = 20_000_000
+SIDE = 256  # pixels, of the longer side after decoding
+MAX_PIXELS = 24_000_000
+MAX_BYTES = 20_000_000
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 
 
 def decode(data: bytes) -> npt.NDArray[np.uint8]:
-    """The picture as uint8 (height, width, 3), neither side above 256, upright, on white where it was transparent.
+    """The picture as uint8 (height, width, 3), neither side above 256; turned upright, on white where transparent.
 
-    Only the header is read before the size is known to be bearable. Raises Problem for a file that is too large,
-    broken off, or no picture.
+    The size is checked from the header, before any pixel is decoded. Raises Problem for a file that is too large,
+    truncated, or no picture.
     """
     from PIL import Image, ImageOps
 
-    if len(data) > MOST_BYTES:
+    if len(data) > MAX_BYTES:
         raise Problem(
-            f"This file has {len(data) / 1e6:.0f} MB; at most {MOST_BYTES // 1_000_000} MB are taken. Save the picture "
+            f"This file has {len(data) / 1e6:.0f} MB; at most {MAX_BYTES // 1_000_000} MB are taken. Save the picture "
             "smaller and try again.",
-            f"这个文件有 {len(data) / 1e6:.0f} MB，最多接受 {MOST_BYTES // 1_000_000} MB。请把图片存小一些再试。",
+            f"这个文件有 {len(data) / 1e6:.0f} MB，最多接受 {MAX_BYTES // 1_000_000} MB。请把图片存小一些再试。",
         )
     with warnings.catch_warnings():
-        warnings.simplefilter("error")  # Pillow only warns of pictures that may be decompression bombs
+        warnings.simplefilter("error")  # Pillow warns of pictures that may be decompression bombs
         try:
             image = Image.open(io.BytesIO(data), formats=FORMATS)
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
             raise too_large() from error
-        except Exception as error:  # Pillow's plugins raise nearly anything for bytes that are not theirs
+        except Exception as error:  # Pillow's plugins raise errors of many kinds for other files
             raise Problem(
                 f"These {len(data):,} bytes are not a picture in PNG, JPEG, WebP, GIF or BMP. Choose another file.",
                 f"这 {len(data):,} 字节不是 PNG、JPEG、WebP、GIF 或 BMP 图片。请换一个文件。",
             ) from error
         width, height = image.size
-        if width * height > MOST_PIXELS:
+        if width * height > MAX_PIXELS:
             raise too_large(f" ({width} × {height})")
         if max(width, height) > 50 * min(width, height):
             raise Problem(
@@ -66,8 +66,8 @@ def decode(data: bytes) -> npt.NDArray[np.uint8]:
 
 
 def too_large(size: str = "") -> Problem:
-    """The sentence for a picture with more pixels than are decoded here; `size` is " (width × height)" if known."""
-    limit = MOST_PIXELS // 1_000_000
+    """For a picture with more than MAX_PIXELS; `size` is " (width × height)" if it is known."""
+    limit = MAX_PIXELS // 1_000_000
     return Problem(
         f"This picture{size} has more than {limit} million pixels. Save it smaller: the network looks at 32 × 32.",
         f"这张图片{size}超过 {limit}00 万像素。请存小一些再试：网络只看 32 × 32。",

@@ -83,19 +83,19 @@ def propagate(
     layer, then into the output. total, square (inputs,): the sums of x and of x² of each input. entering (inputs,): the
     sum of the squared gradient at the outputs; the sum of the gradient itself is zero, as it is behind a softmax.
     """
-    signal, slopes = [], []
+    signal, derivatives = [], []
     (mu, s), *inner, (_, last) = weights
     mean, variance = mu * total, s * square
     with np.errstate(over="ignore", invalid="ignore"):
         for mu, s in [*inner, (0.0, 0.0)]:
             value, value2, slope, slope2 = activation_moments(name, mean, variance)
             signal.append(value2.mean())
-            slopes.append((np.square(slope), slope2))
+            derivatives.append((np.square(slope), slope2))
             common = mu**2 * width * (value2 + (width - 1) * np.square(value))
             mean, variance = np.copysign(np.sqrt(common), mu * value), s * width * value2
         common, own = np.zeros_like(entering), last * entering
         gradient = []
-        for (mu, s), (slope_of_mean, slope2) in zip([(0.0, 0.0), *inner][::-1], slopes[::-1], strict=True):
+        for (mu, s), (slope_of_mean, slope2) in zip([(0.0, 0.0), *inner][::-1], derivatives[::-1], strict=True):
             common, own = common * slope_of_mean, own * slope2
             gradient.append(own.mean())
             shared = mu**2 * width * (own + (width - 1) * common)

@@ -1,4 +1,4 @@
-"""The open file of one run, and where in it each of its frames and snapshots is."""
+"""The open file of one run, and where in it each of its frames and checkpoints is."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from engine.records.format import MAGIC, Extent, decode_body, encode_chunk, lock
 from engine.records.index import ChunkIndex
 from engine.wire import pack
 
-INDEXED = "FN"  # the kinds of chunk that are found again by their step: frames and snapshots
+INDEXED = "FN"  # the kinds of chunk that are found again by their step: frames and checkpoints
 
 
 class ChunkFile:
@@ -53,22 +53,22 @@ class ChunkFile:
         return Extent(offset, len(chunk))
 
     def put(self, kind: str, step: int, body: bytes, level: int) -> None:
-        """Writes the frame or snapshot of a step, in place of an earlier one of that step."""
+        """Writes the frame or checkpoint of a step, in place of an earlier one of that step."""
         self.index[kind].put(step, self.append(kind, body, level))
 
     def record_removed(self, kind: str, steps: list[int]) -> None:
-        """Writes down which frames or snapshots were given up, for who reads the file later."""
+        """Writes down which frames or checkpoints were given up, for who reads the file later."""
         self.index[kind].waste += self.append("D", pack({"kind": kind, "steps": steps})).length
 
     def read(self, kind: str, step: int) -> bytes:
-        """The whole chunk of a frame or snapshot."""
+        """The whole chunk of a frame or checkpoint."""
         file = self._open_file()
         extent = self.index[kind][step]
         file.seek(extent.offset)
         return read_exactly(file, extent.length)
 
     def read_body(self, kind: str, step: int) -> bytes:
-        """The message of a frame or snapshot."""
+        """The message of a frame or checkpoint."""
         return decode_body(self.read(kind, step))
 
     def rewrite(self, chunks: Iterable[tuple[str, int, bytes]]) -> None:

@@ -5,7 +5,7 @@
 A body is a message of engine/wire.py, zlib-compressed if `packed`. Kinds:
 
     J  the job, and the run and step it was forked from; always first     S  scalars
-    F  a frame        N  a snapshot        D  frames or snapshots that were given up
+    F  a frame        N  a checkpoint        D  frames or checkpoints that were given up
     C  settings that changed while it ran  R  a rewind: all after its step is void       E  the end
 
 A torn end, as a killed server leaves it, is passed over; a damaged or foreign file is refused with a reason. Who writes

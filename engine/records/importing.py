@@ -71,7 +71,7 @@ def check_steps(record: Record) -> None:
         raise damaged(record.path, "its steps are out of order")
     if len(record.frames) > MAX_FRAMES:
         raise damaged(record.path, f"it has more than {MAX_FRAMES} frames")
-    if any(not 0 <= step < n for step in (*record.frames, *record.snapshots)):
+    if any(not 0 <= step < n for step in (*record.frames, *record.checkpoints)):
         raise damaged(record.path, "a frame or snapshot is of a step that it does not have")
     if any(not -1 <= step < n for step, _ in record.changes):
         raise damaged(record.path, "a change is of a step that it does not have")

@@ -1,4 +1,4 @@
-"""Where the frames, or the snapshots, of a run are in its file, and which of them are given up when there are many."""
+"""Where the frames, or the checkpoints, of a run are in its file, and which are given up when there are many."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""One recorded run: its scalars in memory, its frames and snapshots in a file (engine/records/format.py).
+"""One recorded run: its scalars in memory, its frames and checkpoints in a file (engine/records/format.py).
 
-Scalars of every step stay in memory (at most SCALAR_BYTES); frames (at most 256 and FRAME_BYTES) and snapshots (at most
-64 and SNAPSHOT_BYTES; of a large model five, and at most LARGE_SNAPSHOT_BYTES) stay on disk, but for the newest frame,
-which is in memory too. When as much is given up as is kept the file is written anew, so it stays below twice their sum.
+Scalars of every step stay in memory (at most SCALAR_BYTES); frames (at most 256 and FRAME_BYTES) and checkpoints (at
+most 64 and CHECKPOINT_BYTES; of a large model five, and at most LARGE_CHECKPOINT_BYTES) stay on disk, but for the
+newest frame, which is in memory too. When as much is given up as is kept the file is written anew, so it stays below
+twice their sum.
 """
 
 from __future__ import annotations
@@ -32,18 +33,18 @@ from engine.types import ENDED, Checkpoint, Job, Problem, ScalarBlock, Scalars, 
 from engine.wire import pack, unpack
 
 MAX_FRAMES = 256
-MAX_SNAPSHOTS = 64
+MAX_CHECKPOINTS = 64
 FRAME_BYTES = 12_000_000
-SNAPSHOT_BYTES = 5_000_000
-LARGE_SNAPSHOTS = 5  # that are kept however large they are, as long as they take no more than
-LARGE_SNAPSHOT_BYTES = 48_000_000
+CHECKPOINT_BYTES = 5_000_000
+LARGE_CHECKPOINTS = 5  # that are kept however large they are, as long as they take no more than
+LARGE_CHECKPOINT_BYTES = 48_000_000
 SCALAR_BYTES = 32_000_000
 WASTE_BYTES = 4_000_000  # given up in a file before it is worth writing it anew
 EXPORT_BYTES = 32_000_000  # of a run as one file to take away, and of one that is imported
 
 
 class Record:
-    """What one run did: scalars of every step, some frames, some snapshots. Safe to use from several threads."""
+    """What one run did: scalars of every step, some frames, some checkpoints. Safe to use from several threads."""
 
     def __init__(self, chunks: ChunkFile, job: Job, origin: tuple[str, int] | None = None) -> None:
         self.path = chunks.path
@@ -153,12 +154,12 @@ class Record:
             self._newest = tick
             self._thin("F", MAX_FRAMES, lambda _: FRAME_BYTES)
 
-    def add_snapshot(self, message: bytes) -> None:
-        """A snapshot as the worker packed it, {"step"} and its arrays. Not compressed: weights hardly get smaller."""
+    def add_checkpoint(self, message: bytes) -> None:
+        """A checkpoint as the worker packed it, {"step"} and its arrays. Not compressed: weights hardly get smaller."""
         header, _ = unpack(message)
         with self._lock:
             self._chunks.put("N", int(header["step"]), message, level=0)
-            self._thin("N", MAX_SNAPSHOTS, max_snapshot_bytes)
+            self._thin("N", MAX_CHECKPOINTS, max_checkpoint_bytes)
 
     def change(self, step: int, values: Values) -> None:
         """Settings that the run adopted after `step`."""
@@ -212,7 +213,7 @@ class Record:
             self._chunks.append(kind, body)
 
     def _thin(self, kind: str, max_count: int, max_bytes: Callable[[int], int]) -> None:
-        """Gives up frames or snapshots beyond their bounds, and writes the file anew if that is worth it."""
+        """Gives up frames or checkpoints beyond their bounds, and writes the file anew if that is worth it."""
         removed = self._chunks.index[kind].thin(max_count, max_bytes)
         if removed:
             self._chunks.record_removed(kind, removed)
@@ -248,8 +249,8 @@ class Record:
             return self._chunks.index["F"].steps
 
     @property
-    def snapshots(self) -> list[int]:
-        """Steps that have a snapshot, ascending: those that can be resumed and looked into."""
+    def checkpoints(self) -> list[int]:
+        """Steps that have a checkpoint, ascending: those that can be resumed and looked into."""
         with self._lock:
             return self._chunks.index["N"].steps
 
@@ -290,8 +291,8 @@ class Record:
                 return self._newest
             return None if step is None else tick_of(self._chunks.read_body("F", step))
 
-    def snapshot(self, at: int) -> tuple[int, Checkpoint] | None:
-        """The last snapshot at or before step `at`, with its step."""
+    def checkpoint(self, at: int) -> tuple[int, Checkpoint] | None:
+        """The last checkpoint at or before step `at`, with its step."""
         with self._lock:
             step = self._chunks.index["N"].at_or_before(at)
             if step is None:
@@ -332,7 +333,7 @@ class Record:
     def export(self, path: Path) -> None:
         """This run as it stands as one complete file of at most EXPORT_BYTES, which plays without torch.
 
-        Where there is too much, frames and snapshots are thinned evenly. One still going on counts as stopped.
+        Where there is too much, frames and checkpoints are thinned evenly. One still going on counts as stopped.
         """
         with self._lock:
             budget = EXPORT_BYTES - len(MAGIC) - 1000 - sum(len(chunk) for _, _, chunk in self._encode("JSC"))
@@ -345,7 +346,7 @@ class Record:
                 file.write(encode_chunk("E", self._end_message(self.status if self.status in ENDED else "stopped")))
 
     def _thinned_to(self, budget: int) -> dict[str, dict[int, int]]:
-        """The frames and snapshots that fit into `budget` bytes, as kind -> step -> bytes."""
+        """The frames and checkpoints that fit into `budget` bytes, as kind -> step -> bytes."""
         sizes = {kind: {step: index[step].length for step in index.steps} for kind, index in self._chunks.index.items()}
         while sum(sum(steps.values()) for steps in sizes.values()) > budget:
             largest = max(sizes.values(), key=lambda steps: sum(steps.values()))
@@ -382,6 +383,6 @@ def tick_of(message: bytes) -> Tick:
     return Tick(int(header["step"]), header.get("scalars", {}), arrays, header.get("made", 0.0))
 
 
-def max_snapshot_bytes(count: int) -> int:
-    """How many bytes that many snapshots may take."""
-    return SNAPSHOT_BYTES if count > LARGE_SNAPSHOTS else LARGE_SNAPSHOT_BYTES
+def max_checkpoint_bytes(count: int) -> int:
+    """How many bytes that many checkpoints may take."""
+    return CHECKPOINT_BYTES if count > LARGE_CHECKPOINTS else LARGE_CHECKPOINT_BYTES

@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
-from engine.messages import RunControl, SetParams, TakeSnapshot
+from engine.messages import RunControl, SetParams, TakeCheckpoint
 from engine.runs.dispatcher import Dispatcher
 from engine.runs.listeners import Listeners
 from engine.runs.registry import Registry
@@ -44,23 +44,23 @@ class Copies:
     # Forks
 
     def fork(self, source: Run, step: int | None, job: Job, learner: str) -> Run:
-        """A new run of `job` from the last snapshot of `source` at or before `step`; None: from where it is now."""
+        """A new run of `job` from the last checkpoint of `source` at or before `step`; None: from where it is now."""
         if step is None and source.in_worker:
             return self._fork_present(source, job, learner)
-        return self._fork_snapshot(source, source.step if step is None else step, job, learner)
+        return self._fork_checkpoint(source, source.step if step is None else step, job, learner)
 
     def _fork_present(self, source: Run, job: Job, learner: str) -> Run:
         """The worker is asked for the state of the source; the fork is returned without it if that takes long."""
         self.dispatcher.admit(learner)
         fork = self.registry.create(job, learner, "copying")
         self._pending[fork.id] = Pending(fork, source, "resume", {})
-        self.dispatcher.send(TakeSnapshot(source.id, fork.id))
+        self.dispatcher.send(TakeCheckpoint(source.id, fork.id))
         self._resolved.wait_for(lambda: fork.id not in self._pending, FORK_WAIT_S)
         return fork
 
-    def _fork_snapshot(self, source: Run, step: int, job: Job, learner: str) -> Run:
-        snapshot = source.record.snapshot(step)
-        if snapshot is None:
+    def _fork_checkpoint(self, source: Run, step: int, job: Job, learner: str) -> Run:
+        saved = source.record.checkpoint(step)
+        if saved is None:
             raise Problem(
                 f"No snapshot at or before step {step} was kept. Fork at one of the marked steps.",
                 f"第 {step} 步及之前没有保存快照，请在有标记的步骤处分叉。",
@@ -71,7 +71,7 @@ class Copies:
                 "课程自带的录像不能分叉。请先点“运行”，再对自己的运行分叉。",
             )
         self.dispatcher.admit(learner)
-        at, checkpoint = snapshot
+        at, checkpoint = saved
         fork_id = self.registry.new_id(job)
         record = source.record.copy(self.registry.library.path(fork_id), at, job, (source.id, at))
         fork = self.registry.add(Run(fork_id, job, learner, record))
@@ -88,10 +88,10 @@ class Copies:
         copy = self.registry.create(source.job, learner, "copying")
         copy.live = dict(source.live)
         self._pending[copy.id] = Pending(copy, source, control, values)
-        if source.state == "cut":  # no worker has its state: its last snapshot does
-            self._resolve(copy.id, *source.last_snapshot())
+        if source.state == "cut":  # no worker has its state: its last checkpoint does
+            self._resolve(copy.id, *source.last_checkpoint())
         else:
-            self.dispatcher.send(TakeSnapshot(source.id, copy.id))
+            self.dispatcher.send(TakeCheckpoint(source.id, copy.id))
         return copy
 
     def _stopped_copy(self, source: Run, learner: str) -> Run:
@@ -110,15 +110,15 @@ class Copies:
 
     # The state is here
 
-    def on_snapshot(self, copy_id: str, step: int, checkpoint: Checkpoint) -> None:
+    def on_checkpoint(self, copy_id: str, step: int, checkpoint: Checkpoint) -> None:
         """A worker sent the state of a run for a copy; it sends none if the run has ended meanwhile, or has none."""
         if copy_id in self._pending:
             self._resolve(copy_id, step, checkpoint)
 
     def on_worker_died(self) -> None:
-        """No answer will come: every copy goes on from the last snapshot of its source."""
+        """No answer will come: every copy goes on from the last checkpoint of its source."""
         for copy_id, pending in list(self._pending.items()):
-            self._resolve(copy_id, *pending.source.last_snapshot())
+            self._resolve(copy_id, *pending.source.last_checkpoint())
 
     def _resolve(self, copy_id: str, step: int, checkpoint: Checkpoint) -> None:
         """The copy gets the past of its source up to `step`, and goes on from `checkpoint` or ends."""
@@ -126,7 +126,7 @@ class Copies:
         self._resolved.notify_all()
         copy, source = pending.copy, pending.source
         if pending.is_fork and not checkpoint:  # the source ended before it could tell where it was
-            step, checkpoint = source.last_snapshot()
+            step, checkpoint = source.last_checkpoint()
         self._inherit(pending, step if checkpoint else source.step)
         if pending.is_fork:
             checkpoint = without_overridden(checkpoint, copy.job)

@@ -1,7 +1,7 @@
 """The engine as pages see it: runs are submitted, shared, watched, commanded, asked, forked and kept. No torch here.
 
 Equal jobs are one run with several viewers. A command from its only viewer acts on the run itself; from one of several
-it makes a private copy from that moment on. Runs go on from their last snapshot when a worker dies, and pause when
+it makes a private copy from that moment on. Runs go on from their last checkpoint when a worker dies, and pause when
 nobody has watched them for a minute. Every run is kept on disk, and is there again after a restart.
 """
 
@@ -288,7 +288,7 @@ class Engine:
             self._dispatcher.send(run_control(control, run.id, values))
 
     def fork(self, run_id: str, step: int | None, job: Job, learner: str) -> Run:
-        """A new run of `job` from the last snapshot of `run_id` at or before `step`; equal settings go on unchanged.
+        """A new run of `job` from the last checkpoint of `run_id` at or before `step`; equal settings go on unchanged.
 
         With `step` None it goes on from where that run is now: one that is under way is asked for its present state.
         """
@@ -296,7 +296,7 @@ class Engine:
             return self._copies.fork(self.get(run_id), step, job, learner)
 
     def ask(self, run_id: str, step: int | None, name: str, args: Mapping[str, Any]) -> Answer:
-        """`look(job, state, name, args)` in a worker, on the live run (`step` None) or the last snapshot by `step`.
+        """`look(job, state, name, args)` in a worker, on the live run (`step` None) or the last checkpoint by `step`.
 
         A digest in args["picture"] goes as its pixels. Returns a future of (the step answered for, arrays).
         """

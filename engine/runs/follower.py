@@ -1,4 +1,4 @@
-"""Applies what workers report to the runs: scalars, frames and snapshots are recorded, states and notes kept."""
+"""Applies what workers report to the runs: scalars, frames and checkpoints are recorded, states and notes kept."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from engine.messages import (
     ParamsChanged,
     ParamsRefused,
     RunAnswer,
+    RunCheckpoint,
     RunFrame,
     RunScalars,
-    RunSnapshot,
     RunStatus,
     StopRun,
     WorkerDied,
@@ -46,7 +46,7 @@ class Follower:
         self.listeners = listeners
 
     def on_event(self, event: Event, message: bytes) -> None:
-        """Handles one event, given with its packed form. Events of runs that have ended are void, snapshots aside."""
+        """Handles one event, given with its packed form. Events of runs that have ended are void, checkpoints aside."""
         match event:
             case WorkerReady():
                 self.supervisor.on_ready(event)
@@ -58,9 +58,9 @@ class Follower:
                 self.supervisor.on_died(event)
             case RunAnswer():
                 self.questions.on_answer(event)
-            case RunSnapshot() | RunScalars() | RunFrame() | RunStatus() | ParamsChanged() | ParamsRefused():
+            case RunCheckpoint() | RunScalars() | RunFrame() | RunStatus() | ParamsChanged() | ParamsRefused():
                 run = self.registry.open_run(event.run)
-                if run is not None and (not run.ended or isinstance(event, RunSnapshot)):
+                if run is not None and (not run.ended or isinstance(event, RunCheckpoint)):
                     self._on_run_event(run, event, message)
 
     def _on_run_event(self, run: Run, event: Event, message: bytes) -> None:
@@ -70,8 +70,8 @@ class Follower:
             case RunFrame():
                 run.record.add_frame(message, Tick(event.step, event.scalars, event.arrays, event.made))
                 self.listeners.notify(event, message)
-            case RunSnapshot():
-                self._on_snapshot(run, event, message)
+            case RunCheckpoint():
+                self._on_checkpoint(run, event, message)
             case RunStatus():
                 self._on_status(run, event)
             case ParamsChanged():
@@ -101,11 +101,11 @@ class Follower:
             self.dispatcher.send(StopRun(run.id))
         self.listeners.notify(event, message)
 
-    def _on_snapshot(self, run: Run, event: RunSnapshot, message: bytes) -> None:
+    def _on_checkpoint(self, run: Run, event: RunCheckpoint, message: bytes) -> None:
         if event.wanted:
-            self.copies.on_snapshot(event.wanted, event.step, dict(event.arrays))
+            self.copies.on_checkpoint(event.wanted, event.step, dict(event.arrays))
             return
-        run.record.add_snapshot(message)
+        run.record.add_checkpoint(message)
         if event.step > run.death_step:
             run.deaths = 0
 

@@ -26,7 +26,7 @@ class Questions:
         self._ids = itertools.count(1)
 
     def ask(self, run: Run, step: int | None, name: str, args: Mapping[str, Any], answer: Answer) -> None:
-        """Asks about the live run (`step` None, or one it has not reached) or its last snapshot by `step`.
+        """Asks about the live run (`step` None, or one it has not reached) or its last checkpoint by `step`.
 
         A digest in args["picture"] goes as the pixels of that upload. Raises Problem if it is not kept any more.
         """
@@ -35,16 +35,16 @@ class Questions:
         if isinstance(args.get("picture"), str) and args["picture"]:
             arrays["arg.picture"] = self.decode_picture(self.dispatcher.uploads.get(args.pop("picture")))
         is_present = step is None or step >= run.step
-        snapshot_step: int | None = None
+        checkpoint_step: int | None = None
         if not (is_present and run.in_worker) or run.status == "paused":
-            snapshot = run.record.snapshot(run.step if step is None else step)
-            if snapshot:
-                snapshot_step, checkpoint = snapshot
+            saved = run.record.checkpoint(run.step if step is None else step)
+            if saved:
+                checkpoint_step, checkpoint = saved
                 arrays |= {f"state.{key}": array for key, array in checkpoint.items()}
         question = next(self._ids)
         self._pending[question] = answer
         arrays |= self.dispatcher.files_of(run.job)
-        self.dispatcher.send(AskRun(run.id, question, name, args, snapshot_step, run.job, arrays))
+        self.dispatcher.send(AskRun(run.id, question, name, args, checkpoint_step, run.job, arrays))
 
     def on_answer(self, event: RunAnswer) -> None:
         """A worker answered, or said why it cannot."""

@@ -102,8 +102,8 @@ class Registry:
             if record.last < 0:
                 record.remove()
                 raise gone
-            snapshots = record.snapshots
-            step = snapshots[-1] if snapshots else 0
+            checkpoints = record.checkpoints
+            step = checkpoints[-1] if checkpoints else 0
             run.note = Problem(
                 f"The server ended while this run was going on. What was recorded is here, up to step {run.step}; "
                 f"press play at its end to go on from step {step}, its last snapshot.",

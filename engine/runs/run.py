@@ -18,7 +18,7 @@ RunState: TypeAlias = Literal[
     "resting",  # told to pause because nobody watches it
     "idle",  # paused because nobody watches it; goes on as soon as somebody does
     "paused",
-    "cut",  # its server ended while it went on; can go on from its last snapshot
+    "cut",  # its server ended while it went on; can go on from its last checkpoint
     "done",
     "stopped",
     "failed",
@@ -87,9 +87,9 @@ class Run:
         """The last step taken, -1 before the first."""
         return self.record.last
 
-    def last_snapshot(self) -> tuple[int, Checkpoint]:
-        """The last snapshot and its step; (-1, {}) if there is none."""
-        return self.record.snapshot(self.step) or (-1, {})
+    def last_checkpoint(self) -> tuple[int, Checkpoint]:
+        """The last checkpoint and its step; (-1, {}) if there is none."""
+        return self.record.checkpoint(self.step) or (-1, {})
 
     @property
     def origin(self) -> tuple[str, int] | None:
@@ -98,8 +98,8 @@ class Run:
 
     @property
     def marks(self) -> list[int]:
-        """Steps at which it can be forked. The snapshots of a lesson's recording can be asked, but not trained on."""
-        return [] if self.state == "recorded" else self.record.snapshots
+        """Steps at which it can be forked. The checkpoints of a lesson's recording can be asked, but not trained on."""
+        return [] if self.state == "recorded" else self.record.checkpoints
 
     @property
     def params(self) -> Values:

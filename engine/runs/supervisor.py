@@ -11,7 +11,7 @@ from engine.runs.registry import Registry
 from engine.runs.run import Run
 from engine.types import Problem, Values
 
-MAX_DEATHS = 2  # of a worker while it computed the same run from the same snapshot
+MAX_DEATHS = 2  # of a worker while it computed the same run from the same checkpoint
 
 
 class Supervisor:
@@ -57,7 +57,7 @@ class Supervisor:
                 self.listeners.changed(run.id)
 
     def on_died(self, event: WorkerDied) -> None:
-        """Workers are gone. Their runs go on from their last snapshots in others, which are on their way."""
+        """Workers are gone. Their runs go on from their last checkpoints in others, which are on their way."""
         for worker in event.workers:
             if worker in self._devices:
                 self._devices[worker]["state"] = "restarting"
@@ -67,7 +67,7 @@ class Supervisor:
                 self._restart(run, event)
 
     def _restart(self, run: Run, event: WorkerDied) -> None:
-        step, checkpoint = run.last_snapshot()
+        step, checkpoint = run.last_checkpoint()
         if event.inside == run.id:
             run.deaths += 1
             run.death_step = max(run.death_step, run.step, step)
@@ -90,7 +90,7 @@ class Supervisor:
         self.dispatcher.start(run, checkpoint, "paused" if run.status == "paused" else "running")
 
     def revive(self, run: Run, learner: str, control: RunControl, values: Values) -> None:
-        """A run whose server ended ("cut") goes on from its last snapshot, for `learner`, or ends where it is."""
+        """A run whose server ended ("cut") goes on from its last checkpoint, for `learner`, or ends where it is."""
         if control == "stop":
             run.note = None
             self.dispatcher.end(run, "stopped")
@@ -98,7 +98,7 @@ class Supervisor:
         self.dispatcher.admit(learner)
         run.note = None
         run.learner = learner
-        step, checkpoint = run.last_snapshot()
+        step, checkpoint = run.last_checkpoint()
         self._rewind(run, step)
         run.state = "running" if control == "resume" else "paused"
         self.dispatcher.start(run, checkpoint, run.state)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from engine.checkpoint import pack_live
-from engine.messages import RunFrame, RunScalars, RunSnapshot, RunStatus
+from engine.messages import RunCheckpoint, RunFrame, RunScalars, RunStatus
 from engine.types import Arrays, Scalars
 from engine.worker import rng
 from engine.worker.problems import as_problem
@@ -67,7 +67,7 @@ class RunReporter:
                     arrays |= rng.capture()
                 self.scalars(run)  # whoever goes on from here needs all that came before
         if arrays or wanted:
-            self._emit(RunSnapshot(run.id, step, wanted, arrays).pack())
+            self._emit(RunCheckpoint(run.id, step, wanted, arrays).pack())
         run.checkpoints.taken(step, began, time.monotonic())
 
     def everything(self, run: RunState) -> None:

@@ -26,12 +26,12 @@ from engine.messages import (
     PauseRun,
     ResumeRun,
     RunAnswer,
-    RunSnapshot,
+    RunCheckpoint,
     SetParams,
     StartRun,
     StepRun,
     StopRun,
-    TakeSnapshot,
+    TakeCheckpoint,
 )
 from engine.types import Problem, Values
 from engine.worker import devices, lesson_code
@@ -73,15 +73,15 @@ class Scheduler:
                 self._start(command)
             case AskRun():
                 self._answer(command)
-            case TakeSnapshot(run=run_id, wanted=wanted) if run_id not in self.runs:
-                self._emit(RunSnapshot(run_id, -1, wanted).pack())
+            case TakeCheckpoint(run=run_id, wanted=wanted) if run_id not in self.runs:
+                self._emit(RunCheckpoint(run_id, -1, wanted).pack())
             case (
                 PauseRun(run=run_id)
                 | ResumeRun(run=run_id)
                 | StepRun(run=run_id)
                 | StopRun(run=run_id)
                 | SetParams(run=run_id)
-                | TakeSnapshot(run=run_id)
+                | TakeCheckpoint(run=run_id)
             ) if run_id in self.runs:
                 self._control(self.runs[run_id], command)
 
@@ -98,7 +98,7 @@ class Scheduler:
                 self._stop(run)
             case SetParams(values=values):
                 self._set(run, values)
-            case TakeSnapshot(wanted=wanted):
+            case TakeCheckpoint(wanted=wanted):
                 self._reporter.scalars(run)
                 with self._context.entered(run):
                     self._reporter.checkpoint(run, wanted)

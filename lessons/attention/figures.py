@@ -30,7 +30,7 @@ def draw(params: Params, words: Words) -> dict[str, Figure]:
             row_title=labels["heads"]["layer"],
             column_title=labels["heads"]["head"],
             across=HEADS,
-            whole=True,
+            by_tile=True,
             **other,
         )
 

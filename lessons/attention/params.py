@@ -48,14 +48,14 @@ class Params(engine.params.Params):
     @field_validator("others")
     @classmethod
     def _comparable(cls, value: str) -> str:
-        found = lines(value)
-        if not 1 <= len(found) <= MOST_OTHERS:
+        sentences = lines(value)
+        if not 1 <= len(sentences) <= MOST_OTHERS:
             raise Problem(
-                f"others has {len(found)} sentences; write 1 to {MOST_OTHERS}, one on each line.",
-                f"others 有 {len(found)} 句，请写 1 到 {MOST_OTHERS} 句，每行一句。",
+                f"others has {len(sentences)} sentences; write 1 to {MOST_OTHERS}, sentence on each line.",
+                f"others 有 {len(sentences)} 句，请写 1 到 {MOST_OTHERS} 句，每行一句。",
             )
-        for one in found:
-            readable("others", one)
+        for sentence in sentences:
+            readable("others", sentence)
         return value
 
     @field_validator("off")
@@ -83,14 +83,14 @@ def lines(text: str) -> tuple[str, ...]:
 
 def readable(name: str, text: str) -> str:
     """`text` if the encoder can read it. Raises Problem where it has no words, or more tokens than fit."""
-    found = tokens(text)
-    if not found.words:
+    encoded = tokens(text)
+    if not encoded.words:
         raise Problem(
             f"{name} has no words the encoder could read ({len(text)} characters, all of them spaces or control "
             "characters). Write a sentence in English.",
             f"{name} 里没有编码器能读的词（{len(text)} 个字符，全是空白或控制字符）。请写一句英文。",
         )
-    if len(found.pieces) > LONGEST:
+    if len(encoded.pieces) > LONGEST:
         words = text.split()
         low, high = 0, len(words)
         while low < high:  # the largest number of words that fit
@@ -98,10 +98,10 @@ def readable(name: str, text: str) -> str:
             low, high = (middle, high) if len(tokens(" ".join(words[:middle])).pieces) <= LONGEST else (low, middle - 1)
         until = " ".join(words[max(0, low - 3) : low])[-60:]
         raise Problem(
-            f"{name} is {len(found.pieces)} tokens long; the encoder reads at most {LONGEST}, [CLS] and [SEP] among "
+            f"{name} is {len(encoded.pieces)} tokens long; the encoder reads at most {LONGEST}, [CLS] and [SEP] among "
             f"them. The first {low} of its {len(words)} words fit"
             + (f", up to “{until}”. Cut off the rest." if low else ": break up the long one."),
-            f"{name} 有 {len(found.pieces)} 个词元，编码器最多读 {LONGEST} 个（含 [CLS] 和 [SEP]）。"
+            f"{name} 有 {len(encoded.pieces)} 个词元，编码器最多读 {LONGEST} 个（含 [CLS] 和 [SEP]）。"
             f"{len(words)} 个词里能放下前 {low} 个" + (f"，到“{until}”为止，请删去其余部分。" if low else "，请拆短。"),
         )
     return text

@@ -51,8 +51,8 @@ class Params(engine.params.Params):
     @classmethod
     def _spell(cls, value: Any) -> Any:
         """Capital letters without spaces. Raises Problem for what is no symbol, and for too many of them."""
-        letters = "".join(str(value).upper().split())
-        strange = next((one for one in letters if one not in LETTERS), "")
+        symbols = "".join(str(value).upper().split())
+        strange = next((symbol for symbol in symbols if symbol not in LETTERS), "")
         if strange:
             raise Problem(
                 f"own has {strange!r} in it, which is no symbol here. Type letters from A to {LETTERS[-1]}, at most "
@@ -60,12 +60,12 @@ class Params(engine.params.Params):
                 f"own 里有 {strange!r}，这不是这里的符号。请输入 A 到 {LETTERS[-1]} 的字母，最多 {LONGEST} 个，"
                 "例如 BADCAFE。",
             )
-        if len(letters) > LONGEST:
+        if len(symbols) > LONGEST:
             raise Problem(
-                f"own has {len(letters)} symbols; at most {LONGEST} fit. Shorten it.",
-                f"own 有 {len(letters)} 个符号，最多 {LONGEST} 个，请缩短。",
+                f"own has {len(symbols)} symbols; at most {LONGEST} fit. Shorten it.",
+                f"own 有 {len(symbols)} 个符号，最多 {LONGEST} 个，请缩短。",
             )
-        return letters
+        return symbols
 
 
 TINY = Params(steps=40, length=4, symbols=6, batch=32, warmup=10, lr=0.01, pace=0.0)

@@ -106,7 +106,7 @@ class Map:
     "diverging" puts white at zero, blue above, orange below. `numbers` writes each cell's value into it. `smooth`
     blends the colours between cells. With `span` the tiles are bytes, and 0 to 255 stand for its two ends.
     With `limits` as well, the colours end there; what is pointed at is said as it is.
-    `across` tiles stand beside each other (0: as many as fit best). `whole`: a tile is one thing to point at, `rows`
+    `across` tiles stand beside each other (0: as many as fit best). `by_tile`: a tile is one thing to point at, `rows`
     and `columns` name the rows and columns of tiles, and a click also gives `name`, the tile's.
 
     `marks`, one for each row of cells or "", stand beside every row of tiles where there are several.
@@ -138,7 +138,7 @@ class Map:
     height: int = 300
     picks: Pick | None = None
     across: int = 0
-    whole: bool = False
+    by_tile: bool = False
     shows: str = ""
     smooth: bool = False
     span: tuple[float, float] | None = None

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 
 from engine.datasets.cut import cut
-from engine.datasets.images import Part
+from engine.datasets.images import Split
 
 
 def augment(
-    part: Part,
+    part: Split,
     chosen: torch.Tensor,
     how: str,
     epoch: int | torch.Tensor,
@@ -23,8 +23,8 @@ def augment(
     square over each, a quarter of its size wide, in the colour `fill` (3,) uint8 (DeVries and Taylor, 2017). The random
     numbers are drawn on the CPU, so that a seed means the same on every device.
     """
-    count, border, device = len(chosen), part.border, part.framed.device
-    size = part.framed.shape[1] - 2 * border
+    count, border, device = len(chosen), part.border, part.frames.device
+    size = part.frames.shape[1] - 2 * border
     shift = torch.full((2, count), border)
     if how in ("crop", "crop_flip", "cutout"):
         shift = torch.randint(0, 2 * border + 1, (2, count), generator=generator)

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 
 from engine.checkpoint import pack, tensor, unpack
-from engine.datasets.images import held
+from engine.datasets.images import load_images
 from engine.params import parse
 from engine.types import Checkpoint, Job, Problem, Scalars, Step, Values
 from engine.worker import devices
@@ -84,7 +84,7 @@ def run(job: Job, state: Checkpoint | None = None) -> Generator[Step, Values | N
     """
     p = parse(Params, job.params)
     device = devices.choose(job.device)
-    data = held(p.data, str(device), p.held_out)
+    data = load_images(p.data, str(device), p.held_out)
     train, fill = data.train, (data.mean * 255).round().to(torch.uint8)
     bf16 = p.precision != "float32" and has_bfloat16(device)
     views = several_views(p)

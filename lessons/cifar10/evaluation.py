@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from engine.datasets.images import Part
+from engine.datasets.images import Split
 from engine.types import Scalars
 from lessons.cifar10.params import Params
 
@@ -54,7 +54,7 @@ def shifted(images: torch.Tensor, by: int) -> torch.Tensor:
 
 
 @torch.no_grad()
-def validate(model: nn.Module, part: Part, bf16: bool, views: bool = False) -> tuple[Scalars, Bytes]:
+def validate(model: nn.Module, part: Split, bf16: bool, views: bool = False) -> tuple[Scalars, Bytes]:
     """Mean loss and accuracy on `part`, as val_loss and val_accuracy, and the predicted classes, uint8 (n,)."""
     model.eval()
     device = part.labels.device

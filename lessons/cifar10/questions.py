@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from engine.datasets.images import Images, held
+from engine.datasets.images import Images, load_images
 from engine.params import int_arg, parse
 from engine.types import Arrays, Checkpoint, Job, Problem, Values
 from engine.worker import devices
@@ -37,7 +37,7 @@ def look(job: Job, state: Checkpoint | None, name: str, args: Values) -> Arrays:
     Raises Problem for arguments that are not of that form, and where there is no checkpoint.
     """
     p = parse(Params, job.params)
-    data = held(p.data, str(devices.choose(job.device)), p.held_out)
+    data = load_images(p.data, str(devices.choose(job.device)), p.held_out)
     if name == "augment":
         return augmented_copies(p, data, int_arg(args, "image", 0, len(data.train) - 1))
     if name not in ("cell", "maps", "image", "classify"):

@@ -47,7 +47,7 @@ class Params(engine.params.Params):
 
 def drawn(text: str) -> list[float | None]:
     """A drawn curve's heights from left to right, None where nothing was drawn."""
-    return [float(one) if one else None for one in text.split(",")] if text else [None] * COLUMNS
+    return [float(height) if height else None for height in text.split(",")] if text else [None] * COLUMNS
 
 
 TINY = Params(steps=100, pace=0.0, seeds=3, width=8, points=10)

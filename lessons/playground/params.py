@@ -116,7 +116,7 @@ class Params(engine.params.Params):
 
 def layers(text: str, usual: str) -> list[tuple[int, str]]:
     """ "8-4relu" as [(8, usual), (4, "relu")]. Raises Problem."""
-    found = []
+    parsed = []
     for part in text.replace(" ", "").split("-") if text.strip() else []:
         match = LAYER.fullmatch(part)
         if match is None:
@@ -137,18 +137,18 @@ def layers(text: str, usual: str) -> list[tuple[int, str]]:
                 f"hidden = {text!r:.60}: {own!r:.20} is no activation. There are: {', '.join(ACTIVATIONS)}.",
                 f"hidden = {text!r:.60}：没有名为 {own!r:.20} 的激活函数。可用的有：{', '.join(ACTIVATIONS)}。",
             )
-        found.append((units, own))
-    if len(found) > LAYERS:
+        parsed.append((units, own))
+    if len(parsed) > LAYERS:
         raise Problem(
-            f"hidden = {text!r:.60} has {len(found)} layers; at most {LAYERS} fit. Take some away.",
-            f"hidden = {text!r:.60} 有 {len(found)} 层，最多 {LAYERS} 层，请减少几层。",
+            f"hidden = {text!r:.60} has {len(parsed)} layers; at most {LAYERS} fit. Take some away.",
+            f"hidden = {text!r:.60} 有 {len(parsed)} 层，最多 {LAYERS} 层，请减少几层。",
         )
-    return found
+    return parsed
 
 
 def changes(text: str) -> dict[tuple[int, int, int], float]:
     """ "1.0.b=0.5;2.0.1=-1" as {(layer, unit, input): value}; layers from 1, the bias is input -1. Raises Problem."""
-    found = {}
+    weights = {}
     for part in text.split(";") if text else []:
         match = EDIT.fullmatch(part)
         if match is None:
@@ -158,13 +158,13 @@ def changes(text: str) -> dict[tuple[int, int, int], float]:
                 f"edits：{part!r:.40} 没有指明一个权重。格式是 层.单元.输入=值，如 1.0.1=0.5，值在 -999 到 999 之间。"
                 "也可以直接点网络里的连线。",
             )
-        found[int(match[1]), int(match[2]), -1 if match[3] == "b" else int(match[3])] = float(match[4])
-    if len(found) > EDITS:
+        weights[int(match[1]), int(match[2]), -1 if match[3] == "b" else int(match[3])] = float(match[4])
+    if len(weights) > EDITS:
         raise Problem(
-            f"{len(found)} weights are set by hand; at most {EDITS} fit into a link. Press Reset to let go of them.",
-            f"手动设置了 {len(found)} 个权重，链接里最多放 {EDITS} 个。请点“重置”清除。",
+            f"{len(weights)} weights are set by hand; at most {EDITS} fit into a link. Press Reset to let go of them.",
+            f"手动设置了 {len(weights)} 个权重，链接里最多放 {EDITS} 个。请点“重置”清除。",
         )
-    return found
+    return weights
 
 
 TINY = Params(steps=60, pace=0.0, hidden="3-2relu", count=60)

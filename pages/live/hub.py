@@ -140,7 +140,7 @@ class Hub:
             viewers=len(run.viewers),
             params=run.params,
             seed=run.job.seed,
-            snapshots=run.marks,
+            checkpoints=run.marks,
             origin=run.origin if run.origin and self._engine.has(run.origin[0]) else None,
             frames=run.record.frames,
         )

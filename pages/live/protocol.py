@@ -100,7 +100,7 @@ class RunMessage(ToBrowser):
     params: Mapping[str, Any]
     """The settings in force."""
     seed: int
-    snapshots: Sequence[int]
+    checkpoints: Sequence[int]
     """Steps from which it can be forked, ascending."""
     origin: tuple[str, int] | None
     """The run and step it was forked or copied from, where that run is still kept."""

@@ -12,10 +12,10 @@ conv_peak                   the best rate at which this machine does those convo
 
 The lesson keeps 2 % of the training images back here, the least it can, so that an epoch of it is 49,000 images; one of
 the baseline is 50,000. The speedup compares images a second, so that both count the same. Our seconds run from pressing
-Run to the last message, with validation, test, pictures and snapshots in them; the baseline's are those of its training
-loop alone. How many epochs of the fast network fit, in tenths, is taken from runs before, by time and nothing else.
-Where the machine did something else meanwhile, so that the run took longer than the baseline or ended long before, the
-round, baseline included, is done once more, with another seed; what it gives then counts.
+Run to the last message, with validation, test, pictures and checkpoints in them; the baseline's are those of its
+training loop alone. How many epochs of the fast network fit, in tenths, is taken from runs before, by time and nothing
+else. Where the machine did something else meanwhile, so that the run took longer than the baseline or ended long
+before, the round, baseline included, is done once more, with another seed; what it gives then counts.
 All other settings are the presets of the lesson, which were chosen by validation accuracy.
 """
 

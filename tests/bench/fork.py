@@ -1,4 +1,4 @@
-"""`fork`: forks with equal settings at five random snapshots of a run of each lesson, through the process backend.
+"""`fork`: forks with equal settings at five random checkpoints of a run of each lesson, through the process backend.
 
 identical              1 if every number of the next 200 steps (or to the end) is the original's, bit by bit
 seconds_to_first_tick  the slowest fork's time from the request to its first new step, heard in the web process

@@ -1,16 +1,15 @@
-"""`kernels`: what each C++ file of engine/models/kernels brings to the lessons it is for, on this processor.
+"""`kernels`: what each C++ file of engine/models/kernels brings to the lessons that use it, on this processor.
 
-For each kernel and each lesson that uses it
+For each kernel and lesson
 
-    torch      seconds of the lesson's steps when torch does the kernel's work, over seconds with the kernel
-    compiled   the same, where torch.compile has compiled what stands in for the kernel, as the inductor's C++
+    torch      seconds of the lesson's steps where torch does the kernel's work, over seconds with the kernel
+    compiled   the same for torch.compile (its default, inductor) in place of the kernel; compiling is not counted
     step_ms    milliseconds of a step with the kernel
 
-A step is a whole one of the lesson's own loop: its batch, its forward and backward pass, its optimiser, its scalars,
-and its validation where an epoch ends. The three take turns, each a run of its own on as many threads as the worker
-would give it; the figures are medians over the rounds. Compiling is not counted. Steps are those of the lesson's
-defaults unless settings are named; null where the lesson does not use the kernel on this processor (see the README
-beside the kernels) or CIFAR-10 is not there (see the lesson).
+A step is one of the lesson's own loop: batch, forward and backward pass, optimiser, scalars, and the validation where
+an epoch ends. The three take turns, each with a run of its own on as many threads as the worker gives it; figures are
+medians over the rounds. Settings are the lesson's defaults unless a preset is named. A row is null where the lesson
+does not use the kernel on this processor (engine/models/kernels/README.md), or where CIFAR-10 is not there.
 """
 
 from __future__ import annotations
@@ -56,23 +55,23 @@ class Case:
     lesson: str
     steps: int
     settings: Values = field(default_factory=dict)
-    usable: Callable[[], bool] = lambda: True
+    usable: bool = True
 
 
 def cases() -> list[Case]:
     """All lessons that use a kernel."""
+    there = cifar10.available()
     photographs = {**PRESETS["tutorial"], "epochs": 60.0}
     fast = {**PRESETS["fast"], "epochs": 60.0}
-    vgg = {**PRESETS["vgg"], "network": "fast", "epochs": 60.0}
+    bfloat16 = {**PRESETS["fast"], "precision": "bfloat16", "epochs": 60.0}
     return [
         Case("perceptron", "playground", "playground", 4000, {"steps": 1_000_000}),
         Case("perceptron", "overfitting", "overfitting", 200, {"steps": 20_000}),
         Case("perceptron", "activations", "activations", 100, {"steps": 20_000}),
         Case("pooled", "cifar10 (digits)", "cifar10", 38 * 3, {"epochs": 60.0}),
-        Case("pooled", "cifar10 (tutorial preset)", "cifar10", 20, photographs, cifar10.available),
-        Case("cut", "cifar10 (tutorial preset)", "cifar10", 20, photographs, cifar10.available),
-        Case("normed", "cifar10 (vgg)", "cifar10", 10, vgg, lambda: has_bfloat16(CPU) and cifar10.available()),
-        Case("quantised", "cifar10 (fast preset)", "cifar10", 10, fast, lambda: has_int8(CPU) and cifar10.available()),
+        Case("pooled", "cifar10 (tutorial preset)", "cifar10", 20, photographs, there),
+        Case("normed", "cifar10 (fast preset in bfloat16)", "cifar10", 10, bfloat16, there and has_bfloat16(CPU)),
+        Case("quantised", "cifar10 (fast preset)", "cifar10", 10, fast, there and has_int8(CPU)),
     ]
 
 
@@ -117,6 +116,9 @@ def loss_and_gradient(
     return float(loss), float(right), gradient
 
 
+compiled_update = torch.compile(Optimiser.update)
+
+
 def compiled_network(*args: Any) -> networks.Network:
     """Stands in for lessons.cifar10.networks.build: the network's layers one by one, compiled together."""
     model = networks.build(*args)
@@ -127,32 +129,24 @@ def compiled_network(*args: Any) -> networks.Network:
 @contextmanager
 def compiled(kernel: str) -> Iterator[None]:
     """Inside, torch.compile's code does the work of `kernel`."""
-    import lessons.cifar10.augment as augment
-
     with build.unused(kernel):
         if kernel == "perceptron":
             with (
                 patch.object(Perceptron, "loss_and_gradient", loss_and_gradient),
-                patch.object(Optimiser, "update", UPDATE),
+                patch.object(Optimiser, "update", compiled_update),
             ):
-                yield
-        elif kernel == "cut":
-            with patch.object(augment, "cut", CUT):
                 yield
         else:
             with patch.object(compute, "build", compiled_network):
                 yield
 
 
-UPDATE = torch.compile(Optimiser.update)
-CUT = torch.compile(__import__("engine.datasets.cut", fromlist=["cut"]).cut)
-
 # Measuring
 
 
 def measure(case: Case) -> Values | None:
     """The row of one case."""
-    if not case.usable() or build.library(case.kernel) is None:
+    if not case.usable or build.library(case.kernel) is None:
         return None
     sides: dict[str, Callable[[], AbstractContextManager[None]]] = {
         "kernel": nullcontext,
@@ -167,9 +161,9 @@ def measure(case: Case) -> Values | None:
             torch.set_num_threads(threads)
             steppers[name](case.steps)  # compiles, and fills the caches
     rounds: list[dict[str, float]] = []
-    for _ in range(ROUNDS):
+    for round_ in range(ROUNDS):
         seconds = {}
-        for name, side in sides.items():
+        for name, side in [*sides.items()][:: 1 if round_ % 2 else -1]:
             with side():
                 began = time.perf_counter()
                 steppers[name](case.steps)

@@ -2,7 +2,7 @@
 
 back_s       the slowest time from the kill to the worker being ready again
 going_on_s   the slowest time from the kill to the first step that the run had not made before
-lost_steps   the most steps the run was set back by: those since its last snapshot
+lost_steps   the most steps the run was set back by: those since its last checkpoint
 """
 
 from __future__ import annotations

@@ -82,7 +82,7 @@ def test_the_keyboard_forks_too_and_equal_settings_give_equal_numbers(tab: Tab) 
     scrub(tab, 40)
     tab.page.locator(".tr-scrub").press("f")
     tab.until(f"board.run && board.run.id !== {first!r} && board.run.ended && board.runs.origin")
-    marks = tab.board(f"board.runs.get({first!r}).snapshots")
+    marks = tab.board(f"board.runs.get({first!r}).checkpoints")
     assert tab.board("board.run.origin") == [first, max(mark for mark in marks if mark <= 40)]
     expect(tab.page.locator(".tr-status")).to_contain_text("设置相同，数字也相同")
     for name in ("x.adam", "height.momentum"):

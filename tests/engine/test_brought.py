@@ -71,7 +71,7 @@ def test_an_exported_run_comes_back_with_every_number(engine: Engine, tmp_path: 
     assert run.job == first.job
     assert run.status == "done"
     assert repr(run.record.history()) == repr(first.history())
-    assert (run.record.frames, run.record.snapshots) == (first.frames, first.snapshots)
+    assert (run.record.frames, run.record.checkpoints) == (first.frames, first.checkpoints)
     for step in first.frames:
         ours, theirs = run.record.frame(step), first.frame(step)
         assert ours

@@ -74,6 +74,6 @@ def test_workers_killed_at_random_under_twenty_runs_lose_none_and_double_none(tm
         fresh = finished(engine.submit(Job(ENTRY, {"steps": STEPS, "pace": 0.0, "rate": 1.0}, run.job.seed), "fresh"))
         assert run.record.history() == fresh.record.history()
     engine.close()
-    # a death costs what came after the last snapshot, and those are at most a fiftieth of a run or four seconds apart
+    # a death costs what came after the last checkpoint, and those are at most a fiftieth of a run or four seconds apart
     worst = max(max(some) for some in lost.values())
     assert worst <= max(STEPS / 48, 4.0 * pace) + pace

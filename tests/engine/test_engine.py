@@ -90,15 +90,15 @@ def test_a_run_goes_from_step_0_to_its_end_and_every_scalar_is_kept(engine: Engi
     assert run.error is None
     assert steps_of(run) == list(range(301))
     assert run.record.scalars(20).keys() == {"value", "tenth"}
-    assert run.record.frames[-1] == run.record.snapshots[-1] == run.total == 300
-    assert run.record.snapshots[:8] == [0, 1, 2, 4, 8, 16, 32, 64]
+    assert run.record.frames[-1] == run.record.checkpoints[-1] == run.total == 300
+    assert run.record.checkpoints[:8] == [0, 1, 2, 4, 8, 16, 32, 64]
 
 
 def test_of_a_run_of_whole_steps_every_picture_is_kept_however_fast_it_goes(engine: Engine) -> None:
     plain, whole = (finished(engine.submit(job(steps=250, label=label), "ann")) for label in ("plain", "whole"))
     assert whole.record.frames == list(range(251))
     assert len(plain.record.frames) < 100
-    kept = whole.record.snapshots
+    kept = whole.record.checkpoints
     assert max(after - before for before, after in pairwise(kept)) <= 16
     tick = whole.record.frame(101)
     assert tick is not None
@@ -122,7 +122,7 @@ def test_pause_step_resume_stop(engine: Engine) -> None:
     wait_until(lambda: run.status == "paused", what="the pause")
     at = run.step
     assert at in run.record.frames
-    assert at in run.record.snapshots
+    assert at in run.record.checkpoints
     finished(engine.submit(job(111, steps=50), "bob"))  # another run had its turns meanwhile
     assert run.step == at
     engine.tell(run.id, "ann", "step")

@@ -47,7 +47,7 @@ def test_a_finished_run_is_there_after_a_restart_and_can_be_scrubbed_forked_and_
         run = engine.get(before.id)
         assert (run.status, run.error, run.step, run.total) == ("done", None, 120, 120)
         assert run.record.history() == before.record.history()
-        assert (run.record.frames, run.record.snapshots) == (before.record.frames, before.record.snapshots)
+        assert (run.record.frames, run.record.checkpoints) == (before.record.frames, before.record.checkpoints)
         tick = run.record.frame(64)
         assert tick is not None
         assert tick.arrays["picture"].tolist() == [[tick.step] * 3] * 2
@@ -75,7 +75,7 @@ def test_what_a_run_was_told_and_why_it_failed_is_kept(tmp_path: Path) -> None:
         assert engine.get(told.id).params["rate"] == 4.0
 
 
-def test_a_run_that_went_on_when_its_server_was_killed_is_there_and_goes_on_from_its_last_snapshot(
+def test_a_run_that_went_on_when_its_server_was_killed_is_there_and_goes_on_from_its_last_checkpoint(
     tmp_path: Path,
 ) -> None:
     program = (
@@ -100,7 +100,7 @@ def test_a_run_that_went_on_when_its_server_was_killed_is_there_and_goes_on_from
         assert run.step >= 200
         assert run.note is not None
         assert f"up to step {run.step}" in run.note.en
-        assert f"from step {run.record.snapshots[-1]}" in run.note.en
+        assert f"from step {run.record.checkpoints[-1]}" in run.note.en
         assert engine.tell(run.id, "bob", "resume") == run.id
         assert finished(run).status == "done"
         assert [step for step, _ in run.record.history()] == list(range(401))
@@ -122,10 +122,10 @@ def test_a_forks_settings_go_before_what_was_changed_on_the_way(tmp_path: Path) 
         engine.tell(run.id, "ann", "pause")
         wait_until(lambda: run.status == "paused")
         first, second = (step for step, _ in run.record.changes)
-        between = next(step for step in run.record.snapshots if step > first)
+        between = next(step for step in run.record.checkpoints if step > first)
         engine.tell(run.id, "ann", "stop")
         finished(run)
-        found = run.record.snapshot(between)
+        found = run.record.checkpoint(between)
         assert found is not None
         for rate in (1.0, 3.0, 5.0):
             fork = engine.fork(run.id, between, job(7, steps=between + 20, rate=rate), "ann")
@@ -147,7 +147,7 @@ def test_a_run_that_was_cut_off_obeys_like_a_paused_one(tmp_path: Path, command:
         wait_until(lambda: before.step > 20)
     with serving(tmp_path) as engine:
         run = engine.get(before.id)
-        last = run.record.snapshots[-1]
+        last = run.record.checkpoints[-1]
         engine.tell(run.id, "bob", command, {"rate": 3.0} if command == "set" else {})
         if command == "stop":
             assert run.status == "stopped"
@@ -196,13 +196,13 @@ def test_a_file_torn_anywhere_is_read_up_to_its_last_whole_part_and_can_go_on(tm
     begins = os.path.getsize(path)
     for step in range(20):
         record.add_scalars(scalars(step), 20)
-        record.add_snapshot(message(step, 50))
+        record.add_checkpoint(message(step, 50))
     record.close()
     content = path.read_bytes()
     path.write_bytes(content[: begins + cut % (len(content) - begins)])
     torn = Record.open(path)
     assert torn.history() == [(step, {"loss": step * 0.5}) for step in range(torn.last + 1)]
-    assert torn.snapshots == list(range(torn.last + 1)) or torn.snapshots == list(range(torn.last))
+    assert torn.checkpoints == list(range(torn.last + 1)) or torn.checkpoints == list(range(torn.last))
     last = torn.last
     torn.add_scalars(scalars(last + 1), 20)
     torn.end("stopped")
@@ -215,7 +215,7 @@ def test_a_file_torn_anywhere_is_read_up_to_its_last_whole_part_and_can_go_on(tm
 def test_a_file_stays_within_its_bounds_however_much_goes_through_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(records, "SNAPSHOT_BYTES", 100_000)
+    monkeypatch.setattr(records, "CHECKPOINT_BYTES", 100_000)
     monkeypatch.setattr(records, "FRAME_BYTES", 50_000)
     monkeypatch.setattr(records, "WASTE_BYTES", 50_000)
     record = Record.create(tmp_path / "a.run", Job("lessons.x.compute:run"))
@@ -223,12 +223,12 @@ def test_a_file_stays_within_its_bounds_however_much_goes_through_it(
     for step in range(2000):
         record.add_scalars(scalars(step), 2000)
         record.add_frame(message(step, 500))
-        record.add_snapshot(message(step, 2000))
+        record.add_checkpoint(message(step, 2000))
         largest = max(largest, os.path.getsize(record.path))
     assert largest < 2 * (100_000 + 50_000) + 2000 * 200
-    before = (record.history(), record.frames, record.snapshots)
-    assert max(np.diff(record.snapshots)) <= 200
-    found = record.snapshot(1000)
+    before = (record.history(), record.frames, record.checkpoints)
+    assert max(np.diff(record.checkpoints)) <= 200
+    found = record.checkpoint(1000)
     assert found is not None
     np.testing.assert_array_equal(
         found[1]["a"], np.random.default_rng(found[0]).integers(0, 256, 2000).astype(np.uint8)
@@ -236,7 +236,7 @@ def test_a_file_stays_within_its_bounds_however_much_goes_through_it(
     record.end("done")
     record.close()
     again = Record.open(tmp_path / "a.run")
-    assert (again.history(), again.frames, again.snapshots) == before
+    assert (again.history(), again.frames, again.checkpoints) == before
     again.close()
     assert [path.name for path in tmp_path.iterdir()] == ["a.run"]
 
@@ -257,7 +257,7 @@ def test_the_shelf_clears_the_oldest_first_and_nothing_that_is_open(tmp_path: Pa
     for n in range(6):
         record = Record.create(shelf.path(f"run-{n}"), Job("lessons.x.compute:run"))
         record.add_scalars(scalars(0), 1)
-        record.add_snapshot(message(0, 1000))
+        record.add_checkpoint(message(0, 1000))
         record.end("done")
         record.close()
         os.utime(record.path, (n, n))

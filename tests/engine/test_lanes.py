@@ -1,4 +1,4 @@
-"""Lanes: runs that take many steps at a call are the runs that step one by one, whoever runs beside them."""
+"""Batched runs, which take many steps at a call, are the runs that step one by one, whoever runs beside them."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ def told(one: Run) -> dict[int, tuple[float, ...]]:
     return {step: tuple(scalars.values()) for step, scalars in one.record.history()}
 
 
-def test_a_lane_says_what_its_generator_says_step_by_step(engine: Engine) -> None:
+def test_a_batched_run_says_what_its_generator_says_step_by_step(engine: Engine) -> None:
     one = job(steps=700, optimiser="adam", hidden="4-4")
     assert told(finished(engine.submit(one, "a"))) == alone(one)
 
 
-def test_a_lane_is_the_same_bits_whoever_joins_and_leaves_beside_it(engine: Engine) -> None:
+def test_a_batched_run_is_the_same_bits_whoever_joins_and_leaves_beside_it(engine: Engine) -> None:
     chance = random.Random(5)
     shapes = ("", "3", "4-4", "5", "6-3-2")
     watched = [job(n, steps=500, optimiser=KINDS[n], hidden=shape, pace=1000) for n, shape in enumerate(shapes)]
@@ -91,7 +91,7 @@ def test_pause_step_and_resume_change_nothing(engine: Engine) -> None:
     assert told(finished(one)) == alone(asked)
 
 
-def test_pace_holds_a_lane_back_and_is_live(engine: Engine) -> None:
+def test_pace_holds_a_batched_run_back_and_is_live(engine: Engine) -> None:
     one = engine.submit(job(3, steps=50_000_000, pace=100), "a")
     wait_until(lambda: one.step > 5)
     began, at = time.monotonic(), one.step
@@ -109,10 +109,10 @@ def test_a_live_setting_holds_from_the_next_step_on(engine: Engine) -> None:
     engine.tell(one.id, "a", "set", {"lr": 0.5})
     finished(one)
     change = next(entry for entry in one.record.changes if "lr" in entry[1])
-    lane = Classifier(one.job)
-    expected = [tuple(row) for group in lane.step_many(change[0] + 1) for row in group.values.tolist()]
-    lane.change({"lr": 0.5})
-    expected += [tuple(row) for group in lane.step_many(3000 - change[0]) for row in group.values.tolist()]
+    batched = Classifier(one.job)
+    expected = [tuple(row) for group in batched.step_many(change[0] + 1) for row in group.values.tolist()]
+    batched.change({"lr": 0.5})
+    expected += [tuple(row) for group in batched.step_many(3000 - change[0]) for row in group.values.tolist()]
     assert list(told(one).values()) == expected
 
 
@@ -124,21 +124,21 @@ def test_a_fork_with_equal_settings_goes_on_bit_identically(engine: Engine, opti
         assert told(fork) == told(one)
 
 
-def test_however_it_is_cut_into_calls_a_lane_is_the_same() -> None:
+def test_however_it_is_cut_into_calls_a_batched_run_is_the_same() -> None:
     asked = job(2, steps=400, optimiser="adamw", decay=0.01)
     whole = Classifier(asked)
     expected = [row for group in whole.step_many(1000) for row in group.values.tolist()]
-    lane = Classifier(asked)
+    batched = Classifier(asked)
     chance = random.Random(1)
     found = []
-    while lane.step < lane.total:
-        found += [row for group in lane.step_many(chance.randint(1, 50)) for row in group.values.tolist()]
+    while batched.step < batched.total:
+        found += [row for group in batched.step_many(chance.randint(1, 50)) for row in group.values.tolist()]
         if chance.random() < 0.3:
-            lane = Classifier(asked, {name: np.array(value) for name, value in lane.state().items()})
+            batched = Classifier(asked, {name: np.array(value) for name, value in batched.state().items()})
     assert found == expected
 
 
-def test_a_lane_that_has_ended_gives_its_last_picture() -> None:
+def test_a_batched_run_that_has_ended_gives_its_last_picture() -> None:
     steps: list[Step] = list(run(job(steps=20, side=6)))
     assert steps[-1].frame()["map"].shape == (6, 6)
     assert steps[-1].step == steps[-1].total == 20

@@ -41,7 +41,7 @@ def run(request: pytest.FixtureRequest, engine: Engine) -> Run:
 def test_it_opens_with_everything_it_recorded(run: Run) -> None:
     steps, frames, checkpoints, scalars = RECORDED[run.job.lesson]
     assert (run.status, run.step, run.total) == ("done", steps, steps)
-    assert (run.record.frames, run.record.snapshots) == (frames, checkpoints)
+    assert (run.record.frames, run.record.checkpoints) == (frames, checkpoints)
     assert [step for step, _ in run.record.history()] == list(range(steps + 1))
     last = run.record.scalars(steps)
     assert {name: last[name] for name in scalars} == scalars

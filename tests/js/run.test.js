@@ -13,11 +13,11 @@ function runWith(...steps) {
 
 test("a message changes what it says, and the rest stays", () => {
   const run = runWith(0);
-  run.update({ status: "running", total: 50, frames: [0, 10], snapshots: [0, 1, 2] });
+  run.update({ status: "running", total: 50, frames: [0, 10], checkpoints: [0, 1, 2] });
   run.update({ status: "done", rate: 3 });
   assert.deepEqual([run.status, run.total, run.rate, run.known, run.ended], ["done", 50, 3, true, true]);
   assert.deepEqual(
-    [run.frameSteps, run.snapshots],
+    [run.frameSteps, run.checkpoints],
     [
       [0, 10],
       [0, 1, 2],
@@ -28,7 +28,7 @@ test("a message changes what it says, and the rest stays", () => {
 test("the frame that belongs to a step is the last one before it, in memory or at the server", () => {
   const run = runWith(0);
   assert.deepEqual([run.frameStep(9), run.cachedStep(9), run.checkpoint(9)], [-1, -1, -1]);
-  run.update({ status: "running", frames: [0, 10, 20], snapshots: [0, 8, 16] });
+  run.update({ status: "running", frames: [0, 10, 20], checkpoints: [0, 8, 16] });
   run.addFrame(14, [], 1);
   assert.deepEqual(
     [9, 10, 14, 25].map((step) => run.frameStep(step)),
@@ -60,11 +60,11 @@ test("frames fill 64 MB: those that were not used for longest go, the newest nev
 
 test("a rewound run forgets numbers, frames and marks after the step, and is another version", () => {
   const run = runWith(0, 1, 2, 3, 4);
-  run.update({ status: "running", frames: [0, 2, 4], snapshots: [0, 2, 4] });
+  run.update({ status: "running", frames: [0, 2, 4], checkpoints: [0, 2, 4] });
   for (const step of [0, 2, 4]) run.addFrame(step, [], 10);
   const before = run.version;
   run.rewind(2);
-  assert.deepEqual([run.head, run.frameSteps, run.snapshots], [2, [0, 2], [0, 2]]);
+  assert.deepEqual([run.head, run.frameSteps, run.checkpoints], [2, [0, 2], [0, 2]]);
   assert.deepEqual([[...run.frames.keys()], run.bytes], [[0, 2], 20]);
   assert.notEqual(run.version, before);
   assert.notEqual(new Run("r").version, new Run("r").version);

@@ -12,7 +12,7 @@ beforeEach(() => {
   [commands, forks] = [[], []];
   run = new Run("r");
   run.history.append([], [0, 2, 4, 6, 8], []);
-  run.update({ status: "paused", total: 100, snapshots: [0, 4, 8] });
+  run.update({ status: "paused", total: 100, checkpoints: [0, 4, 8] });
   playhead = new Playhead();
   playhead.go(8, run);
   transport = new Transport({

@@ -255,7 +255,7 @@ def test_each_step_is_one_head_off_and_nothing_else() -> None:
     assert np.isnan(next(compute.run(job())).frame()["changes"]).all()
 
 
-def test_a_run_goes_on_from_its_snapshot_as_if_it_had_never_stopped() -> None:
+def test_a_run_goes_on_from_its_checkpoint_as_if_it_had_never_stopped() -> None:
     states = {}
     history = []
     for one in compute.run(job(off="4.2")):

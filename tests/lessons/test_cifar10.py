@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 
 from engine.datasets import cifar10
-from engine.datasets.images import Part, framed, held
+from engine.datasets.images import Split, load_images, make_split
 from engine.models.kernels import build as native
 from engine.params import parse
 from engine.types import Checkpoint, Job, Problem, Scalars, Step, Tick
@@ -132,7 +132,7 @@ def test_layers_computed_as_one_are_the_layers_one_by_one(network: str) -> None:
 
 @pytest.mark.parametrize("by", [1, -1, 2])
 def test_a_shifted_image_repeats_its_edge(by: int) -> None:
-    images = held("digits", "cpu", 20).train.images[:3]
+    images = load_images("digits", "cpu", 20).train.images[:3]
     size = images.shape[-1]
     found = shifted(images, by)
     for y in range(size):
@@ -162,7 +162,7 @@ def test_without_the_compiled_file_bytes_are_bfloat16() -> None:
 
 def test_whitened_filters_whiten() -> None:
     """On the patches they were made from, the first half of the filters gives uncorrelated numbers of equal size."""
-    data = held("digits", "cpu", 20)
+    data = load_images("digits", "cpu", 20)
     model = build("fast", "digits", data.mean, data.std)
     whiten(model, data.train.images[:1000])
     filters = first_filters(model)
@@ -217,7 +217,7 @@ def test_a_run_taken_up_again_is_bit_identical(settings: dict[str, Any], place: 
     assert all(np.array_equal(ours[name], theirs[name]) for name in theirs)
 
 
-def test_a_snapshot_does_not_change_when_the_run_goes_on() -> None:
+def test_a_checkpoint_does_not_change_when_the_run_goes_on() -> None:
     run = compute.run(job())
     kept = next(run).state()
     copy = {name: array.copy() for name, array in kept.items()}
@@ -255,7 +255,7 @@ def test_a_fork_may_change_batch_optimiser_and_epochs_but_not_the_network() -> N
     kept = at(7).state()
     done = 7 * 64
     forked = steps(kept, batch=128, optimiser="adam", lr=0.001, epochs=2)
-    train = len(held("digits", "cpu", 20).train)
+    train = len(load_images("digits", "cpu", 20).train)
     expected = 7 + math.ceil((train - done) / 128) + math.ceil(train / 128)
     assert forked[-1].step == forked[-1].total == expected
     with pytest.raises(Problem, match="another network"):
@@ -281,7 +281,7 @@ def test_its_step_is_torchs_own() -> None:
     """The first step recomputed by hand: the same minibatch, SGD with momentum 0.9 and weight decay 0.01."""
     settings: dict[str, Any] = {"optimiser": "momentum", "weight_decay": 0.01, "smoothing": 0.1}
     before, after = at(0, **settings).state(), at(1, **settings)
-    data = held("digits", "cpu", 20)
+    data = load_images("digits", "cpu", 20)
     generator = torch.Generator().manual_seed(0)
     chosen = torch.randperm(len(data.train), generator=generator)[:64]
     model = load(before).train()
@@ -325,7 +325,7 @@ def test_test_images_are_looked_at_once() -> None:
 
 def test_a_validation_pass_is_recomputed() -> None:
     end = last(**FAST)
-    data = held("digits", "cpu", 20)
+    data = load_images("digits", "cpu", 20)
     scores = load(end.state())(data.validation.images)
     guess = scores.argmax(1)
     counts = end.frame()["counts"]
@@ -341,7 +341,7 @@ def test_a_validation_pass_is_recomputed() -> None:
 
 def test_only_where_no_class_gets_more_than_half_is_an_image_looked_at_six_times() -> None:
     model = load(last(**FAST, augment="flip").state())
-    images = held("digits", "cpu", 20).validation.images
+    images = load_images("digits", "cpu", 20).validation.images
     found = predict(model, images, True)
     often = 0
     for image, scored in zip(images, found, strict=True):
@@ -359,7 +359,7 @@ def test_every_cell_holds_the_images_that_were_counted() -> None:
     settings = {"epochs": 4, "batch": 32, "lr": 0.03}
     end = last(**settings)
     kept, counts = end.state(), end.frame()["counts"]
-    data = held("digits", "cpu", 20)
+    data = load_images("digits", "cpu", 20)
     scores = load(kept)(data.validation.images).softmax(1).detach()
     for true in range(10):
         for guess in range(10):
@@ -379,7 +379,7 @@ def test_activation_maps_are_recomputed_with_hooks(network: str) -> None:
     settings = {"network": network, "lr": 0.01}
     kept = at(5, **settings).state()
     model = load(kept)
-    image = held("digits", "cpu", 20).validation.images[7:8]
+    image = load_images("digits", "cpu", 20).validation.images[7:8]
     for number, layer in enumerate(shown(network)):
         seen: list[torch.Tensor] = []
         handle = model.get_submodule(layer).register_forward_hook(lambda _m, _i, out, seen=seen: seen.append(out))
@@ -399,7 +399,7 @@ def test_activation_maps_are_recomputed_with_hooks(network: str) -> None:
 def test_a_map_is_a_convolution_written_out() -> None:
     """One number of the first map: the sum over a 5 x 5 window and three channels, plus the bias, and ReLU."""
     kept = at(3).state()
-    data = held("digits", "cpu", 20)
+    data = load_images("digits", "cpu", 20)
     x = ((data.validation.images[2].numpy() / 255 - data.mean[:, None, None].numpy()).T / data.std.numpy()).T
     maps = compute.look(job(), kept, "maps", {"image": 2, "layer": "conv1"})["maps"]
     weight, bias = kept["model.conv1.0.weight"], kept["model.conv1.0.bias"]
@@ -423,7 +423,7 @@ def test_filters_are_drawn_around_grey() -> None:
 def test_the_strip_of_held_out_images_is_what_the_network_says() -> None:
     step = at(4)
     frame = step.frame()
-    data = held("digits", "cpu", 20)
+    data = load_images("digits", "cpu", 20)
     images = data.validation.images[frame["index"]]
     assert (frame["images"] == images.permute(0, 2, 3, 1).numpy()).all()
     assert (frame["labels"] == data.validation.labels[frame["index"]].numpy()).all()
@@ -437,7 +437,7 @@ def test_frames_are_small() -> None:
 
 def test_a_picture_is_cropped_in_the_middle_and_classified() -> None:
     kept = last(**FAST).state()
-    data = held("digits", "cpu", 20)
+    data = load_images("digits", "cpu", 20)
     digit = data.validation.images[0].permute(1, 2, 0).numpy()
     large = digit.repeat(8, axis=0).repeat(8, axis=1)
     wide = np.concatenate([np.full((128, 50, 3), 99, np.uint8), large, np.full((128, 50, 3), 7, np.uint8)], axis=1)
@@ -515,14 +515,14 @@ def test_frames_become_patches_with_torchs_numbers() -> None:
 # augmentation
 
 
-def part_of(count: int, size: int = 16) -> Part:
+def part_of(count: int, size: int = 16) -> Split:
     pixels = torch.randint(
         1, 256, (count, size, size, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1)
     )
-    return framed(pixels.permute(0, 3, 1, 2).numpy(), np.zeros(count, np.uint8), "cpu")
+    return make_split(pixels.permute(0, 3, 1, 2).numpy(), np.zeros(count, np.uint8), "cpu")
 
 
-def augmented(part: Part, how: str) -> torch.Tensor:
+def augmented(part: Split, how: str) -> torch.Tensor:
     return augment(part, torch.arange(len(part)), how, 0, torch.Generator().manual_seed(0), GREY)
 
 
@@ -532,12 +532,12 @@ GREY = torch.full((3,), 128, dtype=torch.uint8)
 @pytest.mark.parametrize("how", AUGMENTATIONS)
 def test_augmented_images_keep_shape_kind_and_source(how: str) -> None:
     source = part_of(50)
-    before = source.framed.clone()
+    before = source.frames.clone()
     found = augmented(source, how)
     assert found.shape == source.images.shape
     assert found.dtype == torch.uint8
     assert found.is_contiguous(memory_format=torch.channels_last)
-    assert torch.equal(source.framed, before)
+    assert torch.equal(source.frames, before)
     assert torch.equal(found, augmented(source, how))
     if how == "none":
         assert torch.equal(found, source.images)
@@ -573,14 +573,14 @@ def test_a_crop_is_a_shift_with_black_edges(size: int) -> None:
 
 
 def test_cutout_covers_one_square() -> None:
-    source = framed(np.full((30, 3, 16, 16), 7, np.uint8), np.zeros(30, np.uint8), "cpu")
+    source = make_split(np.full((30, 3, 16, 16), 7, np.uint8), np.zeros(30, np.uint8), "cpu")
     assert ((augmented(source, "cutout") == 128).sum((1, 2, 3)) == 3 * 4 * 4).all()
 
 
 def test_the_preview_starts_with_the_image_itself() -> None:
     found = compute.look(job(augment="crop"), None, "augment", {"image": 3})["images"]
     assert found.shape == (COPIES, 16, 16, 3)
-    assert (found[0] == held("digits", "cpu", 20).train.images[3].permute(1, 2, 0).numpy()).all()
+    assert (found[0] == load_images("digits", "cpu", 20).train.images[3].permute(1, 2, 0).numpy()).all()
     assert len({one.tobytes() for one in found}) > 3
 
 
@@ -592,7 +592,7 @@ def test_a_kept_network_answers_as_it_did() -> None:
     model = load(end.state())
     assert not model.training
     frame = end.frame()
-    images = held("digits", "cpu", 20).validation.images[frame["index"]]
+    images = load_images("digits", "cpu", 20).validation.images[frame["index"]]
     assert np.allclose(model(images).softmax(1).detach().numpy(), frame["chances"], atol=1e-5)
     with pytest.raises(Problem):
         load({"model.w": np.zeros(3)})
@@ -676,7 +676,7 @@ def test_cifar_has_five_thousand_training_images_of_each_class() -> None:
     _, labels, _, test_labels = cifar10.read()
     assert np.bincount(labels).tolist() == [5000] * 10
     assert np.bincount(test_labels).tolist() == [1000] * 10
-    data = held("cifar10", "cpu", 10)
+    data = load_images("cifar10", "cpu", 10)
     assert np.allclose(data.mean, [0.4914, 0.4822, 0.4465], atol=0.004)  # the channel means everybody uses
     assert np.allclose(data.std, [0.2470, 0.2435, 0.2616], atol=0.004)
 

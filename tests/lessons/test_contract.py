@@ -16,7 +16,7 @@ import pytest
 from engine.controls import Choice, MultiChoice, Number, Picture
 from engine.hooks import Compute
 from engine.params import Params, parse
-from engine.records.record import MAX_FRAMES, MAX_SNAPSHOTS, Record
+from engine.records.record import MAX_CHECKPOINTS, MAX_FRAMES, Record
 from engine.types import Job, Problem, Scalars, Tick
 from engine.wire import pack
 from lessons import catalog, recordings, text
@@ -273,15 +273,15 @@ def test_a_tiny_run_counts_its_steps_and_its_frames_fit_the_figures(name: str) -
 
 
 def test_its_default_run_stays_small_on_disk_however_long_it_takes(name: str, tmp_path: Path) -> None:
-    """A slow machine leaves more pictures and snapshots, up to what a record keeps: here as many are written."""
+    """A slow machine leaves more pictures and checkpoints, up to what a record keeps: here as many are written."""
     compute = __import__(f"lessons.{name}.compute", fromlist=["run"])
     record = Record.create(tmp_path / "a.run", recordings.job(name))
     for step in islice(compute.run(record.job), 3):  # the first ones may have less to show than the rest
         shown, state = step.frame(), step.state()
     for at in range(MAX_FRAMES + 1):
         record.add_frame(pack({"step": at, "scalars": {}}, shown))
-    for at in range(MAX_SNAPSHOTS + 1):
-        record.add_snapshot(pack({"step": at}, state))
+    for at in range(MAX_CHECKPOINTS + 1):
+        record.add_checkpoint(pack({"step": at}, state))
     record.end("done")
     record.close()
     assert record.path.stat().st_size + 8 * len(step.scalars) * step.total < RUN_BYTES
@@ -300,7 +300,7 @@ def fits(figure: board.Figure, folded: dict[str, Any]) -> None:
         tiles = np.asarray(data["tiles"])
         assert tiles.ndim == (4 if figure.colours == "rgb" else 3), figure.id
         rows, columns = data.get("rows", figure.rows), data.get("columns", figure.columns)
-        if figure.whole:
+        if figure.by_tile:
             assert len(tiles) == len(figure.tiles) == len(rows) * len(columns), figure.id
         else:
             assert len(rows) in (0, tiles.shape[1]), figure.id

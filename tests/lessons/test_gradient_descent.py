@@ -308,7 +308,7 @@ def test_resume_is_bit_identical(at: int) -> None:
         assert equal(mine, one.scalars)
 
 
-def test_a_fork_wins_over_the_snapshot() -> None:
+def test_a_fork_wins_over_the_checkpoint() -> None:
     steps = list(itertools.islice(run(job(lr=0.02, steps=20)), 6))
     kept = steps[-1].state()
     other = list(run(job(lr=0.001, steps=20, optimisers=("sgd", "nesterov")), kept))
@@ -316,7 +316,7 @@ def test_a_fork_wins_over_the_snapshot() -> None:
     assert other[0].scalars["lr"] == 0.001
     moved = other[0].scalars["x.sgd"] - steps[-1].scalars["x.sgd"]
     assert moved == pytest.approx(-0.001 * steps[-1].scalars["x.sgd"], rel=1e-9)
-    assert "x.nesterov" in other[0].scalars  # was not in the snapshot: it starts at the start
+    assert "x.nesterov" in other[0].scalars  # was not in the checkpoint: it starts at the start
 
 
 def test_live_changes_hold_from_the_next_step() -> None:

@@ -250,7 +250,7 @@ def test_nothing_but_the_last_biases_learns_from_zeros_under_tanh() -> None:
     assert weights[-CLASSES:].all()
 
 
-def test_a_run_goes_on_from_a_snapshot_bit_by_bit() -> None:
+def test_a_run_goes_on_from_a_checkpoint_bit_by_bit() -> None:
     for optimiser in ("sgd", "adam"):
         asked = job(steps=30, depth=3, width=16, optimiser=optimiser, lr=0.02)
         whole: list[tuple[Scalars, Checkpoint]] = [(step.scalars, step.state()) for step in run(asked)]
@@ -273,7 +273,7 @@ def test_a_fork_may_add_a_network_but_not_change_its_size() -> None:
         next(run(job(steps=30, depth=4, width=16), state))
 
 
-def test_a_learning_rate_moved_in_a_run_stays_in_its_snapshot() -> None:
+def test_a_learning_rate_moved_in_a_run_stays_in_its_checkpoint() -> None:
     going = run(job(steps=20, depth=2, width=16))
     next(going)
     moved = going.send({"lr": 0.5})

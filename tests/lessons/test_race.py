@@ -93,7 +93,7 @@ def test_every_preset_goes_the_same_way(preset: str) -> None:
 
 
 @pytest.mark.parametrize("seeds", [1, 5])
-def test_any_number_of_steps_at_a_call_and_a_snapshot_anywhere_are_the_same_bits(
+def test_any_number_of_steps_at_a_call_and_a_checkpoint_anywhere_are_the_same_bits(
     seeds: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(race, "CHUNK", 150)  # with five seeds thirty steps

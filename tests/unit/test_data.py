@@ -25,8 +25,7 @@ from PIL import Image
 
 from engine.datasets import cifar10, digits, picture
 from engine.datasets.cut import cut
-from engine.datasets.images import held
-from engine.models.kernels import build as native
+from engine.datasets.images import load_images
 from engine.types import Problem
 
 FEW = 100
@@ -148,10 +147,10 @@ def test_a_file_of_another_size_or_with_another_label_is_refused(tmp_path: Path)
     path = tmp_path / "data_batch_1.bin"
     path.write_bytes(binary_file(0)[:-1])
     with pytest.raises(Problem, match="30,729,999 bytes"):
-        cifar10.rows(path)
+        cifar10.read_file(path)
     path.write_bytes(b"\x0a" + binary_file(0)[1:])
     with pytest.raises(Problem, match="label 10"):
-        cifar10.rows(path)
+        cifar10.read_file(path)
 
 
 def test_a_folder_without_the_data_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -308,12 +307,12 @@ def test_digits_are_scikit_learns_own() -> None:
 def test_the_three_parts_are_kept_apart(name: str) -> None:
     import torch
 
-    from engine.datasets.images import held, stored
+    from engine.datasets.images import load_images, load_official
 
     if name == "cifar10" and not cifar10.available():
         pytest.skip("needs real CIFAR-10: TORCHROOM_CIFAR10 is not set")
     percent = 10 if name == "cifar10" else 20
-    data = held(name, "cpu", percent)
+    data = load_images(name, "cpu", percent)
     images, labels, test_images, test_labels = (cifar10 if name == "cifar10" else digits).read()
     assert len(data.validation) == round(len(images) * percent / 100)
     assert len(data.train) + len(data.validation) == len(images)
@@ -325,9 +324,9 @@ def test_the_three_parts_are_kept_apart(name: str) -> None:
     for channel in range(3):
         assert abs(data.mean[channel].item() - some[:, channel].mean() / 255) < 0.01
         assert abs(data.std[channel].item() - some[:, channel].std() / 255) < 0.01
-    every = stored(name, "cpu")[0]
-    assert data.train.framed.data_ptr() == every.framed.data_ptr()  # one copy, whatever the split
-    other = held(name, "cpu", 2)
+    every = load_official(name, "cpu")[0]
+    assert data.train.frames.data_ptr() == every.frames.data_ptr()  # one copy, whatever the split
+    other = load_images(name, "cpu", 2)
     assert len(other.train) > len(data.train)
     assert torch.equal(other.train.labels[: len(data.train)], data.train.labels)
     again = np.random.RandomState(0).permutation(len(images))[-len(data.validation) :]
@@ -339,10 +338,10 @@ def digest(image: np.ndarray[Any, Any]) -> int:
 
 
 def test_a_set_that_does_not_exist_is_named() -> None:
-    from engine.datasets.images import held
+    from engine.datasets.images import load_images
 
     with pytest.raises(Problem, match="mnist"):
-        held("mnist", "cpu", 20)
+        load_images("mnist", "cpu", 20)
 
 
 # pictures
@@ -422,18 +421,15 @@ def test_a_very_large_file_and_a_very_narrow_picture_are_refused() -> None:
         picture.decode(encoded(Image.new("RGB", (2000, 3))))
 
 
-def test_a_batch_is_cut_to_the_same_bytes_with_and_without_a_compiler(compiled: None) -> None:
-    part = held("digits", "cpu", 20).train
+def test_a_batch_is_cut_where_it_is_asked_and_mirrored() -> None:
+    split = load_images("digits", "cpu", 20).train
     generator = torch.Generator().manual_seed(0)
-    chosen = torch.randint(0, len(part), (50,), generator=generator)
-    places = torch.randint(0, 2 * part.border + 1, (2, 50), generator=generator)
+    chosen = torch.randint(0, len(split), (50,), generator=generator)
+    places = torch.randint(0, 2 * split.border + 1, (2, 50), generator=generator)
     mirrored = torch.rand(50, generator=generator) < 0.5
-    ours = cut(part, chosen, places, mirrored)
-    with native.unused():
-        theirs = cut(part, chosen, places, mirrored)
-    assert torch.equal(ours, theirs)
-    size = part.images.shape[2]
+    crops = cut(split, chosen, places, mirrored)
+    size = split.images.shape[2]
     for n in range(50):
         y, x = places[:, n].tolist()
-        wanted = part.framed[chosen[n], y : y + size, x : x + size]
-        assert torch.equal(ours[n], wanted.flip(1) if mirrored[n] else wanted)
+        wanted = split.frames[chosen[n], y : y + size, x : x + size]
+        assert torch.equal(crops[n], wanted.flip(1) if mirrored[n] else wanted)

@@ -48,7 +48,22 @@ RENAMED = {
 }
 
 # Words that stood for many things at once: a variable says what it holds.
-VAGUE = {"one", "found", "kept", "said", "whole", "plain", "told", "visit", "room", "heard", "lane", "letters"}
+VAGUE = {
+    "snapshot",
+    "snapshots",
+    "one",
+    "found",
+    "kept",
+    "said",
+    "whole",
+    "plain",
+    "told",
+    "visit",
+    "room",
+    "heard",
+    "lane",
+    "letters",
+}
 
 BANNED = {*RENAMED, *VAGUE}
 

@@ -30,7 +30,7 @@ def frame(step: int, size: int = 10) -> bytes:
     return pack({"step": step, "scalars": {}}, {"picture": np.full(size, step % 256, np.uint8)})
 
 
-def snapshot(step: int, size: int = 10) -> bytes:
+def checkpoint(step: int, size: int = 10) -> bytes:
     return pack({"step": step, "wanted": ""}, {"w": np.random.default_rng(step).random(size, np.float32)})
 
 
@@ -40,7 +40,7 @@ def recorded(path: Path, last: int = 40) -> Record:
     for step in range(0, last + 1, 4):
         record.add_frame(frame(step))
     for step in (0, 1, 2, 4, 8, 16, 32):
-        record.add_snapshot(snapshot(step))
+        record.add_checkpoint(checkpoint(step))
     record.change(20, {"lr": 0.2})
     return record
 
@@ -59,11 +59,11 @@ def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert tick is not None
     assert tick.step == 8
     assert tick.arrays["picture"].tolist() == [8] * 10
-    found = read.snapshot(31)
+    found = read.checkpoint(31)
     assert found is not None
     assert found[0] == 16
     np.testing.assert_array_equal(found[1]["w"], np.random.default_rng(16).random(10, np.float32))
-    assert read.snapshot(-1) is None
+    assert read.checkpoint(-1) is None
     read.close()
 
 
@@ -81,7 +81,7 @@ def test_a_rewind_forgets_what_came_after_also_when_read_again(tmp_path: Path) -
     for one in (record, Record.open(flushed(record))):
         assert one.last == 17
         assert one.scalars(17) == {"loss": 99.0}
-        assert max(one.frames) == max(one.snapshots) == 16
+        assert max(one.frames) == max(one.checkpoints) == 16
         assert one.changes == []
         one.close()
 
@@ -97,43 +97,43 @@ def test_a_copy_shares_the_past_and_nothing_else(tmp_path: Path) -> None:
     source.add_scalars(scalars(41, 45), 45)
     assert copy.last == 16
     assert copy.frames == [0, 4, 8, 12, 16]
-    assert copy.snapshots == [0, 1, 2, 4, 8, 16]
+    assert copy.checkpoints == [0, 1, 2, 4, 8, 16]
     assert copy.history() == source.history()[:17]
     source.close()
     copy.close()
 
 
-def test_frames_and_snapshots_stay_bounded_and_spread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(records, "SNAPSHOT_BYTES", 10_000)
+def test_frames_and_checkpoints_stay_bounded_and_spread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records, "CHECKPOINT_BYTES", 10_000)
     record = Record.create(tmp_path / "a.run", JOB)
     for step in range(1000):
         record.add_frame(frame(step))
-        record.add_snapshot(snapshot(step, 100))
+        record.add_checkpoint(checkpoint(step, 100))
     assert len(record.frames) <= records.MAX_FRAMES
-    assert record.frames[0] == record.snapshots[0] == 0
-    assert record.frames[-1] == record.snapshots[-1] == 999
+    assert record.frames[0] == record.checkpoints[0] == 0
+    assert record.frames[-1] == record.checkpoints[-1] == 999
     assert max(np.diff(record.frames)) <= 16
-    assert 10 <= len(record.snapshots) <= 25
-    assert max(np.diff(record.snapshots)) <= 200
+    assert 10 <= len(record.checkpoints) <= 25
+    assert max(np.diff(record.checkpoints)) <= 200
     record.close()
 
 
-def test_a_large_model_keeps_five_snapshots_however_large_they_are(
+def test_a_large_model_keeps_five_checkpoints_however_large_they_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(records, "SNAPSHOT_BYTES", 1000)
-    monkeypatch.setattr(records, "LARGE_SNAPSHOT_BYTES", 100_000)
+    monkeypatch.setattr(records, "CHECKPOINT_BYTES", 1000)
+    monkeypatch.setattr(records, "LARGE_CHECKPOINT_BYTES", 100_000)
     kept = []
     for size in (1000, 10_000):  # five of the second would be too much
         record = Record.create(tmp_path / f"{size}.run", JOB)
         for step in range(100):
-            record.add_snapshot(snapshot(step, size))
-        kept.append(record.snapshots)
+            record.add_checkpoint(checkpoint(step, size))
+        kept.append(record.checkpoints)
         assert (kept[-1][0], kept[-1][-1]) == (0, 99)
         record.close()
-    assert len(kept[0]) == records.LARGE_SNAPSHOTS
+    assert len(kept[0]) == records.LARGE_CHECKPOINTS
     assert max(np.diff(kept[0])) <= 64
-    assert 2 <= len(kept[1]) < records.LARGE_SNAPSHOTS
+    assert 2 <= len(kept[1]) < records.LARGE_CHECKPOINTS
 
 
 def test_a_torn_last_chunk_costs_only_itself(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.messages import PauseRun, ResumeRun, StartRun, StepRun, StopRun, TakeSnapshot
+from engine.messages import PauseRun, ResumeRun, StartRun, StepRun, StopRun, TakeCheckpoint
 from engine.types import Job, Step
 from engine.wire import unpack
 from engine.worker import devices, rng
@@ -126,12 +126,12 @@ def test_no_code_is_said_to_run_once_a_command_has_been_carried_out() -> None:
     scheduler = Scheduler("cpu", lambda message: None, entered.append)
     scheduler.handle(counting("a", 1))
     scheduler.take_slice()
-    for command in (TakeSnapshot("a", "b"), StepRun("a"), ResumeRun("a"), PauseRun("a"), StopRun("a")):
+    for command in (TakeCheckpoint("a", "b"), StepRun("a"), ResumeRun("a"), PauseRun("a"), StopRun("a")):
         scheduler.handle(command)
         assert entered[-1] == "", command
 
 
-def test_a_snapshot_holds_the_generators_of_its_own_run() -> None:
+def test_a_checkpoint_holds_the_generators_of_its_own_run() -> None:
     messages: list[bytes] = []
     scheduler = Scheduler("cpu", messages.append)
     scheduler.handle(counting("a", 1))
@@ -140,7 +140,7 @@ def test_a_snapshot_holds_the_generators_of_its_own_run() -> None:
         scheduler.handle(StepRun(run))
         scheduler.take_slice()
     own, *_ = scheduler.runs["a"].rng_state
-    scheduler.handle(TakeSnapshot("a", "c"))
+    scheduler.handle(TakeCheckpoint("a", "c"))
     header, arrays = unpack(messages[-1])
     assert header["wanted"] == "c"
     assert arrays["global.torch"].tobytes() == own.numpy().tobytes()

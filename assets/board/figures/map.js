@@ -8,7 +8,7 @@
  * @import { MapPicture } from "./map_picture.js"
  */
 
-import { flat, isArray, sameValues } from "../arrays.js";
+import { flat, isArray } from "../arrays.js";
 import { context2d, el, placeBox, setText, sizeCanvas } from "../dom.js";
 import { reading } from "../readings.js";
 import { Figure } from "./figure.js";
@@ -72,7 +72,7 @@ export class MapFigure extends Figure {
   read() {
     super.read();
     const names = this.captions();
-    if (sameValues(names, this.names)) return;
+    if (names.every((name, tile) => name === this.names[tile])) return;
     this.names = names;
     this.redraw();
   }

@@ -57,7 +57,7 @@ const LABELS = 16; // px of a row of labels, or of a title
  *
  * @param {MapSpec} spec
  */
-export const isByTile = ({ whole: byTile }) => byTile;
+export const isByTile = (spec) => spec.by_tile;
 
 /**
  * Finds the largest cells for which all tiles and labels fit.

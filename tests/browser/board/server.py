@@ -93,7 +93,7 @@ class Demo:
                 "viewers": 1,
                 "params": {},
                 "seed": 0,
-                "snapshots": [one for one in powers if one <= self.step],
+                "checkpoints": [one for one in powers if one <= self.step],
                 "frames": self.frames(),
             }
         )

@@ -124,7 +124,7 @@ def test_what_the_connection_cannot_carry_goes_by_the_page(view: View) -> None:
     view.until("window.sent.length === 3")
     assert [one[1]["run"] for one in view.js("window.sent")] == ["", "", ""]
     assert [one["op"] for one in view.control("state")["heard"]] == ["watch"]
-    assert view.board("link.connections") == 1
+    assert view.board("connection.connections") == 1
 
 
 def test_the_key_that_sends_is_the_pages_own_where_there_is_nothing_to_send(view: View) -> None:

@@ -18,7 +18,7 @@ NAMES = ("loss", "accuracy")
 
 
 class Classifier:
-    """A lane. Its scalars are those of a step's minibatch before that step; at step 0 those of all points."""
+    """A BatchedRun. Its scalars are those of a step's minibatch before that step; at step 0 those of all points."""
 
     def __init__(self, job: Job, state: Checkpoint | None = None) -> None:
         self.p = parse(Params, job.params)
@@ -36,7 +36,6 @@ class Classifier:
             self.net.weights.copy_(torch.from_numpy(state["weights"].copy()))
             self.optimiser.restore(state)
             self.chance.set_state(torch.from_numpy(state["chance"].copy()))
-            self.change({name: float(state[f"live.{name}"]) for name in ("lr", "decay") if f"live.{name}" in state})
 
     def step_many(self, count: int) -> list[ScalarBlock]:
         groups = []
@@ -66,8 +65,6 @@ class Classifier:
     def state(self) -> Checkpoint:
         kept = {"step": np.array(self.step), "weights": self.net.weights.numpy().copy()}
         kept["chance"] = self.chance.get_state().numpy().copy()
-        live = {"lr": self.optimiser.lr, "decay": self.optimiser.decay}
-        kept |= {f"live.{name}": np.array(value) for name, value in live.items() if value != getattr(self.p, name)}
         return kept | self.optimiser.state()
 
 

@@ -18,11 +18,9 @@ def run(job: Job, state: Checkpoint | None = None) -> Generator[Step, Values | N
     step, value, rate = -1, 0.0, p.rate
     if state:
         step, value = int(state["step"]), float(state["value"])
-        rate = float(state.get("live.rate", np.float64(rate)))
 
-    def snapshot() -> Checkpoint:
-        live = {"live.rate": np.array(rate)} if rate != p.rate else {}
-        return {"step": np.array(step), "value": np.array(value), **live}
+    def checkpoint() -> Checkpoint:
+        return {"step": np.array(step), "value": np.array(value)}
 
     held = []
     while step < p.steps:
@@ -35,7 +33,7 @@ def run(job: Job, state: Checkpoint | None = None) -> Generator[Step, Values | N
             fail(p.fail)
         scalars = {"value": value} if step % 10 else {"value": value, "tenth": float(step)}
         picture = partial(picture_of, step)
-        changes = yield Step(step, scalars, p.steps, picture, snapshot, keep=p.label == "whole")
+        changes = yield Step(step, scalars, p.steps, picture, checkpoint, keep=p.label == "whole")
         rate = (changes or {}).get("rate", rate)
 
 
