@@ -6,15 +6,14 @@ Step k shows the pass whose gradient makes step k + 1: the loss of its batch, th
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Mapping
-from typing import Any
+from collections.abc import Generator
 
 import numpy as np
 from torch import Tensor
 
 from engine.models.variance import propagate, weight_moments
 from engine.params import parse
-from engine.types import Arrays, Checkpoint, Job, Problem, Scalars, Step, Values
+from engine.types import Arrays, Checkpoint, Job, Scalars, Step, Values
 from lessons.initialisation.digits import batch, images
 from lessons.initialisation.params import Params
 from lessons.initialisation.stack import Floats, Pass, Stack, shapes
@@ -95,8 +94,3 @@ def measures(stack: Stack, latest: Pass, squares: Floats) -> Scalars:
         if not math.isfinite(losses[k]):
             scalars[f"failed.{init}"] = 1.0
     return scalars
-
-
-def look(job: Job, state: Checkpoint | None, name: str, args: Mapping[str, Any]) -> Arrays:
-    """There are no queries: the frames hold everything. Raises Problem."""
-    raise Problem(f"This lesson has no answer to {name!r:.40}.", f"本课无法回答 {name!r:.40}。")

@@ -5,9 +5,8 @@ The losses of all models are added up. No parameter is shared, so every gradient
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +14,7 @@ from torch import Tensor
 
 from engine.checkpoint import tensor
 from engine.params import parse
-from engine.types import Arrays, Checkpoint, Job, Problem, Scalars, Step, Values
+from engine.types import Checkpoint, Job, Problem, Scalars, Step, Values
 from lessons.losses.params import LOSSES, Params
 from lessons.losses.tasks import TASKS, Task
 
@@ -71,8 +70,3 @@ def evaluate(task: Task, rows: Tensor, names: tuple[str, ...]) -> tuple[Scalars,
         derivatives * point_losses.shape[1]
     )  # the derivative of the mean over n points is an n-th of a point's
     return scalars | task.scalars(rows.detach(), outputs.detach(), point_losses.detach(), derivatives), gradient
-
-
-def look(job: Job, state: Checkpoint | None, name: str, args: Mapping[str, Any]) -> Arrays:
-    """There are no queries: the scalars hold everything. Raises Problem."""
-    raise Problem(f"This lesson has no answer to {name!r:.40}.", f"本课无法回答 {name!r:.40}。")

@@ -21,12 +21,13 @@ from engine.models.shapes import SLOPE, VALUE
 from engine.models.variance import activation_moments, propagate, weight_moments
 from engine.params import parse
 from engine.types import Checkpoint, Job, Problem, Scalars, Step
+from engine.worker.lesson_code import load
 from lessons import catalog, text
 from lessons.board.figures import Map
 from lessons.board.fold import fold
 from lessons.board.readings import reading
 from lessons.initialisation import bins, figures
-from lessons.initialisation.compute import look, run
+from lessons.initialisation.compute import run
 from lessons.initialisation.digits import BATCH, batch, images
 from lessons.initialisation.params import CLASSES, FUNCTIONS, INITS, PIXELS, TINY, Params
 from lessons.initialisation.stack import first_parameters, histogram, shapes
@@ -458,7 +459,7 @@ def test_worked_example_9_is_computed_again() -> None:
 
 def test_there_is_nothing_to_ask() -> None:
     for ask in (
-        lambda: look(job(), None, "x", {}),
+        lambda: load(ENTRY).hooks.look(job(), None, "x", {}),
         lambda: catalog.figures("initialisation").answer(Params(), "x", {}, {}),
     ):
         with pytest.raises(Problem) as told:
