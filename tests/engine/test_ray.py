@@ -232,6 +232,7 @@ def test_a_request_that_has_no_place_is_said_to_whoever_waits_and_leaving_spares
     joined: Engine, cluster: tuple[str, psutil.Process], tmp_path: Path
 ) -> None:
     address, head = cluster
+    wait_until(lambda: len(actors(head)) == 2, what="the end of what a killed bridge had")  # Ray waits 30 s for it
     before = {child.pid for child in actors(head)}
     engine = Engine(RayBackend(Request(address, gpus=0.5, workers=1, code=CODE)), tmp_path / "runs")
     engine.start()
