@@ -24,7 +24,7 @@ def test_a_recording_is_made_again_and_compared(name: str, tmp_path: Path) -> No
     again = Record.open(tmp_path / "again.run")
     assert again.total == shipped.total
     assert [step for step, _ in again.history()] == [step for step, _ in shipped.history()]
-    early = max(2, shipped.total // 10)
+    early = max(2, shipped.total // 20)
     for (step, new), (_, old) in zip(again.history(), shipped.history(), strict=True):
         assert new.keys() == old.keys()
         for key in new.keys() - MEASURED:
