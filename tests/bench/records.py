@@ -80,7 +80,7 @@ def scrubbing() -> tuple[list[float], int, int]:
         tab.run()
         tab.until(f"board.run.ended && board.head === {STEPS}", 240)
         tab.open(tab.page.url.split("/", 3)[3])  # opened afresh, from the record
-        tab.until(f"board.run.status === 'done' && board.head === {STEPS} && board.begun")
+        tab.until(f"board.run.status === 'done' && board.head === {STEPS} && board.renderer.begun")
         tab.until("[...board.figures.values()].some((one) => one.drawn > 2)")
         before = int(tab.board(DRAWINGS))
         times: list[float] = tab.page.evaluate(SCRUB, [STEPS, STOPS])

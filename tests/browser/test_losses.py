@@ -21,8 +21,8 @@ def carry(tab: Tab, figure: str, name: str, right: float, down: float) -> None:
         f"""(() => {{
             const plot = board.figures.get('{figure}');
             const trace = plot.spec.traces.find((one) => one.hold?.free && one.name.startsWith('{name}'));
-            const axis = (letter, name = letter) => plot.graph._fullLayout[`${{letter}}axis${{name.slice(1)}}`];
-            const [across, up] = [axis("x", trace.xaxis), axis("y", trace.yaxis)];
+            const [x, y] = [trace.xaxis ?? 'x', trace.yaxis ?? 'y'].map((name) => name.slice(1));
+            const {{ ['xaxis' + x]: across, ['yaxis' + y]: up }} = plot.graph._fullLayout;
             const box = plot.graph.getBoundingClientRect();
             return [box.left + across._offset + across.d2p(trace.x[0]), box.top + up._offset + up.d2p(trace.y[0])];
         }})()"""
