@@ -6,11 +6,15 @@ import gzip
 import hashlib
 import importlib.util
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 BOARD = Path(__file__).parents[2] / "assets" / "board"
 PLOTLY = "plotly.min.js"
+# Seconds between two looks for edited files. A look asks the file system about every file, and each such call lets go of
+# the interpreter: a hundred sessions that draw at once would all wait for each other.
+LOOK_S = 1.0
 
 
 def plotly() -> Path:
@@ -45,6 +49,7 @@ class Assets:
         self._lock = threading.Lock()
         self._changed: dict[Path, int] = {}  # files and folders -> when each was changed, in nanoseconds
         self._version = ""
+        self._looked = -LOOK_S  # when, on the monotonic clock
         self._packed: dict[str, Served] = {}  # sha256 of a file -> the file
         self._trees: dict[str, dict[str, Served]] = {}  # version -> path in the tree -> file
 
@@ -57,7 +62,11 @@ class Assets:
         return [name for name in self._trees[self.version()] if name.endswith(".js") and name != PLOTLY]
 
     def version(self) -> str:
-        """The digest of all files, read again if one of them was added, edited or removed."""
+        """The digest of all files, read again within LOOK_S after one of them was added, edited or removed."""
+        now = time.monotonic()
+        if self._version and now - self._looked < LOOK_S:
+            return self._version
+        self._looked = now
         try:
             fresh = bool(self._changed) and all(path.stat().st_mtime_ns == at for path, at in self._changed.items())
         except FileNotFoundError:

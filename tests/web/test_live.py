@@ -489,7 +489,10 @@ def test_files_are_compressed_once_and_served_under_an_address_with_their_digest
     assert site.get(assets.url("..%2f..%2fapp.py"))[0] == 404
 
 
-def test_an_edited_module_changes_the_address_of_all_files_and_the_old_ones_stay(tmp_path: Path) -> None:
+def test_an_edited_module_changes_the_address_of_all_files_and_the_old_ones_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pages.live.assets.LOOK_S", 0.0)
     (tmp_path / "figures").mkdir()
     (tmp_path / "index.js").write_text('import "./figures/plot.js";')
     (tmp_path / "figures" / "plot.js").write_text("1;")
