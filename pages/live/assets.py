@@ -12,8 +12,8 @@ from pathlib import Path
 
 BOARD = Path(__file__).parents[2] / "assets" / "board"
 PLOTLY = "plotly.min.js"
-# Seconds between two looks for edited files. A look asks the file system about every file, and each such call lets go of
-# the interpreter: a hundred sessions that draw at once would all wait for each other.
+# Seconds between two looks for edited files. A look asks for the time of every file, and each such call lets go of
+# the interpreter: a hundred sessions that draw at once would wait for each other.
 LOOK_S = 1.0
 
 
