@@ -1,4 +1,4 @@
-/** Numbers as text, written as lessons/reading.py writes them. */
+/** Numbers as text, written as lessons/board/readings.py writes them. */
 
 const SUPERSCRIPTS = "⁻⁰¹²³⁴⁵⁶⁷⁸⁹";
 

@@ -1,5 +1,5 @@
 /**
- * Sentences with a run's numbers in them: the twin of lessons/reading.py, which says what a template may hold.
+ * Sentences with a run's numbers in them: the twin of lessons/board/readings.py, which says what a template may hold.
  *
  * @import { Moment } from "./moment.js"
  */

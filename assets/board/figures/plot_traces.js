@@ -21,7 +21,7 @@ export function baseTrace(spec, theme) {
 }
 
 /**
- * Sets "marker.size" as plotly means it (`put` of lessons/board.py), without touching what other objects share.
+ * Sets "marker.size" as plotly means it (`set_attribute` of lessons/board/fold.py), without touching what other objects share.
  *
  * @param {Record<string, any>} trace
  * @param {string} path
