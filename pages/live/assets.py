@@ -1,20 +1,33 @@
-"""The board's files, served under /live/assets: compressed once, kept by the browser for good."""
+"""The board's files, served under /live/assets: minified and compressed once, kept by the browser for good."""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
 import importlib.util
+import json
 import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+
+from rjsmin import jsmin
 
 BOARD = Path(__file__).parents[2] / "assets" / "board"
 PLOTLY = "plotly.min.js"
 # Seconds between two looks for edited files. A look asks for the time of every file, and each such call lets go of
 # the interpreter: a hundred sessions that draw at once would wait for each other.
 LOOK_S = 1.0
+# The module that a page loads. It is made here, since it names all others: the browser asks for them at once, instead
+# of one round for each level of imports.
+START = "start.js"
+START_CODE = """
+for (const module of {modules}) {{
+  const href = new URL(module, import.meta.url).href;
+  document.head.append(Object.assign(document.createElement("link"), {{ rel: "modulepreload", href }}));
+}}
+export default (await import("./index.js")).default;
+"""
 
 
 def plotly() -> Path:
@@ -50,16 +63,12 @@ class Assets:
         self._changed: dict[Path, int] = {}  # files and folders -> when each was changed, in nanoseconds
         self._version = ""
         self._looked = -LOOK_S  # when, on the monotonic clock
-        self._packed: dict[str, Served] = {}  # sha256 of a file -> the file
+        self._packed: dict[str, Served] = {}  # sha256 of a file's bytes -> the file
         self._trees: dict[str, dict[str, Served]] = {}  # version -> path in the tree -> file
 
     def url(self, name: str) -> str:
         """Where a page loads the file `name` of the tree as it is now."""
         return f"/live/assets/{self.version()}/{name}"
-
-    def modules(self) -> list[str]:
-        """The paths of all modules in the tree."""
-        return [name for name in self._trees[self.version()] if name.endswith(".js") and name != PLOTLY]
 
     def version(self) -> str:
         """The digest of all files, read again within LOOK_S after one of them was added, edited or removed."""
@@ -86,16 +95,18 @@ class Assets:
     def _read(self) -> None:
         paths = sorted(path for path in self.folder.rglob("*") if path.is_dir() or path.suffix in KINDS)
         changed = {path: path.stat().st_mtime_ns for path in (self.folder, *paths, self.plotly)}
-        sources = {path.relative_to(self.folder).as_posix(): path for path in paths if path.is_file()}
-        sources[PLOTLY] = self.plotly
+        contents = {path.relative_to(self.folder).as_posix(): path.read_bytes() for path in paths if path.is_file()}
+        modules = [name for name in contents if name.endswith(".js")]
+        contents[START] = START_CODE.format(modules=json.dumps(modules)).encode()
+        contents[PLOTLY] = self.plotly.read_bytes()
         digest = hashlib.sha256()
         tree: dict[str, Served] = {}
-        for name, path in sources.items():
-            body = path.read_bytes()
-            sha = hashlib.sha256(body).hexdigest()
+        for name, content in contents.items():
+            sha = hashlib.sha256(content).hexdigest()
             digest.update(f"{name} {sha}\n".encode())
             if sha not in self._packed:
-                self._packed[sha] = Served(gzip.compress(body, 6), KINDS[path.suffix])
+                body = jsmin(content.decode()).encode() if name in modules else content
+                self._packed[sha] = Served(gzip.compress(body, 9), KINDS[Path(name).suffix])
             tree[name] = self._packed[sha]
         version = digest.hexdigest()[:16]
         self._trees.setdefault(version, tree)

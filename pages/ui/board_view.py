@@ -16,6 +16,7 @@ from engine.runs.engine import Run
 from engine.types import Problem, Values
 from lessons import catalog, text
 from pages.live.app_state import AppState, app_state
+from pages.live.assets import START
 from pages.ui import actions, controls, state
 from pages.ui.page_data import BoardSpec, FigureText, PageData, TextBoxData
 from pages.ui.state import LessonSession
@@ -32,13 +33,8 @@ export default function (component) {{
     const behavior = matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth";
     parentElement.closest('[data-testid="stMain"]')?.scrollTo({{ top: 0, behavior }});
   }}
-  for (const module of {modules}) {{  // all at once, not one round for each level of imports
-    const href = new URL(module, new URL("{folder}", location.origin)).href;
-    if (document.querySelector(`link[href="${{href}}"]`)) continue;
-    document.head.append(Object.assign(document.createElement("link"), {{ rel: "modulepreload", href }}));
-  }}
   let closed = false, close = null;
-  import(new URL("{folder}index.js", location.origin)).then((board) => {{
+  import(new URL("{start}", location.origin)).then((board) => {{
     if (!closed) close = board.default(component);
   }});
   return () => {{ closed = true; if (close) close(); }};
@@ -153,12 +149,12 @@ def is_text_box_problem(session: LessonSession) -> bool:
 
 def component(server: AppState) -> Any:
     """The board as a Streamlit component. Inline code is sent with every rerun, so it only loads the modules."""
-    folder = server.assets.url("")
+    start = server.assets.url(START)
     known, mount = server.shared.get("board", (None, None))
-    if known != folder:
-        js = LOADER.format(folder=folder, modules=json.dumps(server.assets.modules()))
+    if known != start:
+        js = LOADER.format(start=start)
         mount = st.components.v2.component("torchroom_board", js=js, isolate_styles=False)
-        server.shared["board"] = (folder, mount)
+        server.shared["board"] = (start, mount)
     return mount
 
 

@@ -14,7 +14,7 @@ import time
 
 NAMES = (
     *("live", "web", "cnn", "activations", "attention", "playground"),
-    *("fork", "records", "lanes", "kernels", "class", "fair", "recovery"),
+    *("fork", "records", "lanes", "kernels", "class", "fair", "recovery", "picture"),
 )
 
 

@@ -124,12 +124,22 @@ class Tab:
         return str(self.board("board.run.id"))
 
 
-@pytest.fixture
-def context(chromium: Browser) -> Iterator[BrowserContext]:
+@pytest.fixture(scope="session")
+def shared_context(chromium: Browser) -> Iterator[BrowserContext]:
     context = chromium.new_context(viewport={"width": 1280, "height": 800}, locale="en-US")
     context.set_default_timeout(1000 * WAIT_S)
     yield context
     context.close()
+
+
+@pytest.fixture
+def context(shared_context: BrowserContext) -> Iterator[BrowserContext]:
+    """A learner who comes for the first time, in a browser that has loaded and compiled the app's code before."""
+    yield shared_context
+    for page in shared_context.pages:
+        page.evaluate("(localStorage.clear(), sessionStorage.clear())")
+        page.close()
+    shared_context.clear_cookies()
 
 
 @pytest.fixture

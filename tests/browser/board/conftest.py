@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser
+from playwright.sync_api import BrowserContext
 
 from tests.browser.board import server
 from tests.browser.board.view import View
@@ -27,9 +27,9 @@ def address() -> Iterator[str]:
 
 
 @pytest.fixture
-def view(chromium: Browser, address: str) -> Iterator[View]:
-    context = chromium.new_context(viewport={"width": 1280, "height": 2000})
-    made = View(context.new_page(), address)
+def view(context: BrowserContext, address: str) -> Iterator[View]:
+    page = context.new_page()
+    page.set_viewport_size({"width": 1280, "height": 2000})
+    made = View(page, address)
     yield made
     assert made.errors == []
-    context.close()

@@ -277,7 +277,8 @@ async def asset(request: Request) -> Response:
     found = ASSETS.get(request.path_params["version"], request.path_params["path"])
     if found is None:
         return Response("not here", 404)
-    return Response(found.packed, media_type=found.kind, headers={"Content-Encoding": "gzip"})
+    headers = {"Content-Encoding": "gzip", "Cache-Control": "max-age=31536000, immutable"}
+    return Response(found.packed, media_type=found.kind, headers=headers)
 
 
 async def spec(request: Request) -> Response:
