@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import streamlit as st
+from starlette.middleware import Middleware
 from starlette.routing import Route, Router, WebSocketRoute
 from streamlit import config
 from streamlit.runtime.app_session import AppSession
@@ -27,6 +28,7 @@ from engine.runs.engine import Engine
 from pages.live.app_state import AppState, close_app_state, open_app_state
 from pages.live.hub import Hub
 from pages.live.routes import routes
+from pages.live.streamlit_files import StreamlitFiles
 from pages.ui.fault import explain
 
 HERE = Path(__file__).resolve().parent
@@ -86,6 +88,7 @@ app = st.App(
     HERE / "pages" / "main.py",
     lifespan=lifespan,
     routes=[WebSocketRoute("/live", live), Route("/live/{path:path}", live)],
+    middleware=[Middleware(StreamlitFiles)],
     on_script_error=explain,
 )
 

@@ -97,7 +97,7 @@ export function onDrag(move, end) {
   const kinds = /** @type {const} */ (["pointermove", "pointerup", "pointercancel"]);
   /** @param {PointerEvent} event */
   const follow = (event) => {
-    if (event.type === "pointermove" && event.buttons) return move(event); // without buttons: released outside the window
+    if (event.type === "pointermove" && event.buttons) return move(event); // no button: released outside the window
     for (const kind of kinds) window.removeEventListener(kind, follow, true);
     return end(event, event.type === "pointerup");
   };

@@ -5,7 +5,7 @@
  */
 
 const REPLAY = 6; // seconds that a replay takes at speed 1
-const SLOW_PACE = 10; // steps a second; a run that was paced at no more is replayed at its pace: each step is to be seen
+const SLOW_PACE = 10; // steps a second; a run paced at no more is replayed at its pace: each step is to be seen
 const FAST = 0.4; // part of a run that arrives in its first second if it is to be replayed instead of followed
 const LONGEST_TICK = 0.25; // seconds by which a replay moves on in one frame at most
 

@@ -70,7 +70,7 @@ export class RunSet {
     if (origin && !this.byId.has(origin)) this.host.watch(this.add(new Run(origin, true)));
   }
 
-  /** The run that the one on the board is a fork of, and the step from which on it is drawn; null where there is none. */
+  /** The run that the one on the board is a fork of, and the step from which it is drawn; null where there is none. */
   get origin() {
     const { current } = this;
     if (!current?.origin) return null;

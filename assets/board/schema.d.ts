@@ -241,12 +241,45 @@ export interface TableSpec extends FigureText {
   kind: "table";
 }
 
+/** An option of a list among a network's tools, and the settings that it chooses. */
+export interface NetworkChoice {
+  label: string;
+  sets: Record<string, any>;
+}
+
+/** A button, `sets` None where it cannot be pressed; with `options` a list, in which the option `at` is chosen. */
+export interface NetworkTool {
+  help: string;
+  label?: string;
+  sets?: Record<string, any>;
+  options?: NetworkChoice[];
+  at?: number;
+}
+
+/**
+ * A unit. An input has its own map, `still` (rows of numbers), is `off` if the network is not given it, and `sets`
+ * is what a click on it chooses.
+ */
+export interface NetworkUnit {
+  label?: string;
+  help?: string;
+  colour?: string;
+  still?: number[][];
+  off?: boolean;
+  sets?: Record<string, any>;
+}
+
+/** A layer, its units from top to bottom, and the tools above it. */
+export interface NetworkLayer {
+  title: string;
+  units: NetworkUnit[];
+  tools?: NetworkTool[];
+}
+
 /**
  * Units in layers side by side, each with a small map of what it says everywhere, each weight as a line.
  *
- * layers: {"title", "units", "tools"}. A unit: {"label", "help"}, and of an input its own map as `still` (rows of
- * numbers), `off` if the network is not given it, and `sets`, what a click on it chooses. A tool is a button {"label",
- * "help", "sets"} or a list to choose from {"help", "at", "options": [{"label", "sets"}]}; `tools` are of the network.
+ * `tools` are those of the network as a whole.
  *
  * Patch data: `sizes`, the inputs that are not off and the units of each layer; `weights`, those of each layer
  * [out][in] and then its biases; `tiles` uint8 (units, rows, columns) of all units but the inputs, where 0 to 255
@@ -257,8 +290,8 @@ export interface TableSpec extends FigureText {
  */
 export interface NetworkSpec extends FigureText {
   id: string;
-  layers: Record<string, any>[];
-  tools: Record<string, any>[];
+  layers: NetworkLayer[];
+  tools: NetworkTool[];
   words: Record<string, string>;
   edits: string;
   size: Size;

@@ -15,7 +15,7 @@ let boxes = 0;
 /**
  * @typedef {object} TextBoxHost
  * @property {(key: string, values?: Record<string, unknown>) => string} say
- * @property {(settings: object) => number} begin begins a run of these settings; id of the message, 0 where it cannot go
+ * @property {(settings: object) => number} begin begins a run of these settings; id of the message, 0 if not sent
  * @property {(run: string) => boolean} isDrawn whether all figures in sight show that run
  * @property {(value: { text: string, n: number, run: string }) => void} tellPage
  */
@@ -50,7 +50,7 @@ export class TextBox {
     });
     this.button.addEventListener("click", () => this.send());
     this.area.addEventListener("blur", ({ relatedTarget }) => {
-      if (relatedTarget !== this.button) this.send(true); // on the way to another button, which the page hears of at once
+      if (relatedTarget !== this.button) this.send(true); // on the way to another button
     });
   }
 

@@ -62,31 +62,9 @@ export interface PlotSpec extends schema.PlotSpec {
   traces: TraceSpec[];
 }
 
-export interface NetworkTool {
-  label: string;
-  help: string;
-  sets?: Settings;
-  options?: { label: string; sets: Settings }[];
-  at?: number;
-}
-
-export interface NetworkUnit {
-  label?: string;
-  help?: string;
-  still?: number[][];
-  off?: boolean;
-  sets?: Settings;
-  colour?: string;
-}
-
-export interface NetworkSpec extends schema.NetworkSpec {
-  layers: { title: string; units: NetworkUnit[]; tools?: NetworkTool[] }[];
-  tools: NetworkTool[];
-}
-
 export type FigureSpec =
   | PlotSpec
-  | NetworkSpec
+  | schema.NetworkSpec
   | schema.GraphSpec
   | schema.MapSpec
   | schema.StripSpec

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 
 from engine.worker import rng
-from engine.worker.run_state import RunState
+from engine.worker.worker_run import WorkerRun
 
 
 class RunContext:
@@ -20,10 +20,10 @@ class RunContext:
 
     def __init__(self, on_enter: Callable[[str], object]) -> None:
         self._on_enter = on_enter
-        self._owner: RunState | None = None  # whose global generators are in place
+        self._owner: WorkerRun | None = None  # whose global generators are in place
 
     @contextmanager
-    def entered(self, run: RunState) -> Iterator[None]:
+    def entered(self, run: WorkerRun) -> Iterator[None]:
         """Inside, code of `run` may be called."""
         self.enter(run)
         try:
@@ -31,7 +31,7 @@ class RunContext:
         finally:
             self.leave()
 
-    def enter(self, run: RunState) -> None:
+    def enter(self, run: WorkerRun) -> None:
         """Before code of `run` is called; `leave` comes after it."""
         self._on_enter(run.id)
         if torch.get_num_threads() != run.threads:
@@ -51,7 +51,7 @@ class RunContext:
             self._owner.rng_state = rng.get_state()
             self._owner = None
 
-    def forget(self, run: RunState) -> None:
+    def forget(self, run: WorkerRun) -> None:
         """The run is over: nobody needs its generators."""
         if self._owner is run:
             self._owner = None

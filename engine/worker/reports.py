@@ -12,7 +12,7 @@ from engine.messages import RunCheckpoint, RunFrame, RunScalars, RunStatus
 from engine.types import Arrays, Scalars
 from engine.worker import rng
 from engine.worker.problems import as_problem
-from engine.worker.run_state import RunState
+from engine.worker.worker_run import WorkerRun
 
 SCALARS_S = 0.050  # between two messages of a run's scalars: at most 20 a second
 SCALARS_PER_S = 800  # such messages of all runs together
@@ -21,7 +21,7 @@ SCALARS_PER_S = 800  # such messages of all runs together
 class RunReporter:
     """Sends messages about `runs` by `emit`. Frames and checkpoints call the run's code (engine/worker/context.py)."""
 
-    def __init__(self, emit: Callable[[bytes], object], runs: Mapping[str, RunState]) -> None:
+    def __init__(self, emit: Callable[[bytes], object], runs: Mapping[str, WorkerRun]) -> None:
         self._emit = emit
         self._runs = runs
 
@@ -30,11 +30,11 @@ class RunReporter:
         """Seconds between two messages of a run's scalars."""
         return max(SCALARS_S, len(self._runs) / SCALARS_PER_S)
 
-    def scalars_due(self, run: RunState, now: float) -> bool:
+    def scalars_due(self, run: WorkerRun, now: float) -> bool:
         """Whether there are scalars of `run` that have waited long enough."""
         return run.scalars.made > 0 and now - run.scalars.sent >= self.scalars_interval
 
-    def scalars(self, run: RunState) -> None:
+    def scalars(self, run: WorkerRun) -> None:
         """Sends the scalars gathered since the last time, if any."""
         if not run.scalars.made or run.step is None:
             return
@@ -42,7 +42,7 @@ class RunReporter:
         blocks = run.scalars.take(run.step.step, time.monotonic())
         self._emit(RunScalars(run.id, run.step.total, run.scalars.rate, blocks, made, run.spent).pack())
 
-    def frame(self, run: RunState) -> None:
+    def frame(self, run: WorkerRun) -> None:
         """Sends the picture of the present step, if it has one."""
         assert run.step is not None
         began = time.monotonic()
@@ -54,7 +54,7 @@ class RunReporter:
         idle = run.pace > 0 and run.next_call > now and run.status == "running"
         run.frames.taken(run.step.step, began, now, idle, len(self._runs))
 
-    def checkpoint(self, run: RunState, wanted: str = "") -> None:
+    def checkpoint(self, run: WorkerRun, wanted: str = "") -> None:
         """Sends the state after the present step, if it has one, or an empty answer to `wanted`."""
         began = time.monotonic()
         step = run.at
@@ -70,7 +70,7 @@ class RunReporter:
             self._emit(RunCheckpoint(run.id, step, wanted, arrays).pack())
         run.checkpoints.taken(step, began, time.monotonic())
 
-    def everything(self, run: RunState) -> None:
+    def everything(self, run: WorkerRun) -> None:
         """Sends scalars, frame and checkpoint of exactly this step: it was paused at, stepped to, or is the last."""
         self.scalars(run)
         if run.step is None:
@@ -80,7 +80,7 @@ class RunReporter:
         if run.checkpoints.step != run.at:
             self.checkpoint(run)
 
-    def status(self, run: RunState) -> None:
+    def status(self, run: WorkerRun) -> None:
         """Sends the run's status, after its scalars."""
         self.scalars(run)
         self._emit(RunStatus(run.id, run.status).pack())

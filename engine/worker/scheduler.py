@@ -40,7 +40,7 @@ from engine.worker.context import RunContext
 from engine.worker.fair_share import FairQueue
 from engine.worker.problems import as_problem, too_much_memory
 from engine.worker.reports import RunReporter
-from engine.worker.run_state import RunState, start
+from engine.worker.worker_run import WorkerRun, start
 
 SLICE_S = 0.020
 ROUND_S = 0.100  # in which every learner should have had a slice
@@ -57,7 +57,7 @@ class Scheduler:
     def __init__(self, device: str, emit: Emit, on_enter: Callable[[str], object] = lambda run: None) -> None:
         self.device = device
         self.all_threads = torch.get_num_threads()  # of a run that asks for all of them
-        self.runs: dict[str, RunState] = {}
+        self.runs: dict[str, WorkerRun] = {}
         self.limits = Limits.from_environment()
         self.queue = FairQueue()
         self._emit = emit
@@ -85,7 +85,7 @@ class Scheduler:
             ) if run_id in self.runs:
                 self._control(self.runs[run_id], command)
 
-    def _control(self, run: RunState, command: Command) -> None:
+    def _control(self, run: WorkerRun, command: Command) -> None:
         match command:
             case PauseRun():
                 self._pause(run)
@@ -114,21 +114,21 @@ class Scheduler:
         self.queue.add(run.learner, run.id)
         self._reporter.status(run)
 
-    def _pause(self, run: RunState) -> None:
+    def _pause(self, run: WorkerRun) -> None:
         if run.status == "running":
             run.status = "paused"
             with self._context.entered(run):
                 self._reporter.everything(run)
             self._reporter.status(run)
 
-    def _resume(self, run: RunState) -> None:
+    def _resume(self, run: WorkerRun) -> None:
         if run.status == "paused":
             run.status = "running"
             run.due = time.monotonic()
             run.scalars.count_rate_from(run.due, max(0, run.at))
             self._reporter.status(run)
 
-    def _stop(self, run: RunState) -> None:
+    def _stop(self, run: WorkerRun) -> None:
         with self._context.entered(run):
             self._reporter.everything(run)
             run.status = "stopped"
@@ -137,7 +137,7 @@ class Scheduler:
                 run.close()
         self._reporter.status(run)
 
-    def _set(self, run: RunState, values: Values) -> None:
+    def _set(self, run: WorkerRun, values: Values) -> None:
         try:
             values = run.set_params(values, time.monotonic())
         except Problem as problem:
@@ -208,7 +208,7 @@ class Scheduler:
                 self._reporter.scalars(run)
         return max(0.0, min([1.0, *waits]))
 
-    def _advance(self, run: RunState, now: float) -> None:
+    def _advance(self, run: WorkerRun, now: float) -> None:
         """Takes a step of `run`, or a BatchedRun's next few, and sends what is due then; or ends the run."""
         single, before = run.single_steps > 0, run.at
         step = run.take_steps(1 if single else self._step_count(run, now)) if run.batched else run.take_step()
@@ -229,21 +229,21 @@ class Scheduler:
         if step.keep or run.checkpoints.is_due(step, before, now):
             self._reporter.checkpoint(run)
 
-    def _report_everything(self, run: RunState) -> None:
+    def _report_everything(self, run: WorkerRun) -> None:
         self._context.enter(run)  # for a watchdog a call of its own: frame and checkpoint may take as long as a step
         self._reporter.everything(run)
 
-    def _step_count(self, run: RunState, now: float) -> int:
+    def _step_count(self, run: WorkerRun, now: float) -> int:
         call_s = min(CALL_S, ROUND_S / len(self.queue))
         return steps_per_call(run.at, run.step_s, call_s, run.pace, now - run.due)
 
-    def _count_memory(self, run: RunState, added: int) -> None:
+    def _count_memory(self, run: WorkerRun, added: int) -> None:
         """Raises Problem where a run holds more than it may: before the machine has none left for anybody."""
         run.memory += added
         if run.memory > 1e6 * self.limits.memory:
             raise too_much_memory(run.memory, self.limits.memory)
 
-    def _remove(self, run: RunState) -> None:
+    def _remove(self, run: WorkerRun) -> None:
         self._reporter.scalars(run)
         self.runs.pop(run.id, None)
         self.queue.remove(run.learner, run.id)

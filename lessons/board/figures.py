@@ -16,6 +16,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
 
+from engine.types import Values
+
 Size: TypeAlias = Literal["hero", "half", "third", "full"]
 
 
@@ -268,13 +270,48 @@ class Table:
     kind: Literal["table"] = "table"
 
 
+class NetworkChoice(TypedDict):
+    """An option of a list among a network's tools, and the settings that it chooses."""
+
+    label: str
+    sets: Values
+
+
+class NetworkTool(TypedDict):
+    """A button, `sets` None where it cannot be pressed; with `options` a list, in which the option `at` is chosen."""
+
+    help: str
+    label: NotRequired[str]
+    sets: NotRequired[Values | None]
+    options: NotRequired[list[NetworkChoice]]
+    at: NotRequired[int]
+
+
+class NetworkUnit(TypedDict, total=False):
+    """A unit. An input has its own map, `still` (rows of numbers), is `off` if the network is not given it, and `sets`
+    is what a click on it chooses."""
+
+    label: str
+    help: str
+    colour: str
+    still: list[list[float]]
+    off: bool
+    sets: Values
+
+
+class NetworkLayer(TypedDict):
+    """A layer, its units from top to bottom, and the tools above it."""
+
+    title: str
+    units: list[NetworkUnit]
+    tools: NotRequired[list[NetworkTool]]
+
+
 @dataclass(frozen=True, slots=True)
 class Network:
     """Units in layers side by side, each with a small map of what it says everywhere, each weight as a line.
 
-    layers: {"title", "units", "tools"}. A unit: {"label", "help"}, and of an input its own map as `still` (rows of
-    numbers), `off` if the network is not given it, and `sets`, what a click on it chooses. A tool is a button {"label",
-    "help", "sets"} or a list to choose from {"help", "at", "options": [{"label", "sets"}]}; `tools` are of the network.
+    `tools` are those of the network as a whole.
 
     Patch data: `sizes`, the inputs that are not off and the units of each layer; `weights`, those of each layer
     [out][in] and then its biases; `tiles` uint8 (units, rows, columns) of all units but the inputs, where 0 to 255
@@ -285,8 +322,8 @@ class Network:
     """
 
     id: str
-    layers: list[dict[str, Any]]
-    tools: list[dict[str, Any]] = field(default_factory=list)
+    layers: list[NetworkLayer]
+    tools: list[NetworkTool] = field(default_factory=list)
     words: Mapping[str, str] = field(default_factory=dict)
     edits: str = ""
     size: Size = "hero"

@@ -11,7 +11,18 @@ from engine.models.names import ACTIVATIONS
 from engine.types import Arrays, Problem, Tick, Values
 from lessons.board import marks
 from lessons.board.colors import CATEGORIES, GREY, NEGATIVE, POSITIVE, TRAIN, VALIDATION
-from lessons.board.figures import Choose, Figure, Map, Network, Patch, Plot
+from lessons.board.figures import (
+    Choose,
+    Figure,
+    Map,
+    Network,
+    NetworkChoice,
+    NetworkLayer,
+    NetworkTool,
+    NetworkUnit,
+    Patch,
+    Plot,
+)
 from lessons.contract import Query, unknown_query
 from lessons.playground.params import DRAWN, FEATURES, LAYERS, UNITS, Params
 from lessons.playground.points import REACH, drawn, features, grid, read
@@ -58,13 +69,13 @@ def network(params: Params, words: Words) -> Network:
     now = params.layers
     usual = params.activation
 
-    def tool(label: str, key: str, layers: list[tuple[int, str]]) -> Values:
+    def tool(label: str, key: str, layers: list[tuple[int, str]]) -> NetworkTool:
         fits = len(layers) <= LAYERS and all(1 <= units <= UNITS for units, _ in layers)
         usable = fits and layers != now
         sets = {"hidden": written(layers, usual)} if usable else None
         return {"label": label, "help": labels[key], "sets": sets}
 
-    inputs = [
+    inputs: list[NetworkUnit] = [
         {
             "label": feature_names[name],
             "help": f"{feature_names[name]}: {labels['input_off' if name in params.features else 'input_on']}",
@@ -74,21 +85,21 @@ def network(params: Params, words: Words) -> Network:
         }
         for name in FEATURES
     ]
-    layers: list[Values] = [{"title": labels["inputs"], "units": inputs, "tools": []}]
+    layers: list[NetworkLayer] = [{"title": labels["inputs"], "units": inputs, "tools": []}]
     for at, (units, own) in enumerate(now):
         before, after = now[:at], now[at + 1 :]
-        options = [
+        options: list[NetworkChoice] = [
             {"label": names[name], "sets": {"hidden": written([*before, (units, name), *after], usual)}}
             for name in ACTIVATIONS
         ]
-        tools = [
+        tools: list[NetworkTool] = [
             tool("−", "less", [*before, (units - 1, own), *after]),
             tool("+", "more", [*before, (units + 1, own), *after]),
             {"help": labels["activation"], "at": ACTIVATIONS.index(own), "options": options},
         ]
         title = labels["layer"].replace("{n}", str(at + 1))
         layers.append({"title": title, "units": [{} for _ in range(units)], "tools": tools})
-    ends = [{"label": labels["output"]}]
+    ends: list[NetworkUnit] = [{"label": labels["output"]}]
     if params.kinds > 2:
         named = classes(params, words)
         ends = [{"label": named[kind], "colour": palette(params.kinds)[kind]} for kind in range(params.kinds)]

@@ -1,4 +1,4 @@
-"""The board's files, served under /live/assets: minified and compressed once, kept by the browser for good."""
+"""The board's files, served under /live/assets: compressed once, kept by the browser for good."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import gzip
 import hashlib
 import importlib.util
 import json
+import re
 import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-
-from rjsmin import jsmin
 
 BOARD = Path(__file__).parents[2] / "assets" / "board"
 PLOTLY = "plotly.min.js"
@@ -28,6 +27,14 @@ for (const module of {modules}) {{
 }}
 export default (await import("./index.js")).default;
 """
+# What no browser needs of a module: comments that fill their lines, and indentation. Nothing within a line is touched,
+# so that lines stay whole, and no module has a string that goes on in a second line.
+COMMENTS = re.compile(r"^[ \t]*(?:/\*\*(?:(?!\*/).)*\*/|//[^\n]*)[ \t]*\n|^[ \t]+", re.MULTILINE | re.DOTALL)
+
+
+def stripped(module: str) -> str:
+    """The source of a module of the board without its comments and indentation: a third less to send."""
+    return COMMENTS.sub("", module)
 
 
 def plotly() -> Path:
@@ -105,7 +112,7 @@ class Assets:
             sha = hashlib.sha256(content).hexdigest()
             digest.update(f"{name} {sha}\n".encode())
             if sha not in self._packed:
-                body = jsmin(content.decode()).encode() if name in modules else content
+                body = stripped(content.decode()).encode() if name in modules else content
                 self._packed[sha] = Served(gzip.compress(body, 9), KINDS[Path(name).suffix])
             tree[name] = self._packed[sha]
         version = digest.hexdigest()[:16]

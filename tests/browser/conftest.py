@@ -126,7 +126,7 @@ class Tab:
 
 @pytest.fixture(scope="session")
 def shared_context(chromium: Browser) -> Iterator[BrowserContext]:
-    context = chromium.new_context(viewport={"width": 1280, "height": 800}, locale="en-US")
+    context = chromium.new_context(viewport={"width": 1280, "height": 800}, locale="en-US", reduced_motion="reduce")
     context.set_default_timeout(1000 * WAIT_S)
     yield context
     context.close()

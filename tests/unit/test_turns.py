@@ -13,8 +13,8 @@ from engine.messages import PauseRun, ResumeRun, StartRun, StepRun, StopRun, Tak
 from engine.types import Job, Step
 from engine.wire import unpack
 from engine.worker import devices, rng
-from engine.worker.run_state import RunState
 from engine.worker.scheduler import Scheduler
+from engine.worker.worker_run import WorkerRun
 
 JOB = Job("tests.engine.counting.compute:run")
 
@@ -50,7 +50,7 @@ def join(
             ticks.append(clock.now)
             yield Step(n, {"value": 0.0}, 10**9)
 
-    run = RunState(name, JOB, learner, None, steps(), {"pace": pace}, due=clock.now, rng_state=rng.get_state())
+    run = WorkerRun(name, JOB, learner, None, steps(), {"pace": pace}, due=clock.now, rng_state=rng.get_state())
     scheduler.runs[name] = run
     scheduler.queue.add(learner, name)
 

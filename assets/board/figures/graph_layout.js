@@ -27,7 +27,7 @@ const NOTE_LETTER = 5.6; // px of one of a note
  * The box of a node, without its x: that depends on all of them.
  *
  * @param {GraphNode} node
- * @param {{ text: string | undefined, values: ArrayLike<number>, index: number }} shown `text` in place of value and note
+ * @param {{ text: string | undefined, values: ArrayLike<number>, index: number }} shown `text` replaces value and note
  * @param {{ width: number, height: number }} bounds
  * @returns {Box}
  */

@@ -163,7 +163,7 @@ function fitTiles(spec, tiles, { width, height, caption, gap }) {
 }
 
 /**
- * Crisp edges: a whole number of pixels to a cell, or to a tile where that is what counts or cells are too fine to tell.
+ * Crisp edges: a whole number of pixels to a cell, or to a tile where that is what counts or cells are too fine.
  *
  * @param {number} cell
  * @param {MapSpec} spec

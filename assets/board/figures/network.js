@@ -1,7 +1,8 @@
 /**
  * Units in layers side by side, each with a small map of what it says everywhere, each weight as a line.
  *
- * @import { NetworkSpec, Settings, TileInFocus, UnitTile } from "../types.d.ts"
+ * @import { NetworkSpec } from "../schema.d.ts"
+ * @import { Settings, TileInFocus, UnitTile } from "../types.d.ts"
  * @import { Host } from "./host.d.ts"
  * @import { Layer, NetworkPlan, Part } from "./network_layout.js"
  */

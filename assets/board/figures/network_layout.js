@@ -1,7 +1,7 @@
 /**
  * Where a network's units stand, which weight lies where, and what a point of the picture belongs to.
  *
- * @import { NetworkSpec } from "../types.d.ts"
+ * @import { NetworkSpec } from "../schema.d.ts"
  */
 
 import { clamp } from "../numbers.js";

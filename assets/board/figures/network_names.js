@@ -1,7 +1,7 @@
 /**
  * What the units and the weights of a network are called.
  *
- * @import { NetworkSpec } from "../types.d.ts"
+ * @import { NetworkSpec } from "../schema.d.ts"
  * @import { Part } from "./network_layout.js"
  */
 

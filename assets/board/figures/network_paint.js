@@ -1,7 +1,8 @@
 /**
  * What stands on a network's canvas: its weights as lines, its units with their small maps.
  *
- * @import { NetworkSpec, Theme, UnitTile } from "../types.d.ts"
+ * @import { NetworkSpec } from "../schema.d.ts"
+ * @import { Theme, UnitTile } from "../types.d.ts"
  * @import { Layer, NetworkPlan } from "./network_layout.js"
  */
 

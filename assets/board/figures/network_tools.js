@@ -1,7 +1,8 @@
 /**
  * Buttons and lists over a network's layers, whose choice is the page's.
  *
- * @import { NetworkSpec, NetworkTool, Settings } from "../types.d.ts"
+ * @import { NetworkSpec, NetworkTool } from "../schema.d.ts"
+ * @import { Settings } from "../types.d.ts"
  */
 
 import { el } from "../dom.js";

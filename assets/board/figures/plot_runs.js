@@ -16,7 +16,7 @@ export class PlotRuns {
   /** @param {PlotFigure} plot */
   constructor(plot) {
     this.plot = plot;
-    /** @type {{ band: string, number: number, name: string, at: number } | null} The run that is pointed at, and where. */
+    /** @type {{ band: string, number: number, name: string, at: number } | null} The run pointed at, and where. */
     this.pointed = null;
   }
 

@@ -21,7 +21,8 @@ export function baseTrace(spec, theme) {
 }
 
 /**
- * Sets "marker.size" as plotly means it (`set_attribute` of lessons/board/fold.py), without touching what other objects share.
+ * Sets "marker.size" as plotly means it (`set_attribute` of lessons/board/fold.py); what other objects share stays as
+ * it is.
  *
  * @param {Record<string, any>} trace
  * @param {string} path

@@ -20,6 +20,9 @@ from lessons.board.figures import (
     Links,
     Map,
     Network,
+    NetworkLayer,
+    NetworkTool,
+    NetworkUnit,
     Patch,
     Plot,
     Strip,
@@ -212,9 +215,14 @@ def words() -> list[Figure]:
 def network() -> Network:
     """Two inputs and one that is off, two units, one output."""
     still = [[-1.0, 1.0], [-1.0, 1.0]]
-    inputs = [{"label": one, "still": still, "off": one == "c", "sets": {"features": one}} for one in "abc"]
-    tools = [{"label": "+", "help": "more", "sets": {"hidden": "3"}}, {"label": "−", "help": "less", "sets": None}]
-    layers: list[dict[str, Any]] = [
+    inputs: list[NetworkUnit] = [
+        {"label": one, "still": still, "off": one == "c", "sets": {"features": one}} for one in "abc"
+    ]
+    tools: list[NetworkTool] = [
+        {"label": "+", "help": "more", "sets": {"hidden": "3"}},
+        {"label": "−", "help": "less", "sets": None},
+    ]
+    layers: list[NetworkLayer] = [
         {"title": "in", "units": inputs},
         {"title": "hidden", "units": [{}, {}], "tools": tools},
         {"title": "out", "units": [{}]},

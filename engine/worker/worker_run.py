@@ -23,7 +23,7 @@ PACED_CALL_S = 0.020  # between two calls of a BatchedRun with a pace, so that s
 
 
 @dataclass(slots=True)
-class RunState:
+class WorkerRun:
     """A run in this process.
 
     params_class checks live settings; None for a lesson that checks nothing. params: the settings in force, those of
@@ -131,7 +131,7 @@ class RunState:
         return values
 
 
-def start(command: StartRun, device: str, all_threads: int) -> RunState:
+def start(command: StartRun, device: str, all_threads: int) -> WorkerRun:
     """The run that `command` begins, its code ready to take step 0, or the step after the checkpoint's.
 
     Seeds the global generators, or puts them back as the checkpoint has them: whoever owned their state has to have
@@ -149,7 +149,7 @@ def start(command: StartRun, device: str, all_threads: int) -> RunState:
     live = unpack_live(state)
     own = {key: value for key, value in state.items() if not key.startswith((rng.PREFIX, LIVE))}
     lesson = code.start(job, live, own or None)
-    run = RunState(command.run, job, command.learner, code.params, lesson, {**job.params, **live, **command.live})
+    run = WorkerRun(command.run, job, command.learner, code.params, lesson, {**job.params, **live, **command.live})
     run.rng_state = rng.get_state()
     run.threads = code.hooks.threads(job) or all_threads
     run.changes = dict(command.live)
