@@ -41,8 +41,13 @@ def test_a_class_that_opens_the_page_at_once_has_each_script_compressed_once(
     (tmp_path / "js" / "index.abc.js").write_text("let learners = 30;" * 100)
     packed: list[str] = []
     pack = streamlit_files.pack
+
+    def counted(path: Path) -> bytes:
+        packed.append(path.name)
+        return pack(path)
+
     monkeypatch.setattr(streamlit_files, "streamlit_folder", lambda: tmp_path)
-    monkeypatch.setattr(streamlit_files, "pack", lambda path: (packed.append(path.name), pack(path))[1])
+    monkeypatch.setattr(streamlit_files, "pack", counted)
     app = StreamlitFiles(PlainTextResponse("Streamlit's own"))
 
     async def story() -> None:
