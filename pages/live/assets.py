@@ -77,6 +77,10 @@ class Assets:
         """Where a page loads the file `name` of the tree as it is now."""
         return f"/live/assets/{self.version()}/{name}"
 
+    def start(self) -> str:
+        """Where a page loads the board: a module that asks for all others, and exports what index.js does."""
+        return self.url(START)
+
     def version(self) -> str:
         """The digest of all files, read again within LOOK_S after one of them was added, edited or removed."""
         now = time.monotonic()

@@ -16,7 +16,6 @@ from engine.runs.engine import Run
 from engine.types import Problem, Values
 from lessons import catalog, text
 from pages.live.app_state import AppState, app_state
-from pages.live.assets import START
 from pages.ui import actions, controls, state
 from pages.ui.page_data import BoardSpec, FigureText, PageData, TextBoxData
 from pages.ui.state import LessonSession
@@ -149,7 +148,7 @@ def is_text_box_problem(session: LessonSession) -> bool:
 
 def component(server: AppState) -> Any:
     """The board as a Streamlit component. Inline code is sent with every rerun, so it only loads the modules."""
-    start = server.assets.url(START)
+    start = server.assets.start()
     known, mount = server.shared.get("board", (None, None))
     if known != start:
         js = LOADER.format(start=start)

@@ -90,6 +90,10 @@ class Tab:
         self.rested()
         return self
 
+    def with_motion(self) -> None:
+        """A learner who likes motion: recordings are replayed from their start as the page opens."""
+        self.page.emulate_media(reduced_motion="no-preference")
+
     def rested(self) -> None:
         self.page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]", timeout=1000 * WAIT_S)
 
@@ -126,6 +130,7 @@ class Tab:
 
 @pytest.fixture(scope="session")
 def shared_context(chromium: Browser) -> Iterator[BrowserContext]:
+    """Most tests need no replay, which keeps a processor busy for its length: see Tab.with_motion."""
     context = chromium.new_context(viewport={"width": 1280, "height": 800}, locale="en-US", reduced_motion="reduce")
     context.set_default_timeout(1000 * WAIT_S)
     yield context

@@ -16,6 +16,7 @@ TITLE = {"en": "Activations", "zh": "激活函数"}
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_it_opens_alive_in_either_language_and_trains(tab: Tab, language: str) -> None:
+    tab.with_motion()
     seed = 2 + list(TITLE).index(language)  # an equal run would be the one that another test has made
     tab.open(f"activations?lang={language}&seed={seed}&steps=1500")
     tab.until("board.run?.status === 'recorded' && board.head > 10 && board.counters.drawn.boundaries > 2")

@@ -37,6 +37,7 @@ def values(figure: str) -> str:
 
 @pytest.mark.parametrize(("language", "title"), [("en", "Attention being learned"), ("zh", "注意力")])
 def test_a_cold_deep_link_opens_alive(tab: Tab, language: str, title: str) -> None:
+    tab.with_motion()
     tab.open(f"{NAME}?lang={language}")
     expect(tab.page.get_by_role("heading", level=1).first).to_contain_text(title)
     tab.until("board.run?.status === 'recorded' && board.head === 300 && board.counters.drawn.heads > 0")

@@ -24,6 +24,7 @@ def go(tab: Tab, step: int) -> None:
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_it_opens_alive_and_every_step_has_its_own_picture(tab: Tab, language: str) -> None:
+    tab.with_motion()
     tab.open(f"backprop?lang={language}")
     tab.until("board.run?.status === 'recorded' && board.head === 100 && board.counters.drawn.graph > 0")
     assert TITLE[language] in tab.page.get_by_role("heading", level=1).first.inner_text()

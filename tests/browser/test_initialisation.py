@@ -17,6 +17,7 @@ LAYERS = "board.figures.get('layers')"
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_it_opens_alive_in_either_language_and_trains(tab: Tab, language: str) -> None:
+    tab.with_motion()
     seed = 2 + list(TITLE).index(language)  # an equal run would be the one that another test has made
     tab.open(f"initialisation?lang={language}&seed={seed}&depth=6&pace=20")
     tab.until("board.run?.status === 'recorded' && board.head > 10 && board.counters.drawn.layers > 2")

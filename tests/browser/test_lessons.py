@@ -79,6 +79,7 @@ def test_every_choice_stands_in_one_line_and_whole(tab: Tab) -> None:
 
 @pytest.mark.parametrize("lesson", LESSONS)
 def test_a_lesson_opens_alive_trains_and_draws(tab: Tab, lesson: str) -> None:
+    tab.with_motion()
     tab.open(f"{lesson}?pace=5")  # not over before a slow browser has looked
     tab.until("board.run && board.run.status === 'recorded' && board.head > 10")
     drawn = tab.board("board.counters.drawn[board.spec.figures[0].id] ?? 0")

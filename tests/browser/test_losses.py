@@ -35,6 +35,7 @@ def carry(tab: Tab, figure: str, name: str, right: float, down: float) -> None:
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_it_opens_alive_and_a_carried_point_starts_a_run_of_its_own(tab: Tab, language: str) -> None:
+    tab.with_motion()
     tab.open(f"losses?lang={language}&seed={1 + list(TITLE).index(language)}")
     tab.until("board.run?.status === 'recorded' && board.head > 10 && board.counters.drawn.line > 2")
     assert TITLE[language] in tab.page.get_by_role("heading", level=1).first.inner_text()

@@ -13,7 +13,7 @@ import { el } from "../dom.js";
  * @param {NetworkTool} tool
  * @param {Choose} choose
  */
-export function networkTool({ label, help, sets, options, at = 0 }, choose) {
+export function networkTool({ label = "", help, sets, options, at = 0 }, choose) {
   const names = { "aria-label": help, title: help };
   if (options) {
     const list = el("select", "tr-tool", names, ...options.map((option) => el("option", "", {}, option.label)));

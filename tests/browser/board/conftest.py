@@ -30,6 +30,7 @@ def address() -> Iterator[str]:
 def view(context: BrowserContext, address: str) -> Iterator[View]:
     page = context.new_page()
     page.set_viewport_size({"width": 1280, "height": 2000})
+    page.emulate_media(reduced_motion="no-preference")
     made = View(page, address)
     yield made
     assert made.errors == []
