@@ -7,6 +7,7 @@ import warnings
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image, ImageOps
 
 from engine.types import Problem
 
@@ -22,8 +23,6 @@ def decode(data: bytes) -> npt.NDArray[np.uint8]:
     The size is checked from the header, before any pixel is decoded. Raises Problem for a file that is too large,
     truncated, or no picture.
     """
-    from PIL import Image, ImageOps
-
     if len(data) > MAX_BYTES:
         raise Problem(
             f"This file has {len(data) / 1e6:.0f} MB; at most {MAX_BYTES // 1_000_000} MB are taken. Save the picture "
@@ -52,7 +51,7 @@ def decode(data: bytes) -> npt.NDArray[np.uint8]:
         try:
             image.draft("RGB", (SIDE, SIDE))  # a JPEG can be decoded at a fraction of its size
             image.load()
-            upright = ImageOps.exif_transpose(image).convert("RGBA")
+            upright = eight_bits(ImageOps.exif_transpose(image)).convert("RGBA")
         except Exception as error:
             raise Problem(
                 f"This {image.format} file says it is {width} × {height} but breaks off or is damaged. "
@@ -63,6 +62,14 @@ def decode(data: bytes) -> npt.NDArray[np.uint8]:
     white = Image.new("RGBA", upright.size, "white")
     white.alpha_composite(upright)
     return np.array(white.convert("RGB"))
+
+
+def eight_bits(image: Image.Image) -> Image.Image:
+    """The same picture where it has 8 bits a channel; 16 bits of grey, which Pillow would cut off at 255, scaled."""
+    if not image.mode.startswith("I"):
+        return image
+    grey = np.clip(np.asarray(image), 0, 65535).astype(np.uint32)
+    return Image.fromarray(((grey * 255 + 32767) // 65535).astype(np.uint8))
 
 
 def too_large(size: str = "") -> Problem:

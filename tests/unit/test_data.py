@@ -371,6 +371,15 @@ def test_every_kind_of_pixel_becomes_rgb(mode: str) -> None:
     assert picture.decode(encoded(Image.new(mode, (8, 8)), form)).shape == (8, 8, 3)
 
 
+def test_sixteen_bits_of_grey_are_scaled_and_not_cut_off() -> None:
+    """As scanners and microscopes write them: 32768 of 65535 is the grey 128 of 255, by numpy's rounding as by ours."""
+    ramp = np.linspace(0, 65535, 256 * 40).astype(np.uint16).reshape(40, 256)
+    ramp[0, :3] = 0, 32768, 65535
+    found = picture.decode(encoded(Image.fromarray(ramp)))
+    assert found[0, :3, 0].tolist() == [0, 128, 255]
+    assert (found == np.rint(ramp / 257.0).astype(np.uint8)[..., None]).all()
+
+
 def test_transparent_becomes_white_and_turned_becomes_upright() -> None:
     assert (picture.decode(encoded(Image.new("RGBA", (4, 4), (0, 0, 0, 0)))) == 255).all()
     exif = Image.Exif()
