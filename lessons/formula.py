@@ -2,9 +2,10 @@
 
 A Grammar says what a formula may contain. SURFACE is the grammar of heights f(x, y); lessons may define others.
 
-The text is cut into tokens first, so that a name or sign which is not allowed is refused with its position before
-Python's own parser sees it. Then Python's `ast` is walked and turned into nested tuples. Length, depth, number of
-nodes, constants and exponents are bounded, and all numbers are floats, so that no formula takes long or much memory.
+The text is put into Python's spelling (lessons/spelling.py) and cut into tokens first, so that a name or sign which is
+not allowed is refused with its position before Python's own parser sees it. Then Python's `ast` is walked and turned
+into nested tuples. Length, depth, number of nodes, constants and exponents are bounded, and all numbers are floats, so
+that no formula takes long or much memory.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ from __future__ import annotations
 import ast
 import math
 import operator
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeAlias
 
 from engine.types import Problem
+from lessons.spelling import TOKEN, normalised, written_out
 
 LONGEST = 200  # characters
 DEEPEST = 20  # brackets within brackets
@@ -36,13 +37,6 @@ OPERATIONS: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
     ast.Div: operator.truediv,
     ast.Pow: operator.pow,
 }
-
-# Other ways to type the same. Full-width forms (U+FF01 to U+FF5E) are also read as the ASCII characters they stand for.
-SPELLINGS = {"^": "**", "×": "*", "·": "*", "÷": "/", "−": "-", "–": "-", "²": "**2", "³": "**3", "π": "pi", "　": " "}
-TOKEN = re.compile(
-    r"\s*(?:(?P<number>(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)|(?P<name>[^\W0-9]\w*)"
-    r"|(?P<sign>\*\*|[-+*/(),]))"
-)
 
 # One of ("name", "x"), ("number", 2.0), ("call", "sin", tree, …), ("do", operator, left, right), ("minus", tree).
 Tree: TypeAlias = tuple[Any, ...]
@@ -139,6 +133,7 @@ def parse(text: str, grammar: Grammar = SURFACE) -> Formula:
             f"The formula is empty. Type one {grammar.sample_en}. {grammar.allowed_en}",
             f"公式是空的。请输入{grammar.sample_zh}。{grammar.allowed_zh}",
         )
+    source, origin = written_out(source, origin, grammar.names, {*grammar.functions, *grammar.pairs})
     check_tokens(source, origin, grammar)
     origin = origin[len(source) - len(source.lstrip()) :]
     source = source.strip()
@@ -156,21 +151,6 @@ def parse(text: str, grammar: Grammar = SURFACE) -> Formula:
     return Formula(source, TreeBuilder(origin, grammar).build(body, 0))
 
 
-def normalised(text: str) -> tuple[str, list[int]]:
-    """`text` in Python's spelling, and for each of its characters the index in `text` that it came from."""
-    source: list[str] = []
-    origin: list[int] = []
-    for index, char in enumerate(text):
-        if "！" <= char <= "～":
-            char = chr(ord(char) - 0xFEE0)
-        if char in "²³" and index and text[index - 1] in "²³":
-            char = " 3"  # x²³ must be refused, and not be read as x**2**3
-        for letter in SPELLINGS.get(char, char):
-            source.append(" " if letter.isspace() else letter)
-            origin.append(index)
-    return "".join(source), origin
-
-
 def problem_at(grammar: Grammar, origin: list[int], at: int, en: str, zh: str) -> Problem:
     """The Problem of the character `at`, whose position in the text, counted from 1, replaces "{}" in `en` and `zh`."""
     position = origin[at] + 1
@@ -183,7 +163,6 @@ def problem_at(grammar: Grammar, origin: list[int], at: int, en: str, zh: str) -
 def check_tokens(source: str, origin: list[int], grammar: Grammar) -> None:
     """Raises Problem for what is not a number, a known name or a sign, and for brackets nested too deeply for `ast`."""
     at = depth = 0
-    number_ends = -1
     while source[at:].strip():
         token = TOKEN.match(source, at)
         if not token:
@@ -200,14 +179,6 @@ def check_tokens(source: str, origin: list[int], grammar: Grammar) -> None:
             word = printable(name)
             en, zh = f"“{word}” at character {{}} is not known here.", f"第 {{}} 个字符处的“{word}”不认识。"
             raise problem_at(grammar, origin, start, en, zh)
-        if (name or sign == "(") and number_ends == start:
-            raise problem_at(
-                grammar,
-                origin,
-                start,
-                f"Before “{name or sign}” at character {{}} a sign is missing: write the multiplication out, 2*x.",
-                f"第 {{}} 个字符“{name or sign}”之前缺少运算符：乘号要写出来，如 2*x。",
-            )
         depth += {"(": 1, ")": -1}.get(sign or "", 0)
         if depth > DEEPEST:
             raise problem_at(
@@ -218,7 +189,6 @@ def check_tokens(source: str, origin: list[int], grammar: Grammar) -> None:
                 f"括号在第 {{}} 个字符处嵌套超过 {DEEPEST} 层，请拆开或化简。",
             )
         at = token.end()
-        number_ends = at if token["number"] else -1
 
 
 def printable(text: str) -> str:
@@ -288,12 +258,6 @@ class TreeBuilder:
                     node,
                     f"“{name}” at character {{}} takes exactly one value: {name}(x).",
                     f"第 {{}} 个字符处的“{name}”只接受一个值：{name}(x)。",
-                )
-            case ast.Call():
-                raise self.problem(
-                    node,
-                    "What stands at character {} is not a function. To multiply, write x*(…).",
-                    "第 {} 个字符处的不是函数。要相乘，请写 x*(…)。",
                 )
         en, zh = "What stands at character {} cannot stand in a formula.", "第 {} 个字符处的写法不能用在公式里。"
         raise self.problem(node, en, zh)

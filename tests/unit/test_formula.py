@@ -42,6 +42,35 @@ def test_meaning(text: str, x: float, y: float, value: float) -> None:
 
 
 @pytest.mark.parametrize(
+    ("typed", "read"),
+    [
+        ("2x", "2*x"),
+        ("2(x+1)", "2*(x+1)"),
+        ("2 x y", "2*x*y"),
+        ("x(y + 1)(y - 1)", "x*(y + 1)*(y - 1)"),
+        ("2sin(x)cos(y)", "2*sin(x)*cos(y)"),
+        ("1e3x", "1e3*x"),
+        ("ln(x)", "log(x)"),
+        ("Ln(X)", "log(x)"),
+        ("√x", "sqrt(x)"),
+        ("2√(x)", "2*sqrt(x)"),
+        ("|x|", "abs(x)"),
+        ("2|x| - |x - |y||", "2*abs(x) - abs(x - abs(y))"),
+        ("sin x + cos y", "sin(x) + cos(y)"),
+        ("SIN(X)", "sin(x)"),
+        ("x ⋅ y ∗ 2 • y", "x * y * 2 * y"),
+        ("x⁴ + y¹⁰", "x**4 + y**10"),
+        ("2πx", "2*pi*x"),
+        ("xπ - π*y", "x*pi - pi*y"),
+        ("x**2/4 + y**2 + sin(3*x)*cos(3*y)", "x**2/4 + y**2 + sin(3*x)*cos(3*y)"),
+    ],
+)
+def test_what_is_left_out_where_there_is_one_meaning_is_written_out(typed: str, read: str) -> None:
+    assert parse(typed).text == read
+    assert parse(read).text == read
+
+
+@pytest.mark.parametrize(
     ("text", "place", "word"),
     [
         ("", None, "empty"),
@@ -67,20 +96,22 @@ def test_meaning(text: str, x: float, y: float, value: float) -> None:
         ("x'", 2, "“'”"),
         ("x{}", 2, "“{”"),
         ("x\x00y", 2, "cannot stand"),
-        ("2x", 2, "2*x"),
-        ("2(x)", 2, "2*x"),
-        ("x(2)", 1, "not a function"),
         ("sin", 1, "sin(x)"),
         ("sin*2", 1, "sin(x)"),
         ("sin()", 1, "exactly one"),
+        ("sin x**2", 5, "missing"),
+        ("sin 2x", 5, "missing"),
+        ("xy", 1, "“xy”"),
+        ("|x", 1, "“|”"),
+        ("max(x, y)", 1, "“max”"),
+        ("x 2", 3, "missing"),
         ("x +", 3, "missing"),
-        ("x y", 3, "missing"),
         ("(x", 1, "missing"),
         ("x)", 2, "missing"),
         ("1000001", 1, "larger"),
         ("1e999", 1, "larger"),
         ("9" * 199, 1, "larger"),
-        ("x²³", 3, "missing"),
+        ("x²³", 2, "exponent"),
         ("变量", 1, "变量"),
         ("(" * 90 + "x" + ")" * 90, DEEPEST + 1, "nest"),
         ("-" * 150 + "x", None, "nest"),
