@@ -25,8 +25,9 @@ from lessons.board.figures import (
 )
 from lessons.contract import Query, unknown_query
 from lessons.playground.params import DRAWN, FEATURES, LAYERS, UNITS, Params
-from lessons.playground.points import REACH, drawn, features, grid, read
+from lessons.playground.points import REACH, drawn, features, grid
 from lessons.playground.points import written as encoded
+from lessons.playground.table import read
 from lessons.text import Words
 
 ERASER = 0.25  # so near to a stroke, drawn points are rubbed out

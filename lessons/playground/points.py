@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.types import Problem
-from lessons.playground.params import CLASSES, FEWEST, Params
+from lessons.playground.params import Params
+from lessons.playground.table import read
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
@@ -22,8 +23,6 @@ TURNS = 1.5  # of an arm of the spiral
 SIDE = 50  # cells of the map of the plane, across and down
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 FINE = len(LETTERS) ** 2  # places along an axis that two letters can name
-LARGEST, ROWS = 200_000, 2000  # bytes and points of a CSV, at most
-SPREAD = 2.5  # its columns are scaled to go from -SPREAD to SPREAD
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,72 +92,6 @@ def drawn(text: str) -> tuple[npt.NDArray[np.float64], Ints]:
     digits = [[LETTERS.index(letter) for letter in part[1:]] for part in parts]
     at = np.array([[64 * a + b, 64 * c + d] for a, b, c, d in digits], np.float64).reshape(-1, 2)
     return (2 * (at + 0.5) / FINE - 1) * REACH, np.array([int(part[0]) for part in parts], np.int64)
-
-
-def read(table: bytes) -> tuple[npt.NDArray[np.float64], Ints]:
-    """The points of a CSV: two columns of numbers and one with the class, any text; with or without a header.
-
-    Columns are separated by commas, semicolons or tabs. Both columns of numbers are scaled to the plane; classes are
-    numbered in the order of their names. Raises Problem that says in which line what is wrong.
-    """
-    if len(table) > LARGEST:
-        raise wrong(
-            f"it has {len(table) / 1000:.0f} kB; at most {LARGEST // 1000} kB are read",
-            f"文件有 {len(table) / 1000:.0f} kB，最多读取 {LARGEST // 1000} kB",
-        )
-    try:
-        text = table.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise wrong("it is not text in UTF-8", "它不是 UTF-8 编码的文本") from None
-    if "\0" in text:
-        raise wrong("it is not text in UTF-8", "它不是 UTF-8 编码的文本")
-    lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
-    between = max(",;\t", key=text.count)
-    rows, names = [], []
-    for number, line in lines:
-        parts = [part.strip().strip('"') for part in line.split(between)]
-        if len(parts) != 3:
-            raise wrong(
-                f"line {number} has {len(parts)} columns; there must be three: two numbers and a class",
-                f"第 {number} 行有 {len(parts)} 列，应有三列：两个数和一个类别",
-            )
-        try:
-            place = [float(part) for part in parts[:2]]
-        except ValueError:
-            if number == lines[0][0]:  # a header
-                continue
-            raise wrong(
-                f"line {number} begins with {parts[0]!r:.20} and {parts[1]!r:.20}, which are not two numbers",
-                f"第 {number} 行开头是 {parts[0]!r:.20} 和 {parts[1]!r:.20}，不是两个数",
-            ) from None
-        if not all(abs(value) < 1e30 for value in place):
-            raise wrong(f"line {number} has a number that is not finite", f"第 {number} 行有一个数不是有限数")
-        rows.append(place)
-        names.append(parts[2])
-    if not FEWEST <= len(rows) <= ROWS:
-        raise wrong(
-            f"it has {len(rows)} points; there must be {FEWEST} to {ROWS}",
-            f"它有 {len(rows)} 个点，应有 {FEWEST} 到 {ROWS} 个",
-        )
-    known = sorted(set(names), key=lambda name: (len(name), name))
-    if not 2 <= len(known) <= CLASSES:
-        raise wrong(
-            f"its third column has {len(known)} different classes; there must be 2 to {CLASSES}",
-            f"第三列有 {len(known)} 种类别，应有 2 到 {CLASSES} 种",
-        )
-    x = np.array(rows, np.float64)
-    low, high = x.min(0), x.max(0)
-    if (high <= low).any():
-        column = int(np.argmax(high <= low)) + 1
-        raise wrong(f"all numbers of column {column} are the same", f"第 {column} 列的数全都一样")
-    return (2 * (x - low) / (high - low) - 1) * SPREAD, np.array([known.index(name) for name in names], np.int64)
-
-
-def wrong(en: str, zh: str) -> Problem:
-    return Problem(
-        f"This CSV cannot be used: {en}. Mend it and upload it again.",
-        f"这个 CSV 无法使用：{zh}。请改好后重新上传。",
-    )
 
 
 def written(x: npt.NDArray[np.float64], kind: int) -> str:

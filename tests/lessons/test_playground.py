@@ -20,7 +20,7 @@ from engine.params import parse
 from engine.runs.engine import Engine
 from engine.types import Job, Problem
 from lessons import catalog
-from lessons.playground import figures, points
+from lessons.playground import figures, points, table
 from lessons.playground.compute import CHECK, UNIT_EVERY, Playground, look, run
 from lessons.playground.params import DRAWN, PRESETS, TINY, Params, changes
 from lessons.playground.points import REACH, SIDE
@@ -367,10 +367,45 @@ def test_a_csv_is_read_whatever_stands_between_its_columns() -> None:
     rows = [(0.0, 10.0, "no"), (1.0, 20.0, "yes"), (4.0, 30.0, "no"), (2.0, 15.0, "maybe")]
     for between, head in ((",", "a,b,c\n"), (";", ""), ("\t", "a\tb\tc\n")):
         text = head + "\n".join(between.join(map(str, row)) for row in rows) + "\n\n"
-        x, kinds = points.read(b"\xef\xbb\xbf" + text.encode())
+        x, kinds = table.read(b"\xef\xbb\xbf" + text.encode())
         assert x[:, 0] == pytest.approx([-2.5, -1.25, 2.5, 0.0])
         assert kinds.tolist() == [0, 1, 0, 2]
         assert figures.on_upload(Params(), "csv", text.encode()) == {"points": "csv", "classes": 3}
+
+
+POINTS = [(-1.5, 0.25, "A"), (2.0, 1.5, "B"), (0.5, -2.0, "A"), (1.0, 3.0, "B")]
+
+
+def german(header: str = "") -> str:
+    rows = ["; ".join((f"{x:g}".replace(".", ","), f"{y:g}".replace(".", ","), name)) for x, y, name in POINTS]
+    return "\r\n".join([header, *rows] if header else rows)
+
+
+def american(header: str = "", minus: str = "-") -> str:
+    rows = [f"{x:g},{y:g},{name}".replace("-", minus) for x, y, name in POINTS]
+    return "\n".join([header, *rows] if header else rows)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        german().encode(),
+        german("Länge;Breite;Klasse").encode("utf-8-sig"),
+        german("Länge;Breite;Klasse").encode("cp1252"),
+        american("长度,宽度,类别").encode("gbk"),
+        american("x,y,class").replace(",", "\t").encode("utf-16"),
+        american(minus="−").encode(),
+        american().replace("A", '"A"').encode(),
+        "\n".join([",x,y,class", *(f"{n},{line}" for n, line in enumerate(american().splitlines()))]).encode(),
+        "\n".join(["序号;x;y;类别", *(f"{n};{line}" for n, line in enumerate(german().splitlines(), 1))]).encode("gbk"),
+    ],
+    ids=["comma", "header", "cp1252", "gbk", "utf-16", "minus", "quotes", "pandas", "index"],
+)
+def test_a_table_is_read_as_spreadsheets_and_pandas_write_it(data: bytes) -> None:
+    x, kinds = table.read(data)
+    assert kinds.tolist() == [0, 1, 0, 1]
+    assert x[:, 0] == pytest.approx([-2.5, 2.5, 2 / 3.5 * 5 - 2.5, 2.5 / 3.5 * 5 - 2.5])
+    assert x[:, 1] == pytest.approx([2.25 - 2.5, 3.5 - 2.5, -2.5, 2.5])
 
 
 @pytest.mark.parametrize(
@@ -381,19 +416,23 @@ def test_a_csv_is_read_whatever_stands_between_its_columns() -> None:
         (b"1,2,a\n" * 3000, "3000 points"),
         (b"x" * 300_000, "300 kB"),
         (b"\xff\xfe\x00", "not text"),
+        (b"1\x00,2,a", "not text"),
         (b"1,2,3,4\n", "4 columns"),
         (b"1,2,a\n3,x,b\n5,6,a\n7,8,b", "line 2 begins with '3' and 'x'"),
         (b"1,2,a\n3,nan,b\n5,6,a\n7,8,b", "line 2 has a number that is not finite"),
         (b"1,2,a\n3,1e400,b\n5,6,a\n7,8,b", "not finite"),
-        (b"1,2,a\n3,4,a\n5,6,a\n7,8,a", "1 different classes"),
+        (b"1,2,a\n3,4,a\n5,6,a\n7,8,a", "the same class, 'a'"),
+        (b"x,y,class\n1,2,a\n3,4,\n5,6,b\n7,8,a", "line 3 has no class"),
+        (b"1,x,a\n3,4,b\n5,6,a\n7,8,b", "line 1 begins with '1' and 'x'"),
+        (b"9,1,2,a\n8,3,4,b\n7,5,6,a\n6,7,8,b", "4 columns"),
         (b"\n".join(b"%d,%d,%d" % (n, n, n) for n in range(9)), "9 different classes"),
         (b"1,2,a\n3,2,b\n5,2,a\n7,2,b", "column 2 are the same"),
     ],
-    ids=range(12),
+    ids=range(16),
 )
 def test_a_csv_that_cannot_be_used_is_told_why(text: bytes, said: str) -> None:
     with pytest.raises(Problem, match=said) as caught:
-        points.read(text)
+        table.read(text)
     assert "CSV" in caught.value.zh
 
 
