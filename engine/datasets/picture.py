@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import io
 import warnings
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image, ImageOps
 
 from engine.types import Problem
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 SIDE = 256  # pixels, of the longer side after decoding
 MAX_PIXELS = 24_000_000
@@ -26,8 +23,6 @@ def decode(data: bytes) -> npt.NDArray[np.uint8]:
     The size is checked from the header, before any pixel is decoded. Raises Problem for a file that is too large,
     truncated, or no picture.
     """
-    from PIL import Image, ImageOps  # here, so that a server starts without it
-
     if len(data) > MAX_BYTES:
         raise Problem(
             f"This file has {len(data) / 1e6:.0f} MB; at most {MAX_BYTES // 1_000_000} MB are taken. Save the picture "
@@ -71,8 +66,6 @@ def decode(data: bytes) -> npt.NDArray[np.uint8]:
 
 def eight_bits(image: Image.Image) -> Image.Image:
     """The same picture where it has 8 bits a channel; 16 bits of grey, which Pillow would cut off at 255, scaled."""
-    from PIL import Image
-
     if not image.mode.startswith("I"):
         return image
     grey = np.clip(np.asarray(image), 0, 65535).astype(np.uint32)

@@ -75,7 +75,10 @@ def cells(text: str) -> list[Line]:
     """The cells of every line that has any, numbers with a point and the ordinary minus."""
     separator = max(SEPARATORS, key=lambda separator: evenness(text, separator))
     rows = csv.reader(text.splitlines(), delimiter=separator, skipinitialspace=True)
-    lines = [(number, [cell.strip().replace("−", "-") for cell in row]) for number, row in enumerate(rows, 1)]
+    try:
+        lines = [(rows.line_num, [cell.strip().replace("−", "-") for cell in row]) for row in rows]
+    except csv.Error:  # a cell of over 131,072 characters
+        raise unusable(f"line {rows.line_num + 1} is too long", f"第 {rows.line_num + 1} 行太长") from None
     return [(number, [with_point(cell, separator) for cell in row]) for number, row in lines if any(row)]
 
 

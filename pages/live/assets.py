@@ -37,12 +37,17 @@ def stripped(module: str) -> str:
     return COMMENTS.sub("", module)
 
 
-def plotly() -> Path:
-    """plotly.js as the installed plotly package carries it; plotly itself is not imported."""
-    package = importlib.util.find_spec("plotly")
+def package_folder(name: str) -> Path:
+    """Where an installed package lies; it is not imported. Raises FileNotFoundError."""
+    package = importlib.util.find_spec(name)
     if package is None or not package.submodule_search_locations:
-        raise FileNotFoundError("the plotly package is not installed")
-    return Path(package.submodule_search_locations[0]) / "package_data" / "plotly.min.js"
+        raise FileNotFoundError(f"the {name} package is not installed")
+    return Path(package.submodule_search_locations[0])
+
+
+def plotly() -> Path:
+    """plotly.js as the installed plotly package carries it."""
+    return package_folder("plotly") / "package_data" / "plotly.min.js"
 
 
 KINDS = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import importlib.util
 import re
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from pages.live.assets import KINDS
+from pages.live.assets import KINDS, package_folder
 
 # Their names hold a digest of their content.
 PATH = re.compile(r"/static/((?:js|css)/[\w.-]+(?:\.js|\.css))")
@@ -28,11 +27,8 @@ HEADERS = {
 
 
 def streamlit_folder() -> Path:
-    """Where the installed streamlit package has them; streamlit itself is not imported."""
-    package = importlib.util.find_spec("streamlit")
-    if package is None or not package.submodule_search_locations:
-        raise FileNotFoundError("the streamlit package is not installed")
-    return Path(package.submodule_search_locations[0]) / "static" / "static"
+    """Where the installed streamlit package has them."""
+    return package_folder("streamlit") / "static" / "static"
 
 
 class StreamlitFiles:

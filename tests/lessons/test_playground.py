@@ -417,6 +417,7 @@ def test_a_table_is_read_as_spreadsheets_and_pandas_write_it(data: bytes) -> Non
         (b"x" * 300_000, "300 kB"),
         (b"\xff\xfe\x00", "not text"),
         (b"1\x00,2,a", "not text"),
+        (b"1,2,a\n" + b"x" * 150_000, "too long"),
         (b"1,2,3,4\n", "4 columns"),
         (b"1,2,a\n3,x,b\n5,6,a\n7,8,b", "line 2 begins with '3' and 'x'"),
         (b"1,2,a\n3,nan,b\n5,6,a\n7,8,b", "line 2 has a number that is not finite"),
@@ -428,7 +429,7 @@ def test_a_table_is_read_as_spreadsheets_and_pandas_write_it(data: bytes) -> Non
         (b"\n".join(b"%d,%d,%d" % (n, n, n) for n in range(9)), "9 different classes"),
         (b"1,2,a\n3,2,b\n5,2,a\n7,2,b", "column 2 are the same"),
     ],
-    ids=range(16),
+    ids=range(17),
 )
 def test_a_csv_that_cannot_be_used_is_told_why(text: bytes, said: str) -> None:
     with pytest.raises(Problem, match=said) as caught:

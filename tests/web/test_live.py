@@ -507,7 +507,9 @@ def test_an_edited_module_changes_the_address_of_all_files_and_the_old_ones_stay
     assets = Assets(tmp_path)
     first = assets.version()
     assert assets.version() == first
-    assert assets.get(first, "index.js") is not None
+    start = assets.get(first, "start.js")
+    assert start is not None
+    assert b'["figures/plot.js", "index.js"]' in gzip.decompress(start.packed)
     assert assets.get(first, "types.d.ts") is None
     (tmp_path / "figures" / "plot.js").write_text("22;")
     second = assets.version()
